@@ -1,0 +1,208 @@
+/*
+ * Channels (open or named files), devices, name spaces, descriptors.
+ *
+ * A channel names one file of one device: a kernel device, or the mount driver, which stands for
+ * every server.  It is reference-counted.  Between walk and open it is a place in a tree; after
+ * open its mode does not change.
+ */
+#pragma once
+#include <lux9/sys.h>
+
+#include "lock.h"
+#include "mem.h"
+
+#define QT_DIR		0x80
+#define QT_APPEND	0x40
+#define QT_EXCL		0x20
+#define QT_SYMLINK	0x02
+#define QT_FILE		0
+
+struct qid {
+	uint64_t path;
+	uint32_t version;
+	uint8_t type;
+};
+
+/*
+ * Where data of a read or write is: in the kernel, or in the memory of the current thread.
+ * uio_put and uio_get move n bytes (at most what is left) and advance; 0 or -EFAULT.
+ */
+struct uio {
+	char *base;
+	size_t left;
+	bool user;
+};
+
+int uio_put(struct uio *u, const void *src, size_t n);
+int uio_get(struct uio *u, void *dst, size_t n);
+/* For a file whose whole content is text: the part at off; bytes put, or an error. */
+int64_t uio_put_text(struct uio *u, uint64_t off, const char *text, size_t n);
+/*
+ * A command written to a ctl file: up to n - 1 bytes into buf, ended, a trailing newline removed.
+ * Returns the length of what was written, or -E2BIG, -EFAULT.
+ */
+int64_t uio_get_command(struct uio *u, char *buf, size_t n);
+
+/* The name that a channel was reached by, for getcwd, /proc/PID/ns and "..". */
+struct path {
+	uint32_t refs;
+	uint16_t length;
+	char text[];
+};
+
+struct dev;
+struct mount_head;
+
+struct chan {
+	uint32_t refs;
+	uint32_t id;		/* which instance of dev: sys_stat.dev */
+	const struct dev *dev;
+	struct qid qid;
+	uint32_t flags;		/* SYS_O_* once open; CHAN_OPEN */
+	bool open;
+	struct spinlock lock;	/* offset, and the union read state */
+	uint64_t offset;
+	void *aux;		/* the device's own */
+	uint64_t aux2;		/* the device's own */
+	struct path *path;	/* NULL only inside a device */
+	struct chan *umember;	/* an open union directory: which member is being read */
+	int uindex;
+};
+
+#define WALK_MAX 16
+
+/*
+ * A device.  A NULL function means -EPERM (for walk -ENOTDIR, for readdir -ENOTDIR, for seek-less
+ * things nothing).  All are called without spinlocks held and may sleep, unless noted.  `read`
+ * and `write` return bytes.  Text for people goes through error().
+ */
+struct dev {
+	const char *name;
+	/* The root of the instance that `spec` names (kernel devices: ""). */
+	int (*attach)(const char *spec, struct chan **out);
+	/*
+	 * Walks n (1..WALK_MAX) names, none of them "." or ".." or empty, from c.  *done counts the
+	 * names that could be walked, qids[i] what each reached.  *out is a new channel only when
+	 * all were; a first name that does not exist is -ENOENT.
+	 */
+	int (*walk)(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+		    struct chan **out);
+	/* Opens c itself, or replaces *c by another channel (clone files). */
+	int (*open)(struct chan **c, uint32_t flags);
+	/* Makes name in the directory c and turns c into it, open. */
+	int (*create)(struct chan *c, const char *name, uint32_t flags, uint32_t mode);
+	/* The last reference goes; must not fail and must not wait for another process. */
+	void (*close)(struct chan *c);
+	int64_t (*read)(struct chan *c, struct uio *u, uint64_t off);
+	int64_t (*write)(struct chan *c, struct uio *u, uint64_t off);
+	/*
+	 * Fills buf with sys_dirent records from position off; returns bytes, 0 at the end.  Each
+	 * record's offset continues after it.
+	 */
+	int64_t (*readdir)(struct chan *c, void *buf, size_t n, uint64_t off);
+	int (*stat)(struct chan *c, struct sys_stat *st);
+	int (*setattr)(struct chan *c, const struct sys_attr *a);
+	int (*mkdir)(struct chan *dir, const char *name, uint32_t mode);
+	int (*unlink)(struct chan *dir, const char *name, uint32_t flags);
+	int (*rename)(struct chan *odir, const char *oname, struct chan *ndir, const char *nname);
+	int (*link)(struct chan *dir, const char *name, struct chan *file);
+	int (*symlink)(struct chan *dir, const char *name, const char *target);
+	int64_t (*readlink)(struct chan *c, char *buf, size_t n);
+	int (*mknod)(struct chan *dir, const char *name, uint32_t mode, uint64_t rdev);
+	int (*fsync)(struct chan *c, bool data_only);
+	int (*statfs)(struct chan *c, struct sys_statfs *st);
+	int64_t (*getxattr)(struct chan *c, const char *name, struct uio *u);
+	int (*setxattr)(struct chan *c, const char *name, struct uio *u, uint32_t flags);
+	int (*lock)(struct chan *c, struct sys_lock *l, int how);
+	/* POLLIN | POLLOUT now; with q not NULL, the queue to wait on and the lock that guards it. */
+	int (*poll)(struct chan *c, struct waitq **q, struct spinlock **l);
+	/* What SYS_MAP of c at off maps; the reference passes to the caller. */
+	int (*map)(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
+		   struct phys_map **out);
+	enum sys_kind kind;
+};
+
+/* chan.c */
+struct chan *chan_new(const struct dev *d);	/* one reference; NULL if memory is short */
+struct chan *chan_clone(struct chan *c);	/* the same place, not open */
+static inline void
+chan_get(struct chan *c)
+{
+	ref_get(&c->refs);
+}
+void chan_put(struct chan *c);			/* closes at the last */
+int64_t chan_read(struct chan *c, struct uio *u, uint64_t off);
+int64_t chan_write(struct chan *c, struct uio *u, uint64_t off);
+/* Reads exactly n bytes into the kernel's memory: 0, or -EIO if the file is shorter. */
+int chan_read_all(struct chan *c, void *buf, size_t n, uint64_t off);
+
+/*
+ * Kernel devices with fixed trees fill a table and use these (devtab.c); `mode` has POSIX's
+ * permission bits and the S_IFDIR or S_IFREG bit.
+ */
+struct dirtab {
+	const char *name;
+	uint64_t path;		/* qid.path */
+	uint32_t mode;
+	uint64_t size;
+};
+
+/*
+ * Generates entry i of directory c: 1 and *e filled (name points at static memory or at buf), 0 if there is none but
+ * more may follow, -1 at the end.
+ */
+typedef int (*dirgen)(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1]);
+int devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+		struct chan **out, dirgen gen);
+int64_t devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off, dirgen gen);
+int devtab_stat(struct chan *c, struct sys_stat *st, const struct dirtab *e);
+/* Appends one record if it fits: its length, or 0. */
+size_t dirent_pack(void *buf, size_t n, uint64_t path, int64_t off, uint8_t type, const char *name);
+uint8_t dirent_type(uint32_t mode);
+
+/* ns.c: name spaces. */
+struct ns;
+struct ns *ns_new(void);
+struct ns *ns_copy(struct ns *ns);
+void ns_get(struct ns *ns);
+void ns_put(struct ns *ns);
+int ns_mount(struct ns *ns, struct chan *new_, struct chan *old, unsigned flags);
+int ns_unmount(struct ns *ns, struct chan *new_, struct chan *old);
+
+enum name_what {
+	NAME_WALK,		/* the place itself, through mounts */
+	NAME_NOFOLLOW,		/* the same, but a last symbolic link is not followed */
+	NAME_MOUNT_POINT,	/* the last element's own place, not what is mounted on it */
+	NAME_OPEN,		/* flags are SYS_O_* without SYS_O_CREAT */
+	NAME_CREATE,		/* flags with SYS_O_CREAT: opens or makes */
+};
+
+/*
+ * Resolves a path of the current process, from `from` (NULL: the current directory) if it does
+ * not begin with '/'.  *out has one reference.  Follows at most 40 symbolic links.
+ */
+int name_lookup(struct chan *from, const char *path, enum name_what what, uint32_t flags,
+		uint32_t mode, struct chan **out);
+/* The directory (the one to create in, for a union) and the last name of a path. */
+int name_parent(struct chan *from, const char *path, struct chan **dir, char name[SYS_NAME_MAX + 1]);
+
+/* fd.c: descriptor tables. */
+#define FD_MAX 1024
+struct fdtable;
+struct fdtable *fdtable_new(void);
+struct fdtable *fdtable_copy(struct fdtable *t);
+void fdtable_put(struct fdtable *t);		/* closes all */
+void fdtable_exec(struct fdtable *t);		/* closes those with close-on-exec */
+/* The channel of fd of the current process with one more reference, or NULL. */
+struct chan *fd_get(int fd);
+/* Takes over the caller's reference, also on error; the least free fd at or above least. */
+int fd_install(struct chan *c, int least, bool cloexec);
+
+/* The devices, each in kernel/dev/NAME.c; main.c mounts them where interfaces are documented. */
+extern const struct dev dev_root, dev_boot, dev_cons, dev_env, dev_pipe, dev_proc, dev_srv,
+	dev_mem, dev_io, dev_irq, dev_dma, dev_pci, dev_sip, dev_mnt;
+
+/* dev/mnt.c: attaches to the service whose client's end is c; *out is the root. */
+int mnt_attach(struct chan *service, const char *aname, struct chan **out);
+/* dev/pipe.c: both ends, open. */
+int pipe_new(struct chan *end[2]);

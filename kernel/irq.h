@@ -1,0 +1,26 @@
+/*
+ * Interrupts: vectors, lines and messages.  amd64/irq.c.
+ */
+#pragma once
+#include "kernel.h"
+
+/* Runs with interrupts off; must not sleep. */
+typedef void (*irq_handler)(void *arg);
+
+/*
+ * A free vector of some processor, calling h(arg).  Returns a handle of 1 or more, or -ENOSPC.
+ */
+int irq_alloc(irq_handler h, void *arg);
+void irq_free(int handle);
+/*
+ * Routes a global interrupt (ISA lines are remapped as ACPI says) to the handle, masked.
+ * -ENXIO for a line that no controller has; -EBUSY if it is routed already.
+ */
+int irq_route_line(int handle, unsigned line, bool level, bool active_low);
+void irq_line_mask(unsigned line, bool masked);
+void irq_unroute_line(unsigned line);
+unsigned irq_line_count(void);
+/* The address and data that make the device send this handle. */
+void irq_message(int handle, uint64_t *address, uint32_t *data);
+/* Physical ranges that no process may ever map: interrupt controllers, timers, IOMMU. */
+bool irq_is_reserved(paddr_t pa, size_t n);

@@ -1,0 +1,134 @@
+/*
+ * Threads, processes, time.
+ */
+#pragma once
+#include <lux9/sys.h>
+
+#include "chan.h"
+#include "lock.h"
+#include "mem.h"
+
+struct cap_set;
+struct env;
+struct request;
+
+enum thread_state { T_NEW, T_RUNNABLE, T_RUNNING, T_SLEEPING, T_WAKING, T_STOPPED, T_DEAD };
+
+struct thread {
+	/* Offsets 0..31 are known to amd64/switch.S. */
+	uint64_t ksp;			/* saved kernel stack pointer */
+	uint8_t *kstack;		/* lowest address of the stack */
+	void *fpu;			/* FXSAVE or XSAVE area */
+	struct proc *proc;		/* NULL: a kernel thread */
+
+	uint32_t state;			/* enum thread_state; atomic */
+	uint32_t on_cpu;		/* its registers are in a processor */
+	uint32_t refs;
+	int32_t tid;
+	uint32_t cpu;			/* where it ran last */
+	uint32_t prio;			/* 0 (idle) .. 31 */
+	struct list run;		/* in a run queue */
+	struct list wait;		/* in a wait queue */
+	int wake_reason;
+	bool interruptible, killable;
+	uint32_t killed;		/* it must end; atomic */
+	uint32_t noted;			/* a note waits; atomic */
+	struct list siblings;		/* proc->threads */
+	uint64_t fs_base, gs_base;
+	uint64_t cpu_ns, start_ns;
+	struct sys_regs *uregs;		/* the frame of its last entry, for /proc */
+	struct request *request;	/* mnt.c: its request record, kept for the next */
+	struct thread *serving;		/* mnt.c */
+	char errstr[SYS_ERRSTR_MAX];
+};
+
+#define NOTES_MAX 8
+
+struct note {
+	char text[64];
+	uint64_t address, code;
+};
+
+struct proc {
+	int32_t pid, ppid, pgrp, session;
+	uint32_t uid, gid;
+	uint32_t refs;
+	uint32_t no_mount;		/* SYS_FNOMNT */
+	struct spinlock lock;		/* threads, children's ends, notes, cwd, name */
+	struct list all;		/* every process, by pid */
+	struct list children, sibling;
+	struct proc *parent;
+	struct list threads;
+	uint32_t nthreads;
+	struct as *as;
+	struct fdtable *fds;
+	struct ns *ns;
+	struct env *env;
+	struct cap_set *caps;
+	struct chan *cwd;		/* under lock; take a reference */
+	uint64_t notify, upcall;	/* user addresses */
+	bool in_note;
+	struct note notes[NOTES_MAX];
+	int nnotes;
+	bool exiting, zombie, stopped;
+	struct sys_wait end;
+	struct waitq child_wait;	/* under lock */
+	uint64_t cpu_ns;
+	uint64_t start_ns;
+	void *sip;			/* dev/sip.c: the server slot it runs for */
+	char name[32];
+	char args[128];			/* the first bytes of its command line */
+};
+
+struct thread *thread_current(void);
+
+static inline struct proc *
+proc_current(void)
+{
+	return thread_current()->proc;
+}
+
+/* time.c: ns since boot, monotonic on every processor; ns since 1970. */
+uint64_t time_now(void);
+uint64_t time_wall(void);
+void time_set_wall(uint64_t ns);
+
+/* sched.c */
+struct sched_stats {
+	uint64_t switches, syscalls, interrupts, ipis, faults, idle_ns;
+};
+unsigned cpu_count(void);
+unsigned cpu_id(void);
+void sched_stats(unsigned cpu, struct sched_stats *out);
+void sched_yield(void);
+/* Lets pending interrupts in; call with no spinlock held in loops over user-sized work. */
+void irq_window(void);
+/* Starts fn(arg) in a kernel thread. */
+int kthread_start(const char *name, void (*fn)(void *), void *arg);
+
+/* proc.c */
+/* Calls f on every process, in order of pid, until it returns not 0, which is returned. */
+int proc_each(int (*f)(struct proc *, void *), void *arg);
+struct proc *proc_find(int pid);	/* with a reference, or NULL */
+void proc_get(struct proc *p);
+void proc_put(struct proc *p);
+/* tid 0: any thread.  "kill" cannot be caught. */
+int proc_note(struct proc *p, int tid, const char *text);
+void proc_kill(struct proc *p, const char *why);
+int proc_stop(struct proc *p, bool stop);
+uint64_t proc_memory(struct proc *p);	/* bytes of RAM of its own and shared */
+/*
+ * Starts a program in a new process, a child of the current one, with a name space and
+ * environment that are shared with it, the descriptors given (0, 1, 2; references pass) and
+ * the capabilities (the reference passes).  Returns its pid.  For dev/sip.c and the first process.
+ */
+struct spawn {
+	const char *path;
+	const char *const *argv;	/* NULL-terminated */
+	struct chan *fd[3];
+	struct cap_set *caps;
+	void *sip;
+	uint64_t memory_limit;		/* bytes; 0: none */
+	uint32_t prio;			/* 0: the default */
+};
+int proc_spawn(const struct spawn *s, struct proc **out);
