@@ -1,0 +1,338 @@
+/*
+ * SIP: the framework under every driver and file server (see doc/sip.md and man/2/sip).
+ *
+ * A server is a `struct sip_type` (its tables and options) and a main of one line:
+ *
+ *	int main(int argc, char **argv) { return sip_main(argc, argv, &edu_type); }
+ *
+ * sip_main parses the options, walks the life cycle, finds and opens the devices of a driver,
+ * runs their interrupt threads, serves 9P from the table in the type, and reports health.
+ * Errors are negative errnos; a text for people goes through sip_fail, sip_log or sip_error.
+ */
+#pragma once
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct p9_srv;
+struct p9_srv_ops;
+struct sip_server;
+struct sip_dev;
+
+#define SIP_TEXT_MAX	128	/* a message, with its NUL */
+#define SIP_NAME_MAX	32	/* a server's name, with its NUL */
+#define SIP_PATH_MAX	256
+#define SIP_DEVS_MAX	16	/* devices one process can drive */
+#define SIP_PRINTF(f, a) __attribute__((format(printf, f, a)))
+
+/* --- what a server fills in --------------------------------------------------------------- */
+
+/* Any may be NULL.  0 or a negative errno; the framework logs it and gives up. */
+struct sip_server_ops {
+	int (*initialize)(struct sip_server *s);	/* options are known; no device yet */
+	int (*start)(struct sip_server *s);		/* everything attached; before the first request */
+	void (*stop)(struct sip_server *s);		/* undoes start and initialize */
+	int (*health)(struct sip_server *s);		/* each second: < 0 is degraded; sets the message */
+};
+
+/* A NULL-terminated list is not needed: the entry with vendor 0 and class 0 ends it. */
+struct sip_pci_match {
+	uint16_t vendor, device;	/* vendor 0: any; device is compared when vendor is */
+	uint32_t class, class_mask;	/* mask 0: any; 0xffffff: class, subclass and interface */
+};
+
+struct sip_driver_ops {
+	const struct sip_pci_match *match;
+	int (*probe)(struct sip_server *s, struct sip_dev *d);	/* optional; -ENODEV: not ours */
+	int (*attach)(struct sip_server *s, struct sip_dev *d);
+	void (*detach)(struct sip_server *s, struct sip_dev *d); /* quiet the device; all is unmapped after */
+	/* In the device's own thread.  count: interrupts since the last call; ns: time of the last. */
+	void (*interrupt)(struct sip_server *s, struct sip_dev *d, uint64_t count, uint64_t ns);
+};
+
+struct sip_fs_ops {
+	int (*mount)(struct sip_server *s, const char *device);	/* device: -device or NULL */
+	int (*unmount)(struct sip_server *s);			/* everything written and flushed */
+};
+
+enum sip_opt_kind { SIP_OPT_FLAG, SIP_OPT_STRING, SIP_OPT_NUMBER, SIP_OPT_SIZE };
+
+struct sip_option {		/* ended by an entry without a name */
+	const char *name;	/* without the dash */
+	const char *arg;	/* NULL for a flag; else what the help calls the argument */
+	const char *help;
+	enum sip_opt_kind kind;
+	void *to;		/* bool, const char *, uint64_t, uint64_t (K, M, G, T) */
+};
+
+struct sip_type {
+	const char *name, *about;		/* the program; one line for -h */
+	const char *mount;			/* where it mounts when no option says; may be NULL */
+	const struct sip_server_ops *server;	/* may be NULL */
+	const struct sip_driver_ops *driver;	/* NULL: not a driver */
+	const struct sip_fs_ops *fs;		/* NULL: not a file server */
+	const struct p9_srv_ops *p9;		/* its 9P tree; see p9_srv.h */
+	const struct sip_option *options;	/* its own, beside the common ones; may be NULL */
+	unsigned nthreads;			/* threads that serve requests; 0 is 1 */
+};
+
+/* --- the base ------------------------------------------------------------------------------ */
+
+enum sip_state {
+	SIP_UNKNOWN, SIP_STARTING, SIP_HEALTHY, SIP_DEGRADED, SIP_FAILING, SIP_STOPPED
+};
+
+struct sip_config {
+	const char *name;	/* SIP_NAME from the environment, or -name, or the type's */
+	const char *mount, *listen, *device, *log;
+	bool debug, readonly;
+};
+
+struct sip_health {
+	_Atomic enum sip_state state;
+	_Atomic uint64_t requests, errors;
+	uint64_t start_ns;		/* since boot */
+	/* Under lock: */
+	pthread_mutex_t lock;
+	char message[SIP_TEXT_MAX], last_error[SIP_TEXT_MAX];
+	uint64_t last_error_ns;
+};
+
+struct sip_server {
+	const struct sip_type *type;
+	struct sip_config config;
+	struct sip_health health;
+	struct p9_srv *p9;
+	void *priv;			/* the server's own */
+	struct sip_dev *dev[SIP_DEVS_MAX];
+	unsigned ndevs;
+	int log_fd;			/* -1: standard error only */
+	int health_fd;			/* -1: not under sipd */
+	atomic_bool stopping;
+};
+
+/* The whole life of a server; the exit status.  2: wrong option. */
+int sip_main(int argc, char **argv, const struct sip_type *type);
+
+/* The parts of it, for tests and for programs that are more than one server. */
+int sip_parse(struct sip_server *s, int argc, char **argv);	/* 0, 1 after -h, -EINVAL */
+void sip_help(const struct sip_type *type, int fd);
+int sip_init(struct sip_server *s, const struct sip_type *type);
+int sip_start(struct sip_server *s);	/* initialize, attach, mount, start */
+int sip_serve(struct sip_server *s);	/* until sip_stop; -mount or -listen */
+void sip_stop(struct sip_server *s);	/* from any thread: sip_serve returns */
+void sip_finish(struct sip_server *s);	/* stop, unmount, detach */
+
+/* Life cycle and health: health.c. */
+const char *sip_state_name(enum sip_state state);
+int sip_state_parse(const char *name);	/* -EINVAL */
+bool sip_state_may(enum sip_state from, enum sip_state to);
+int sip_set_state(struct sip_server *s, enum sip_state state, const char *fmt, ...) SIP_PRINTF(3, 4);
+/* Health as /dev/sip/servers/NAME/health takes it, one `name value` a line; the length. */
+size_t sip_health_text(struct sip_server *s, char *buf, size_t n);
+
+static inline void
+sip_count(struct sip_server *s)		/* one request done */
+{
+	atomic_fetch_add_explicit(&s->health.requests, 1, memory_order_relaxed);
+}
+/* One request failed for a reason that is ours or the device's; keeps and logs the text. */
+void sip_error(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);
+
+/* A line "NAME: text" on standard error and in the log: log.c. */
+void sip_log(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);
+void sip_debug(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);	/* with -d */
+int sip_fail(struct sip_server *s, int err, const char *fmt, ...) SIP_PRINTF(3, 4); /* logs; gives err */
+
+/* --- devices: dev.c (what is the same for all), dev_files.c (through /dev) ----------------- */
+
+enum sip_bar_kind { SIP_BAR_NONE, SIP_BAR_MEM, SIP_BAR_IO };
+
+struct sip_pci_info {		/* what /dev/pci/B.D.Fctl says */
+	char addr[16];		/* "0.31.2" */
+	uint32_t class;		/* class << 16 | subclass << 8 | interface */
+	uint16_t vendor, device;
+	struct {
+		enum sip_bar_kind kind;
+		uint64_t base, size;
+	} bar[6];
+	int irq;		/* a line; -1: none */
+	unsigned msi, msix;	/* how many vectors it can have */
+	bool enabled;
+	int vector;		/* the first given by msi or msix: /dev/irq/vector; -1: none */
+};
+
+/* Registers.  Only the four accessors below touch them. */
+struct sip_bar {
+	volatile uint8_t *regs;		/* NULL: a model answers */
+	uint64_t base, size;
+	struct sip_dev *dev;
+	unsigned index;
+};
+
+struct sip_dma {
+	void *vaddr;
+	uint64_t paddr;		/* what the device must use */
+	size_t size;
+	int handle;		/* /dev/dma/handle */
+};
+
+/* How a device is reached: the files under /dev, or a model in a test. */
+struct sip_bus {
+	int (*info)(struct sip_dev *d, struct sip_pci_info *info);
+	int (*command)(struct sip_dev *d, const char *text);
+	int (*map)(struct sip_dev *d, unsigned bar, struct sip_bar *out);
+	void (*unmap)(struct sip_dev *d, struct sip_bar *bar);
+	uint64_t (*read)(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width);
+	void (*write)(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_t value);
+	int (*dma_alloc)(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out);
+	void (*dma_free)(struct sip_dev *d, struct sip_dma *dma);
+	int (*irq_open)(struct sip_dev *d, int irq);		/* a descriptor-like number */
+	int (*irq_wait)(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns); /* blocks */
+	void (*irq_close)(struct sip_dev *d, int fd);
+};
+extern const struct sip_bus sip_bus_files;
+
+struct sip_dev {
+	struct sip_pci_info info;
+	struct sip_server *server;	/* may be NULL: then nothing is logged */
+	const struct sip_bus *bus;
+	void *bus_priv;
+	const char *root;		/* "/dev" */
+	void *priv;			/* the driver's own */
+	int ctl_fd, dma_fd, mem_fd;
+	int irq_fd;			/* -1: no interrupt thread */
+	pthread_t irq_thread;
+	atomic_bool closing;
+};
+
+/* Opens a function ("0.31.2") through the files under /dev; the caller frees with sip_dev_close. */
+int sip_dev_open(const char *addr, struct sip_dev **out);
+/* The same over another bus: a model. */
+int sip_dev_open_bus(const char *addr, const struct sip_bus *bus, void *bus_priv, struct sip_dev **out);
+void sip_dev_close(struct sip_dev *d);
+/* Calls each for every function under ROOT/pci ("/dev" for root) until it gives non-zero. */
+int sip_dev_scan(const char *root, int (*each)(void *arg, const struct sip_pci_info *info), void *arg);
+bool sip_pci_matches(const struct sip_pci_match *list, const struct sip_pci_info *info);
+int sip_pci_parse(const char *text, struct sip_pci_info *info);	/* the text of a ctl file */
+bool sip_pci_addr_ok(const char *addr);
+
+int sip_dev_command(struct sip_dev *d, const char *fmt, ...) SIP_PRINTF(2, 3);	/* to its ctl */
+int sip_dev_enable(struct sip_dev *d);			/* memory and port decoding on */
+int sip_dev_busmaster(struct sip_dev *d, bool on);
+int sip_dev_reset(struct sip_dev *d);			/* function level */
+/* MSI-X or MSI where the device has it, else its line: the number N of /dev/irq/N. */
+int sip_dev_msi(struct sip_dev *d, unsigned nvectors);
+int sip_dev_map(struct sip_dev *d, unsigned bar, struct sip_bar *out);	/* a memory BAR, uncached */
+void sip_dev_unmap(struct sip_dev *d, struct sip_bar *bar);
+/* Zeroed, physically contiguous; align is a power of 2. */
+int sip_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out);
+void sip_dma_free(struct sip_dev *d, struct sip_dma *dma);
+/* Interrupts by hand, for a driver with several vectors; irq_wait blocks. */
+int sip_irq_open(struct sip_dev *d, int irq);
+int sip_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns);
+void sip_irq_close(struct sip_dev *d, int fd);
+/* Or the common case: one vector, one thread that calls the driver's interrupt. */
+int sip_dev_interrupts(struct sip_dev *d, int irq);
+
+static inline uint32_t
+sip_read32(const struct sip_bar *b, uint64_t off)
+{
+	if (!b->regs)
+		return (uint32_t)b->dev->bus->read(b->dev, b->index, off, 4);
+	return *(volatile uint32_t *)(b->regs + off);
+}
+
+static inline void
+sip_write32(const struct sip_bar *b, uint64_t off, uint32_t value)
+{
+	if (!b->regs)
+		b->dev->bus->write(b->dev, b->index, off, 4, value);
+	else
+		*(volatile uint32_t *)(b->regs + off) = value;
+}
+
+static inline uint64_t
+sip_read64(const struct sip_bar *b, uint64_t off)
+{
+	if (!b->regs)
+		return b->dev->bus->read(b->dev, b->index, off, 8);
+	return *(volatile uint64_t *)(b->regs + off);
+}
+
+static inline void
+sip_write64(const struct sip_bar *b, uint64_t off, uint64_t value)
+{
+	if (!b->regs)
+		b->dev->bus->write(b->dev, b->index, off, 8, value);
+	else
+		*(volatile uint64_t *)(b->regs + off) = value;
+}
+
+/* Waits until (register & mask) == want: true; false after timeout_ms. */
+bool sip_wait32(const struct sip_bar *b, uint64_t off, uint32_t mask, uint32_t want, unsigned timeout_ms);
+
+/* --- manifests: manifest.c; see man/5/manifest --------------------------------------------- */
+
+#define SIP_CAPS_MAX	16
+#define SIP_MATCH_MAX	16
+#define SIP_AFTER_MAX	8
+
+enum sip_restart { SIP_RESTART_NEVER, SIP_RESTART_ON_FAILURE, SIP_RESTART_ALWAYS };
+
+struct sip_manifest {
+	char name[SIP_NAME_MAX];	/* the type */
+	char program[SIP_PATH_MAX], args[SIP_PATH_MAX], mount[SIP_PATH_MAX];
+	char capability[SIP_CAPS_MAX][64];
+	char after[SIP_AFTER_MAX][SIP_NAME_MAX];
+	struct sip_pci_match match[SIP_MATCH_MAX + 1];
+	unsigned ncaps, nafter, nmatch;
+	uint64_t memory;		/* bytes; 0: no limit */
+	unsigned priority;		/* 0..31; 10 when not given */
+	unsigned deadline_ms;		/* 0: none */
+	enum sip_restart restart;
+};
+
+/* `file` names it in errors: "FILE:LINE: text" in err.  0, -EINVAL, -E2BIG. */
+int sip_manifest_parse(struct sip_manifest *m, const char *file, const char *text, size_t n,
+	char err[SIP_TEXT_MAX]);
+int sip_manifest_load(struct sip_manifest *m, const char *path, char err[SIP_TEXT_MAX]);
+
+/* --- factory: factory.c; the types known, and how to make a server of one -------------------- */
+
+#define SIP_TYPES_MAX	64
+
+struct sip_factory {
+	struct sip_manifest *type[SIP_TYPES_MAX];
+	unsigned ntypes;
+	const char *root;		/* "/dev": where pci and sip are */
+};
+
+/* One server to be made: a type and, for a driver, its device. */
+struct sip_plan {
+	const struct sip_manifest *type;
+	char name[SIP_NAME_MAX];	/* the type's; the second and later get a number */
+	char device[16];		/* "" for a server without one */
+};
+
+void sip_factory_init(struct sip_factory *f);
+void sip_factory_free(struct sip_factory *f);
+int sip_factory_register(struct sip_factory *f, const struct sip_manifest *m);	/* -EEXIST, -ENOSPC */
+/* Every file in dir; each bad one is told to `warn` and left out.  The number of types. */
+int sip_factory_load(struct sip_factory *f, const char *dir, void (*warn)(const char *text));
+const struct sip_manifest *sip_factory_find(const struct sip_factory *f, const char *name);
+/* The type whose match is the most exact, or NULL. */
+const struct sip_manifest *sip_factory_match(const struct sip_factory *f, const struct sip_pci_info *info);
+/*
+ * What to start, dependencies first: each type without a match once, each driver once for every
+ * device of its.  The number; -ELOOP or -ENOENT with a text for a bad `after`.
+ */
+int sip_factory_plan(const struct sip_factory *f, const struct sip_pci_info *devs, size_t ndevs,
+	struct sip_plan *plan, size_t nplan, char err[SIP_TEXT_MAX]);
+/* Makes a slot at ROOT/sip/clone, sets it up and starts it: the open ctl, to be kept open. */
+int sip_factory_make(const struct sip_factory *f, const struct sip_plan *p, char err[SIP_TEXT_MAX]);
+/* The value of a `name value` line in a text, copied to out; its length or -ENOENT. */
+int sip_field(const char *text, const char *name, char *out, size_t n);
