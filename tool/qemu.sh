@@ -1,0 +1,79 @@
+#!/bin/sh
+# Boots Lux9 in QEMU.  The one place where the command line of the machine is written.
+#
+# Variables, all optional:
+#   KERNEL   ELF kernel, started through PVH   (build/kernel/lux9.elf)
+#   INITRD   boot archive                      (build/boot.tar)
+#   APPEND   kernel command line
+#   ISO      boot this CD image instead of KERNEL and INITRD;  UEFI=1: with OVMF
+#   CPUS     processors (1)         MEM      memory (512M)
+#   DISKS    raw images, on AHCI ports 0, 1, ... in this order
+#   SERIAL   the console: stdio (default) or a file
+#   TIMEOUT  seconds before the machine is ended; 0: never (120)
+#   GDB      1: start stopped, gdb server on port 1234;  a path: on that Unix socket
+#   EXTRA    more arguments, split at spaces
+#   DRY      1: print the command and do nothing
+#
+# Exits with 0 when the machine powered off, with N after `exit N` on /dev/sysctl, with 124 when
+# the time was up and with 125 when QEMU itself failed.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+b=${B:-$top/build}
+qemu=${QEMU:-qemu-system-x86_64}
+serial=${SERIAL:-stdio}
+
+set -- -machine q35,accel=tcg -cpu qemu64,+smap,+smep,+umip,+fsgsbase,+pdpe1gb,+rdtscp \
+	-smp "${CPUS:-1}" -m "${MEM:-512M}" -nodefaults -no-user-config -display none \
+	-no-reboot -nic none -device isa-debug-exit,iobase=0xf4,iosize=0x04 -device edu "$@"
+case $serial in
+stdio)	if [ -t 0 ]; then
+		set -- "$@" -chardev stdio,id=con,mux=on,signal=off -serial chardev:con \
+			-mon chardev=con,mode=readline
+	else
+		set -- "$@" -chardev stdio,id=con,signal=off -serial chardev:con
+	fi ;;
+*)	set -- "$@" -serial "file:$serial" ;;
+esac
+if [ -n "${ISO:-}" ]; then
+	set -- "$@" -drive "file=$ISO,if=none,id=cd,format=raw,media=cdrom,readonly=on" \
+		-device ide-cd,drive=cd,bus=ide.5,bootindex=0
+	if [ "${UEFI:-0}" = 1 ]; then
+		set -- "$@" -drive \
+			if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd
+	fi
+else
+	set -- "$@" -kernel "${KERNEL:-$b/kernel/lux9.elf}" -initrd "${INITRD:-$b/boot.tar}"
+	if [ -n "${APPEND:-}" ]; then
+		set -- "$@" -append "$APPEND"
+	fi
+fi
+n=0
+for d in ${DISKS:-}; do
+	set -- "$@" -drive "file=$d,if=none,id=d$n,format=raw,cache=writeback" \
+		-device "ide-hd,drive=d$n,bus=ide.$n,serial=LUX9-$n"
+	n=$((n + 1))
+done
+case ${GDB:-} in
+'')	;;
+1)	set -- "$@" -S -gdb tcp:127.0.0.1:1234 ;;
+*)	set -- "$@" -S -gdb "unix:$GDB,server=on,wait=off" ;;
+esac
+# shellcheck disable=SC2086
+set -- "$qemu" "$@" ${EXTRA:-}
+
+if [ "${DRY:-0}" = 1 ]; then
+	echo "$*"
+	exit 0
+fi
+err=$(mktemp)
+trap 'rm -f "$err"' EXIT
+rc=0
+timeout --foreground -k 5 "${TIMEOUT:-120}" "$@" 2>"$err" || rc=$?
+cat "$err" >&2
+# isa-debug-exit turns N into 2N+1; 1 is also what QEMU says when it fails, but then with a reason.
+case $rc in
+0|124|137) ;;
+1)	if grep -q '^qemu-system-x86_64: ' "$err"; then rc=125; else rc=0; fi ;;
+*)	[ $((rc % 2)) = 1 ] && [ "$rc" -lt 128 ] && rc=$(((rc - 1) / 2)) || rc=125 ;;
+esac
+exit "$rc"

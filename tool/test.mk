@@ -1,0 +1,21 @@
+# make test: everything that is checked by running it.  T=name runs one.
+
+PROG_SRC := $(wildcard test/prog/*.c)
+TEST_PROGS := $(patsubst test/prog/%.c,$B/prog/%,$(PROG_SRC))
+
+# Programs that know nothing of Lux9: ordinary static Linux binaries, put into a scenario's archive.
+$B/prog/%: test/prog/%.c
+	@mkdir -p $(@D)
+	@echo "PROG  $*"
+	$V$(LUXCC) $(CSTD) $(WARN) -O2 -D_GNU_SOURCE -Iinclude -static -no-pie -pthread -o $@ $<
+
+.PHONY: test test-build
+test-build: all kernel-debug unit fuzzers $(TEST_PROGS) $B/lux9.iso
+
+# A part that does not build is a failed test; the others still run.
+test:
+	@sh tool/install.sh
+	@mkdir -p $B/test-logs
+	@$(MAKE) --no-print-directory -k -j2 test-build > $B/test-logs/build.log 2>&1; \
+	    echo $$? > $B/test-logs/build.rc
+	@B=$B T="$(T)" UNITS="$(UNIT_BIN)" FUZZERS="$(FUZZ)" bash test/run.sh
