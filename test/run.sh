@@ -23,11 +23,9 @@ run_fuzz()
 {
 	local name=$1 dir
 	dir=$(mktemp -d)
-	mkdir -p "$dir/new" "fuzz/corpus/$name.none" 2>/dev/null
-	rmdir "fuzz/corpus/$name.none" 2>/dev/null
-	[ -d fuzz/corpus ] && rmdir fuzz/corpus 2>/dev/null
-	local seeds=()
-	for d in "fuzz/corpus/$name" "fuzz/$name.corpus" "$B/fuzz/corpus/$name"; do
+	mkdir -p "$dir/new"
+	local seeds=() d
+	for d in "fuzz/corpus/$name" "fuzz/$name" "$B/fuzz/corpus/$name"; do
 		[ -d "$d" ] && seeds+=("$d")
 	done
 	timeout -k 5 $((fuzz_s * 4 + 30)) "$B/fuzz/bin/$name" -max_total_time="$fuzz_s" -timeout=10 \

@@ -1,0 +1,142 @@
+# Helpers of the boot scenarios; a scenario sources this file.  Each has its own directory, $dir.
+#
+#	. test/boot/lib.sh
+#	init <<'END'                    commands for /boot/init.conf, run with `set -e`
+#	echo hello
+#	END
+#	boot                            boots, waits for the end; the console is in $dir/console
+#	expect 'hello'                  the console has a line with this text
+#	refuse 'panic'                  and none with this
+#
+# The machine ends when the commands end: with their status, which boot checks.  CPUS, MEM, DISKS,
+# EXTRA, APPEND, KERNEL and TIMEOUT are those of tool/qemu.sh.  Files put into $dir/extra before
+# boot are laid over the boot archive.
+
+set -u
+b=${B:-build}
+dir=${TEST_DIR:-$(mktemp -d /tmp/lux9-test.XXXXXX)}
+mkdir -p "$dir/extra"
+export TIMEOUT=${TIMEOUT:-120}
+
+fail()
+{
+	echo "FAIL: $*"
+	if [ -f "$dir/console" ]; then
+		echo "--- the console's end:"
+		tail -n "${CONSOLE_LINES:-60}" "$dir/console" | tr -d '\r'
+	fi
+	exit 1
+}
+
+skip()
+{
+	echo "skipped: $*"
+	exit 77
+}
+
+# The commands of init, from standard input.
+init()
+{
+	{ echo 'set -e'; cat; } > "$dir/extra/init.conf"
+}
+
+# Puts programs built from test/prog into the archive, as /boot/bin/NAME.
+with_prog()
+{
+	mkdir -p "$dir/extra/bin"
+	local p
+	for p; do
+		[ -x "$b/prog/$p" ] || fail "$b/prog/$p is not built"
+		cp "$b/prog/$p" "$dir/extra/bin/"
+	done
+}
+
+archive()
+{
+	bash tool/mkboot.sh "$b" "$dir/boot.tar" "$dir/extra" || fail "no boot archive"
+}
+
+# Boots and waits; the status that is expected of the machine is $1, or 0.
+boot()
+{
+	local want=${1:-0} rc=0
+	archive
+	INITRD=$dir/boot.tar APPEND="init.end=exit ${APPEND:-}" SERIAL=$dir/console \
+		sh tool/qemu.sh < /dev/null || rc=$?
+	[ -s "$dir/console" ] || fail "nothing on the console (status $rc)"
+	case $rc in
+	"$want") ;;
+	124)	fail "not ended after $TIMEOUT s" ;;
+	*)	fail "ended with $rc, not $want" ;;
+	esac
+	refuse 'panic:'
+}
+
+# The console as text, without carriage returns.
+console()
+{
+	tr -d '\r' < "$dir/console"
+}
+
+expect()
+{
+	local t
+	for t; do
+		console | grep -qF -- "$t" || fail "not on the console: $t"
+	done
+}
+
+expect_re()
+{
+	local t
+	for t; do
+		console | grep -qE -- "$t" || fail "nothing on the console like: $t"
+	done
+}
+
+refuse()
+{
+	local t
+	for t; do
+		! console | grep -F -- "$t" || fail "on the console: $t"
+	done
+}
+
+# The first match of an extended regular expression on the console.
+find_re()
+{
+	console | grep -oE -m1 -- "$1"
+}
+
+# Puts an ext4 tree under $1: at least $2 files and $3 MiB, in folders, with odd names and sizes.
+make_tree()
+{
+	python3 - "$1" "$2" "$3" <<'END'
+import os, random, sys
+top, nfiles, mib = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+rnd = random.Random(9)
+left = mib << 20
+os.makedirs(top)
+blob = rnd.randbytes(1 << 20)
+sizes = [0, 1, 511, 512, 513, 4095, 4096, 4097, 65535, 65536, 65537]
+big = left // 3
+for i in range(nfiles):
+    folder = os.path.join(top, "d%02d" % (i % 37), "sub%d" % (i % 5))
+    os.makedirs(folder, exist_ok=True)
+    name = ["f%d", "a file %d", "\u00e9t\u00e9-%d", "%d-" + "n" * 200][i % 4] % i
+    if i < 4:
+        n = big // 4
+    else:
+        share = max(0, left) // (nfiles - i)
+        n = sizes[i] if i < len(sizes) else rnd.randrange(0, 2 * share + 1)
+    left -= n
+    with open(os.path.join(folder, name), "wb") as f:
+        while n > 0:
+            start = rnd.randrange(0, 4096)
+            part = blob[start:start + min(n, 1 << 19)]
+            f.write(part)
+            n -= len(part)
+os.symlink("d00/sub0", os.path.join(top, "link"))
+os.makedirs(os.path.join(top, "empty"))
+END
+}
