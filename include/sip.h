@@ -38,7 +38,7 @@ struct sip_server_ops {
 	int (*health)(struct sip_server *s);		/* each second: < 0 is degraded; sets the message */
 };
 
-/* A NULL-terminated list is not needed: the entry with vendor 0 and class 0 ends it. */
+/* A list of these ends with an entry of zeros. */
 struct sip_pci_match {
 	uint16_t vendor, device;	/* vendor 0: any; device is compared when vendor is */
 	uint32_t class, class_mask;	/* mask 0: any; 0xffffff: class, subclass and interface */
@@ -48,7 +48,7 @@ struct sip_driver_ops {
 	const struct sip_pci_match *match;
 	int (*probe)(struct sip_server *s, struct sip_dev *d);	/* optional; -ENODEV: not ours */
 	int (*attach)(struct sip_server *s, struct sip_dev *d);
-	void (*detach)(struct sip_server *s, struct sip_dev *d); /* quiet the device; all is unmapped after */
+	void (*detach)(struct sip_server *s, struct sip_dev *d);	/* quiet the device, free */
 	/* In the device's own thread.  count: interrupts since the last call; ns: time of the last. */
 	void (*interrupt)(struct sip_server *s, struct sip_dev *d, uint64_t count, uint64_t ns);
 };
@@ -99,6 +99,10 @@ struct sip_health {
 	pthread_mutex_t lock;
 	char message[SIP_TEXT_MAX], last_error[SIP_TEXT_MAX];
 	uint64_t last_error_ns;
+	/* The thread that reports, under the same lock: */
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool running, ending;
 };
 
 struct sip_server {
@@ -113,6 +117,8 @@ struct sip_server {
 	int health_fd;			/* -1: not under sipd */
 	atomic_bool stopping;
 };
+
+#define SIP_REPORT_MS	1000	/* how often health is asked and reported */
 
 /* The whole life of a server; the exit status.  2: wrong option. */
 int sip_main(int argc, char **argv, const struct sip_type *type);
@@ -130,9 +136,13 @@ void sip_finish(struct sip_server *s);	/* stop, unmount, detach */
 const char *sip_state_name(enum sip_state state);
 int sip_state_parse(const char *name);	/* -EINVAL */
 bool sip_state_may(enum sip_state from, enum sip_state to);
-int sip_set_state(struct sip_server *s, enum sip_state state, const char *fmt, ...) SIP_PRINTF(3, 4);
+int sip_set_state(struct sip_server *s, enum sip_state state, const char *fmt, ...)
+	SIP_PRINTF(3, 4);
 /* Health as /dev/sip/servers/NAME/health takes it, one `name value` a line; the length. */
 size_t sip_health_text(struct sip_server *s, char *buf, size_t n);
+int sip_health_start(struct sip_server *s);	/* the thread that asks and reports */
+void sip_health_end(struct sip_server *s);
+void sip_health_report(struct sip_server *s);	/* now; nothing when not under sipd */
 
 static inline void
 sip_count(struct sip_server *s)		/* one request done */
@@ -145,7 +155,8 @@ void sip_error(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);
 /* A line "NAME: text" on standard error and in the log: log.c. */
 void sip_log(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);
 void sip_debug(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);	/* with -d */
-int sip_fail(struct sip_server *s, int err, const char *fmt, ...) SIP_PRINTF(3, 4); /* logs; gives err */
+/* Logs, and gives err back. */
+int sip_fail(struct sip_server *s, int err, const char *fmt, ...) SIP_PRINTF(3, 4);
 
 /* --- devices: dev.c (what is the same for all), dev_files.c (through /dev) ----------------- */
 
@@ -206,16 +217,18 @@ struct sip_dev {
 	int ctl_fd, dma_fd, mem_fd;
 	int irq_fd;			/* -1: no interrupt thread */
 	pthread_t irq_thread;
-	atomic_bool closing;
+	atomic_bool closing, irq_ended;
 };
 
 /* Opens a function ("0.31.2") through the files under /dev; the caller frees with sip_dev_close. */
 int sip_dev_open(const char *addr, struct sip_dev **out);
 /* The same over another bus: a model. */
-int sip_dev_open_bus(const char *addr, const struct sip_bus *bus, void *bus_priv, struct sip_dev **out);
+int sip_dev_open_bus(const char *addr, const struct sip_bus *bus, void *bus_priv,
+	struct sip_dev **out);
 void sip_dev_close(struct sip_dev *d);
 /* Calls each for every function under ROOT/pci ("/dev" for root) until it gives non-zero. */
-int sip_dev_scan(const char *root, int (*each)(void *arg, const struct sip_pci_info *info), void *arg);
+int sip_dev_scan(const char *root, int (*each)(void *arg, const struct sip_pci_info *info),
+	void *arg);
 bool sip_pci_matches(const struct sip_pci_match *list, const struct sip_pci_info *info);
 int sip_pci_parse(const char *text, struct sip_pci_info *info);	/* the text of a ctl file */
 bool sip_pci_addr_ok(const char *addr);
@@ -273,7 +286,8 @@ sip_write64(const struct sip_bar *b, uint64_t off, uint64_t value)
 }
 
 /* Waits until (register & mask) == want: true; false after timeout_ms. */
-bool sip_wait32(const struct sip_bar *b, uint64_t off, uint32_t mask, uint32_t want, unsigned timeout_ms);
+bool sip_wait32(const struct sip_bar *b, uint64_t off, uint32_t mask, uint32_t want,
+	unsigned timeout_ms);
 
 /* --- manifests: manifest.c; see man/5/manifest --------------------------------------------- */
 
@@ -320,19 +334,23 @@ struct sip_plan {
 
 void sip_factory_init(struct sip_factory *f);
 void sip_factory_free(struct sip_factory *f);
-int sip_factory_register(struct sip_factory *f, const struct sip_manifest *m);	/* -EEXIST, -ENOSPC */
+/* -EEXIST, -ENOSPC */
+int sip_factory_register(struct sip_factory *f, const struct sip_manifest *m);
 /* Every file in dir; each bad one is told to `warn` and left out.  The number of types. */
 int sip_factory_load(struct sip_factory *f, const char *dir, void (*warn)(const char *text));
 const struct sip_manifest *sip_factory_find(const struct sip_factory *f, const char *name);
 /* The type whose match is the most exact, or NULL. */
-const struct sip_manifest *sip_factory_match(const struct sip_factory *f, const struct sip_pci_info *info);
+const struct sip_manifest *sip_factory_match(const struct sip_factory *f,
+	const struct sip_pci_info *info);
 /*
  * What to start, dependencies first: each type without a match once, each driver once for every
- * device of its.  The number; -ELOOP or -ENOENT with a text for a bad `after`.
+ * device of its.  A type whose `after` is unknown, or that waits for itself, is told to `warn` and
+ * left out with those that wait for it.  The number of entries made, at most nplan.
  */
-int sip_factory_plan(const struct sip_factory *f, const struct sip_pci_info *devs, size_t ndevs,
-	struct sip_plan *plan, size_t nplan, char err[SIP_TEXT_MAX]);
+size_t sip_factory_plan(const struct sip_factory *f, const struct sip_pci_info *devs, size_t ndevs,
+	struct sip_plan *plan, size_t nplan, void (*warn)(const char *text));
 /* Makes a slot at ROOT/sip/clone, sets it up and starts it: the open ctl, to be kept open. */
-int sip_factory_make(const struct sip_factory *f, const struct sip_plan *p, char err[SIP_TEXT_MAX]);
+int sip_factory_make(const struct sip_factory *f, const struct sip_plan *p,
+	char err[SIP_TEXT_MAX]);
 /* The value of a `name value` line in a text, copied to out; its length or -ENOENT. */
 int sip_field(const char *text, const char *name, char *out, size_t n);

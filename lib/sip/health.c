@@ -1,0 +1,200 @@
+/*
+ * Life cycle and health.
+ *
+ *	unknown -> starting -> healthy <-> degraded -> failing -> stopped
+ *
+ * Any state but unknown may go to failing and to stopped; failing may recover; stopped may start
+ * again.  Under sipd (SIP_NAME in the environment) each change of state, and the counters once in
+ * SIP_REPORT_MS, are written to /dev/sip/servers/NAME/health.
+ *
+ * health.lock protects the texts and the reporting thread's flags; the counters and the state are
+ * atomic, so counting a request takes no lock.  Nothing else is locked while it is held.
+ */
+#include "sip.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const char *const names[] = {
+	"unknown", "starting", "healthy", "degraded", "failing", "stopped",
+};
+#define NSTATES (sizeof names / sizeof *names)
+
+const char *
+sip_state_name(enum sip_state state)
+{
+	return (unsigned)state < NSTATES ? names[state] : names[0];
+}
+
+int
+sip_state_parse(const char *name)
+{
+	for (unsigned i = 0; i < NSTATES; i++)
+		if (strcmp(name, names[i]) == 0)
+			return (int)i;
+	return -EINVAL;
+}
+
+bool
+sip_state_may(enum sip_state from, enum sip_state to)
+{
+	static const unsigned next[NSTATES] = {
+		[SIP_UNKNOWN] = 1u << SIP_STARTING,
+		[SIP_STARTING] = 1u << SIP_HEALTHY | 1u << SIP_DEGRADED,
+		[SIP_HEALTHY] = 1u << SIP_DEGRADED,
+		[SIP_DEGRADED] = 1u << SIP_HEALTHY,
+		[SIP_FAILING] = 1u << SIP_HEALTHY | 1u << SIP_DEGRADED,
+		[SIP_STOPPED] = 1u << SIP_STARTING,
+	};
+	if ((unsigned)from >= NSTATES || (unsigned)to >= NSTATES)
+		return false;
+	if (from == to)
+		return true;
+	if (to == SIP_FAILING)
+		return from != SIP_UNKNOWN && from != SIP_STOPPED;
+	return to == SIP_STOPPED ? from != SIP_UNKNOWN : next[from] >> to & 1;
+}
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int
+sip_set_state(struct sip_server *s, enum sip_state state, const char *fmt, ...)
+{
+	char text[SIP_TEXT_MAX] = "";
+	if (fmt) {
+		va_list ap;
+		va_start(ap, fmt);
+		vsnprintf(text, sizeof text, fmt, ap);
+		va_end(ap);
+	}
+	pthread_mutex_lock(&s->health.lock);
+	enum sip_state from = s->health.state;
+	if (!sip_state_may(from, state)) {
+		pthread_mutex_unlock(&s->health.lock);
+		return -EINVAL;
+	}
+	if (state == SIP_STARTING)
+		s->health.start_ns = now_ns();
+	s->health.state = state;
+	memcpy(s->health.message, text, sizeof text);
+	pthread_mutex_unlock(&s->health.lock);
+	if (from != state)
+		sip_debug(s, "%s%s%s", names[state], text[0] ? ": " : "", text);
+	sip_health_report(s);
+	return 0;
+}
+
+void
+sip_error(struct sip_server *s, const char *fmt, ...)
+{
+	char text[SIP_TEXT_MAX];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ')
+			*c = '?';
+	atomic_fetch_add_explicit(&s->health.errors, 1, memory_order_relaxed);
+	pthread_mutex_lock(&s->health.lock);
+	memcpy(s->health.last_error, text, sizeof text);
+	s->health.last_error_ns = now_ns();
+	pthread_mutex_unlock(&s->health.lock);
+	sip_log(s, "%s", text);
+}
+
+size_t
+sip_health_text(struct sip_server *s, char *buf, size_t n)
+{
+	struct sip_health *h = &s->health;
+	pthread_mutex_lock(&h->lock);
+	int len = snprintf(buf, n, "state %s\nrequests %llu\nerrors %llu\n", sip_state_name(h->state),
+		(unsigned long long)h->requests, (unsigned long long)h->errors);
+	if (h->last_error[0] && len > 0 && (size_t)len < n)
+		len += snprintf(buf + len, n - (size_t)len, "last %s\n", h->last_error);
+	pthread_mutex_unlock(&h->lock);
+	return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+}
+
+void
+sip_health_report(struct sip_server *s)
+{
+	char text[512];
+	if (s->health_fd < 0)
+		return;
+	size_t n = sip_health_text(s, text, sizeof text);
+	text_write_fd(s->health_fd, text, n);	/* sipd gone is no reason to stop serving */
+}
+
+/* A driver's own view of itself moves the state between healthy and degraded only. */
+static void
+ask(struct sip_server *s)
+{
+	const struct sip_server_ops *ops = s->type->server;
+	enum sip_state state = s->health.state;
+	if (!ops || !ops->health || (state != SIP_HEALTHY && state != SIP_DEGRADED))
+		return;
+	int e = ops->health(s);
+	if (e < 0 && state == SIP_HEALTHY)
+		sip_set_state(s, SIP_DEGRADED, "health: %s", strerror(-e));
+	else if (e >= 0 && state == SIP_DEGRADED)
+		sip_set_state(s, SIP_HEALTHY, NULL);
+}
+
+static void *
+reporter(void *arg)
+{
+	struct sip_server *s = arg;
+	struct sip_health *h = &s->health;
+	pthread_mutex_lock(&h->lock);
+	while (!h->ending) {
+		struct timespec until;
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += SIP_REPORT_MS / 1000;
+		pthread_cond_timedwait(&h->wake, &h->lock, &until);
+		if (h->ending)
+			break;
+		pthread_mutex_unlock(&h->lock);
+		ask(s);
+		sip_health_report(s);
+		pthread_mutex_lock(&h->lock);
+	}
+	pthread_mutex_unlock(&h->lock);
+	return NULL;
+}
+
+int
+sip_health_start(struct sip_server *s)
+{
+	struct sip_health *h = &s->health;
+	const struct sip_server_ops *ops = s->type->server;
+	if (h->running || (s->health_fd < 0 && !(ops && ops->health)))
+		return 0;
+	h->ending = false;
+	int e = pthread_create(&h->thread, NULL, reporter, s);
+	h->running = e == 0;
+	return -e;
+}
+
+void
+sip_health_end(struct sip_server *s)
+{
+	struct sip_health *h = &s->health;
+	if (!h->running)
+		return;
+	pthread_mutex_lock(&h->lock);
+	h->ending = true;
+	pthread_cond_signal(&h->wake);
+	pthread_mutex_unlock(&h->lock);
+	pthread_join(h->thread, NULL);
+	h->running = false;
+}

@@ -1,0 +1,154 @@
+/*
+ * PCI functions as the kernel describes them: the text of /dev/pci/B.D.Fctl, addresses, matching.
+ * Pure functions, and the scan of the directory.  The text is foreign data: each number is
+ * range-checked, unknown lines are passed over (a later kernel may have more of them).
+ */
+#include "sip.h"
+#include "text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PCI_FUNCTIONS_MAX 4096	/* entries looked at in a scan */
+
+static const char *
+addr_part(const char *s, unsigned max, unsigned *out)
+{
+	if (*s < '0' || *s > '9')
+		return NULL;
+	unsigned v = 0;
+	while (*s >= '0' && *s <= '9' && v <= max)
+		v = v * 10 + (unsigned)(*s++ - '0');
+	*out = v;
+	return v <= max ? s : NULL;
+}
+
+bool
+sip_pci_addr_ok(const char *addr)
+{
+	unsigned v;
+	const char *s = addr_part(addr, 255, &v);
+	if (!s || *s++ != '.')
+		return false;
+	s = addr_part(s, 31, &v);
+	if (!s || *s++ != '.')
+		return false;
+	s = addr_part(s, 7, &v);
+	return s && !*s;
+}
+
+static int
+parse_bar(struct sip_pci_info *info, char *rest)
+{
+	char *index = text_word(&rest), *kind = text_word(&rest);
+	char *base = text_word(&rest), *size = text_word(&rest);
+	uint64_t i;
+	if (!size || !text_number(index, 5, &i))
+		return -EINVAL;
+	if (!text_number(base, UINT64_MAX, &info->bar[i].base) ||
+	    !text_number(size, UINT64_MAX, &info->bar[i].size))
+		return -EINVAL;
+	info->bar[i].kind = strcmp(kind, "io") == 0 ? SIP_BAR_IO : SIP_BAR_MEM;
+	return 0;
+}
+
+static int
+parse_line(struct sip_pci_info *info, const char *name, char *rest)
+{
+	uint64_t v = 0;
+	if (strcmp(name, "bar") == 0)
+		return parse_bar(info, rest);
+	char *word = text_word(&rest);
+	bool number = word && text_number(word, UINT32_MAX, &v);
+	if (strcmp(name, "class") == 0 && number && v <= 0xffffff)
+		info->class = (uint32_t)v;
+	else if (strcmp(name, "vendor") == 0 && number && v <= 0xffff)
+		info->vendor = (uint16_t)v;
+	else if (strcmp(name, "device") == 0 && number && v <= 0xffff)
+		info->device = (uint16_t)v;
+	else if (strcmp(name, "irq") == 0)
+		info->irq = number && v < 255 ? (int)v : -1;
+	else if (strcmp(name, "msi") == 0 && number && v <= 32)
+		info->msi = (unsigned)v;
+	else if (strcmp(name, "msix") == 0 && number && v <= 2048)
+		info->msix = (unsigned)v;
+	else if (strcmp(name, "enabled") == 0 && number)
+		info->enabled = v != 0;
+	else if (strcmp(name, "vector") == 0 && number && v <= INT32_MAX)
+		info->vector = (int)v;
+	else if (strcmp(name, "class") == 0 || strcmp(name, "vendor") == 0 ||
+	    strcmp(name, "device") == 0)
+		return -EINVAL;
+	return 0;
+}
+
+int
+sip_pci_parse(const char *text, struct sip_pci_info *info)
+{
+	char addr[sizeof info->addr];
+	memcpy(addr, info->addr, sizeof addr);
+	memset(info, 0, sizeof *info);
+	memcpy(info->addr, addr, sizeof addr);
+	info->irq = info->vector = -1;
+	const char *p = text, *end = text + strlen(text);
+	char line[TEXT_LINE_MAX];
+	bool toolong, vendor = false;
+	while (text_line(&p, end, line, &toolong)) {
+		char *rest = line, *name = text_word(&rest);
+		if (!name)
+			continue;
+		if (strcmp(name, "vector") == 0 && info->vector >= 0)
+			continue;	/* several vectors: the first is the one */
+		int err = parse_line(info, name, rest);
+		if (err)
+			return err;
+		vendor |= strcmp(name, "vendor") == 0;
+	}
+	return vendor ? 0 : -EINVAL;
+}
+
+bool
+sip_pci_matches(const struct sip_pci_match *m, const struct sip_pci_info *info)
+{
+	for (; m->vendor || m->class_mask; m++) {
+		if (m->vendor && (m->vendor != info->vendor || m->device != info->device))
+			continue;
+		if ((m->class ^ info->class) & m->class_mask)
+			continue;
+		return true;
+	}
+	return false;
+}
+
+int
+sip_dev_scan(const char *root, int (*each)(void *arg, const struct sip_pci_info *info), void *arg)
+{
+	char path[SIP_PATH_MAX], text[4096];
+	snprintf(path, sizeof path, "%s/pci", root);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return -errno;
+	int result = 0;
+	for (unsigned i = 0; i < PCI_FUNCTIONS_MAX && !result; i++) {
+		struct dirent *e = readdir(dir);
+		if (!e)
+			break;
+		struct sip_pci_info info;
+		size_t n = strlen(e->d_name);
+		if (n < 4 || n - 3 >= sizeof info.addr || strcmp(e->d_name + n - 3, "ctl") != 0)
+			continue;
+		memset(&info, 0, sizeof info);
+		memcpy(info.addr, e->d_name, n - 3);
+		if (!sip_pci_addr_ok(info.addr))
+			continue;
+		snprintf(path, sizeof path, "%s/pci/%sctl", root, info.addr);
+		/* Not granted to us, or gone since: others may still be ours. */
+		if (text_read_file(path, text, sizeof text) < 0 || sip_pci_parse(text, &info) < 0)
+			continue;
+		result = each(arg, &info);
+	}
+	closedir(dir);
+	return result;
+}
