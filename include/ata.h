@@ -1,0 +1,149 @@
+/*
+ * ATA and AHCI data, without hardware: IDENTIFY pages, commands, FISes, AHCI command headers and
+ * PRD tables.  Pure functions; the caller owns all memory.  Sections are those of ACS-4, SATA 3.3
+ * and AHCI 1.3.1.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- lib/ata/identify.c ---------------------------------------------------------------------- */
+
+enum { ATA_IDENTIFY_SIZE = 512, ATA_MAX_TAGS = 32 };
+
+struct ata_identity {
+	char model[41], serial[21], firmware[9];	/* printable, without blanks at the end */
+	bool packet;			/* IDENTIFY PACKET DEVICE: nothing below counts */
+	bool lba48, dma, removable;
+	bool ncq;
+	unsigned queue_depth;		/* 1..32 */
+	bool write_cache, write_cache_on;
+	bool flush, flush_ext, fua;	/* fua: WRITE DMA FUA EXT */
+	bool smart, smart_on;
+	bool trim, trim_zeroes;		/* zeroes: trimmed sectors read as 0 for certain */
+	unsigned trim_blocks;		/* 512-byte blocks of ranges in one command; at least 1 */
+	uint64_t nsectors;		/* logical */
+	uint32_t secsize, physsecsize;	/* bytes */
+	uint32_t align;			/* logical sectors that LBA 0 lies into its physical one */
+	unsigned rotation;		/* rpm; 1 solid state; 0 not told */
+	unsigned sata_gen;		/* the fastest it can; 0 not told */
+	uint64_t wwn;			/* 0 without */
+	unsigned cylinders, heads, sectors_per_track;
+};
+
+/*
+ * Decodes the 512 bytes of IDENTIFY DEVICE [ACS-4, 7.13.6].  -EINVAL: a wrong checksum;
+ * -ENOTSUP: no LBA, no sectors, or a sector size that is not a power of two in 512..4096.
+ */
+int ata_identify(const void *page, struct ata_identity *out);
+
+/* --- lib/ata/command.c ------------------------------------------------------------------------ */
+
+enum ata_opcode {
+	ATA_DSM = 0x06, ATA_READ_DMA_EXT = 0x25, ATA_WRITE_DMA_EXT = 0x35,
+	ATA_WRITE_DMA_FUA_EXT = 0x3d, ATA_READ_FPDMA = 0x60, ATA_WRITE_FPDMA = 0x61,
+	ATA_IDENTIFY_PACKET = 0xa1, ATA_SMART = 0xb0, ATA_READ_DMA = 0xc8, ATA_WRITE_DMA = 0xca,
+	ATA_STANDBY_IMMEDIATE = 0xe0, ATA_FLUSH = 0xe7, ATA_FLUSH_EXT = 0xea, ATA_IDENTIFY = 0xec,
+	ATA_SET_FEATURES = 0xef, ATA_READ_LOG_EXT = 0x2f,
+};
+
+enum {
+	ATA_LOG_NCQ_ERROR = 0x10,
+	ATA_LBA28_SECTORS = 1 << 28, ATA_LBA28_MAX = 256, ATA_LBA48_MAX = 65536,
+};
+
+struct ata_command {
+	uint8_t opcode, device;
+	uint16_t features, count;
+	uint64_t lba;
+};
+
+/* The most sectors that one read or write may have on this device. */
+uint32_t ata_max_sectors(const struct ata_identity *id);
+/*
+ * A read or a write of n sectors: FPDMA with the tag where the device queues, else DMA EXT, else
+ * DMA.  FUA on a device that cannot gives -ENOTSUP; n = 0, too many, or beyond the end, -EINVAL.
+ */
+struct ata_rw {
+	uint64_t lba;
+	uint32_t n;
+	bool write, fua, queued;
+	unsigned tag;
+};
+int ata_cmd_rw(const struct ata_identity *id, const struct ata_rw *rw, struct ata_command *out);
+void ata_cmd_flush(const struct ata_identity *id, struct ata_command *out);
+void ata_cmd_trim(unsigned nblocks, struct ata_command *out);
+void ata_cmd_simple(uint8_t opcode, struct ata_command *out);
+void ata_cmd_read_log(uint8_t log, struct ata_command *out);
+/*
+ * Fills DSM ranges [ACS-4, 7.5.3] into buf, nblocks of 512 bytes, from *lba and *n, which are
+ * moved on; unused entries are 0.  Returns how many blocks hold ranges.
+ */
+unsigned ata_trim_fill(uint8_t *buf, unsigned nblocks, uint64_t *lba, uint64_t *n);
+/* "READ FPDMA QUEUED"; "unknown command" for one that is not in the list above. */
+const char *ata_opcode_name(uint8_t opcode);
+
+/* --- lib/ata/fis.c ------------------------------------------------------------------------------ */
+
+enum {
+	ATA_FIS_H2D = 0x27, ATA_FIS_D2H = 0x34, ATA_FIS_DMA_SETUP = 0x41, ATA_FIS_PIO_SETUP = 0x5f,
+	ATA_FIS_SET_BITS = 0xa1,
+	ATA_FIS_H2D_SIZE = 20, ATA_FIS_D2H_SIZE = 20, ATA_FIS_PIO_SIZE = 20, ATA_FIS_SET_SIZE = 8,
+};
+
+enum {
+	ATA_STATUS_ERR = 1, ATA_STATUS_DRQ = 8, ATA_STATUS_DF = 0x20, ATA_STATUS_DRDY = 0x40,
+	ATA_STATUS_BSY = 0x80,
+	ATA_ERROR_ILI = 1, ATA_ERROR_NM = 2, ATA_ERROR_ABRT = 4, ATA_ERROR_MCR = 8,
+	ATA_ERROR_IDNF = 0x10, ATA_ERROR_MC = 0x20, ATA_ERROR_UNC = 0x40, ATA_ERROR_ICRC = 0x80,
+};
+
+struct ata_result {		/* of D2H, PIO setup and set device bits */
+	uint8_t type, status, error, device;
+	bool interrupt;
+	uint64_t lba;
+	uint32_t count;		/* D2H: count; PIO setup: bytes */
+	uint8_t end_status;	/* PIO setup: the status after the data */
+	uint32_t active;	/* set device bits: the tags that are done */
+};
+
+/* Register, host to device, with the C bit [SATA 3.3, 10.5.5]. */
+void ata_fis_h2d(uint8_t fis[ATA_FIS_H2D_SIZE], const struct ata_command *c);
+/* -EINVAL for a type that is none of the three, or for too few bytes. */
+int ata_fis_decode(const uint8_t *fis, size_t n, struct ata_result *out);
+/* "status 0x41 DRDY ERR, error 0x40 UNC"; the length, as snprintf's but at most size - 1. */
+int ata_error_text(uint8_t status, uint8_t error, char *buf, size_t size);
+/* The errno for it: -EIO, -EILSEQ (ICRC), -ENODATA (UNC), -ENXIO (IDNF), -ENOMEDIUM ... */
+int ata_errno(uint8_t status, uint8_t error);
+
+/* --- lib/ata/ahci.c: what AHCI has in memory ---------------------------------------------------- */
+
+enum {
+	AHCI_HEADER_SIZE = 32, AHCI_LIST_SIZE = 1024, AHCI_FIS_AREA = 256,
+	AHCI_TABLE_CFIS = 0, AHCI_TABLE_ACMD = 0x40, AHCI_TABLE_PRDT = 0x80,
+	AHCI_PRD_SIZE = 16,
+	AHCI_PRD_MAX = 4 << 20,		/* bytes of one entry */
+	AHCI_MAX_PRDS = 65535,
+	AHCI_RFIS_DMA_SETUP = 0, AHCI_RFIS_PIO = 0x20, AHCI_RFIS_D2H = 0x40, AHCI_RFIS_SET_BITS = 0x58,
+};
+
+enum {				/* flags of a command header, as in its first word */
+	AHCI_HEADER_ATAPI = 1 << 5, AHCI_HEADER_WRITE = 1 << 6, AHCI_HEADER_PREFETCH = 1 << 7,
+	AHCI_HEADER_RESET = 1 << 8, AHCI_HEADER_BIST = 1 << 9, AHCI_HEADER_CLEAR_BUSY = 1 << 10,
+};
+
+struct ata_piece {
+	uint64_t paddr;
+	uint64_t bytes;
+};
+
+/* [AHCI 1.3.1, 4.2.2]; the FIS's length is that of H2D.  table must be 128-byte aligned. */
+void ahci_header(void *header, uint32_t flags, unsigned nprds, uint64_t table);
+/* Bytes moved, as the controller left it. */
+uint32_t ahci_header_moved(const void *header);
+/*
+ * [AHCI 1.3.1, 4.2.3.3]: entries for the pieces, splitting those above 4 MiB.  The number of
+ * entries; -EINVAL for an odd address or length, or nothing; -E2BIG above max.
+ */
+int ahci_prdt(void *prdt, unsigned max, const struct ata_piece *piece, unsigned n);

@@ -1,0 +1,120 @@
+/*
+ * ATA commands [ACS-4, 7].  In the 28-bit commands bits 27:24 of the LBA are in the device
+ * register; in FPDMA QUEUED the count is in features and the tag in count [ACS-4, 7.24].
+ */
+#include <errno.h>
+#include <string.h>
+#include "ata.h"
+
+enum {
+	DEVICE_LBA = 0x40, DEVICE_FUA = 0x80,
+	FPDMA_TAG_SHIFT = 3,
+	TRIM_FEATURE = 1, TRIM_RANGE_MAX = 65535, TRIM_RANGES = 64,	/* in a block of 512 */
+};
+
+uint32_t
+ata_max_sectors(const struct ata_identity *id)
+{
+	return id->lba48 ? ATA_LBA48_MAX : ATA_LBA28_MAX;
+}
+
+int
+ata_cmd_rw(const struct ata_identity *id, const struct ata_rw *rw, struct ata_command *out)
+{
+	if (!rw->n || rw->n > ata_max_sectors(id))
+		return -EINVAL;
+	if (rw->lba >= id->nsectors || rw->n > id->nsectors - rw->lba)
+		return -EINVAL;
+	out->lba = rw->lba;
+	out->device = DEVICE_LBA;
+	out->features = 0;
+	out->count = (uint16_t)rw->n;	/* 65536 is written 0 */
+	if (rw->queued) {
+		if (!id->ncq || rw->tag >= ATA_MAX_TAGS)
+			return -EINVAL;
+		out->opcode = rw->write ? ATA_WRITE_FPDMA : ATA_READ_FPDMA;
+		out->features = (uint16_t)rw->n;
+		out->count = (uint16_t)(rw->tag << FPDMA_TAG_SHIFT);
+		if (rw->fua)
+			out->device |= DEVICE_FUA;
+		return 0;
+	}
+	if (rw->fua && (!rw->write || !id->fua || !id->lba48))
+		return -ENOTSUP;
+	if (id->lba48) {
+		out->opcode = rw->fua ? ATA_WRITE_DMA_FUA_EXT :
+		    rw->write ? ATA_WRITE_DMA_EXT : ATA_READ_DMA_EXT;
+		return 0;
+	}
+	out->opcode = rw->write ? ATA_WRITE_DMA : ATA_READ_DMA;
+	out->count = (uint8_t)rw->n;
+	out->device |= (uint8_t)(rw->lba >> 24 & 15);
+	out->lba &= 0xffffff;
+	return 0;
+}
+
+void
+ata_cmd_simple(uint8_t opcode, struct ata_command *out)
+{
+	*out = (struct ata_command){ .opcode = opcode };
+}
+
+void
+ata_cmd_flush(const struct ata_identity *id, struct ata_command *out)
+{
+	ata_cmd_simple(id->flush_ext ? ATA_FLUSH_EXT : ATA_FLUSH, out);
+}
+
+void
+ata_cmd_trim(unsigned nblocks, struct ata_command *out)
+{
+	*out = (struct ata_command){ .opcode = ATA_DSM, .device = DEVICE_LBA,
+		.features = TRIM_FEATURE, .count = (uint16_t)nblocks };
+}
+
+void
+ata_cmd_read_log(uint8_t log, struct ata_command *out)
+{
+	*out = (struct ata_command){ .opcode = ATA_READ_LOG_EXT, .lba = log, .count = 1 };
+}
+
+unsigned
+ata_trim_fill(uint8_t *buf, unsigned nblocks, uint64_t *lba, uint64_t *n)
+{
+	unsigned i;
+
+	memset(buf, 0, (size_t)nblocks * 512);
+	for (i = 0; i < nblocks * TRIM_RANGES && *n; i++) {
+		uint64_t count = *n < TRIM_RANGE_MAX ? *n : TRIM_RANGE_MAX;
+		uint64_t entry = *lba | count << 48;
+
+		for (unsigned b = 0; b < 8; b++)
+			buf[i * 8 + b] = (uint8_t)(entry >> 8 * b);
+		*lba += count;
+		*n -= count;
+	}
+	return (i + TRIM_RANGES - 1) / TRIM_RANGES;
+}
+
+const char *
+ata_opcode_name(uint8_t opcode)
+{
+	static const struct {
+		uint8_t opcode;
+		const char *name;
+	} names[] = {
+		{ ATA_DSM, "DATA SET MANAGEMENT" }, { ATA_READ_DMA_EXT, "READ DMA EXT" },
+		{ ATA_WRITE_DMA_EXT, "WRITE DMA EXT" }, { ATA_WRITE_DMA_FUA_EXT, "WRITE DMA FUA EXT" },
+		{ ATA_READ_FPDMA, "READ FPDMA QUEUED" }, { ATA_WRITE_FPDMA, "WRITE FPDMA QUEUED" },
+		{ ATA_IDENTIFY_PACKET, "IDENTIFY PACKET DEVICE" }, { ATA_SMART, "SMART" },
+		{ ATA_READ_DMA, "READ DMA" }, { ATA_WRITE_DMA, "WRITE DMA" },
+		{ ATA_STANDBY_IMMEDIATE, "STANDBY IMMEDIATE" }, { ATA_FLUSH, "FLUSH CACHE" },
+		{ ATA_FLUSH_EXT, "FLUSH CACHE EXT" }, { ATA_IDENTIFY, "IDENTIFY DEVICE" },
+		{ ATA_SET_FEATURES, "SET FEATURES" }, { ATA_READ_LOG_EXT, "READ LOG EXT" },
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (names[i].opcode == opcode)
+			return names[i].name;
+	return "unknown command";
+}

@@ -1,0 +1,234 @@
+/*
+ * The GUID partition table [UEFI 2.10, 5.3].
+ *
+ * The primary header is in sector 1 and its backup in the last sector; each has a CRC of itself
+ * and one of its array of entries.  The primary is used when both of its CRCs are right, else the
+ * backup, with a note.  Entries are 128 bytes times a power of two; the array is at most
+ * GPT_MAX_ARRAY bytes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "table.h"
+
+enum {
+	GPT_H_SIGNATURE = 0, GPT_H_SIZE = 12, GPT_H_CRC = 16, GPT_H_MY_LBA = 24,
+	GPT_H_ALTERNATE_LBA = 32, GPT_H_FIRST_USABLE = 40, GPT_H_LAST_USABLE = 48, GPT_H_GUID = 56,
+	GPT_H_ENTRIES_LBA = 72, GPT_H_NENTRIES = 80, GPT_H_ENTRY_SIZE = 84, GPT_H_ENTRIES_CRC = 88,
+	GPT_HEADER_MIN = 92,
+
+	GPT_E_TYPE = 0, GPT_E_GUID = 16, GPT_E_FIRST = 32, GPT_E_LAST = 40, GPT_E_ATTRIBUTES = 48,
+	GPT_E_NAME = 56,
+	GPT_ENTRY_MIN = 128, GPT_ENTRY_MAX = 4096,
+	GPT_NAME_UNITS = 36,
+	GPT_GUID_SIZE = 16,
+	GPT_MAX_ARRAY = 1 << 20,
+};
+
+struct gpt_header {
+	uint64_t alternate, first_usable, last_usable, entries_lba;
+	uint32_t nentries, entry_size, entries_crc;
+	uint8_t guid[GPT_GUID_SIZE];
+};
+
+/* Reflected CRC, four bits at a time. */
+uint32_t
+blk_crc32(uint32_t crc, const void *data, size_t n)
+{
+	static const uint32_t nibble[16] = {
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158,
+		0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4,
+		0xa00ae278, 0xbdbdf21c,
+	};
+	const uint8_t *p = data;
+
+	crc = ~crc;
+	for (; n; n--, p++) {
+		crc = crc >> 4 ^ nibble[(crc ^ *p) & 15];
+		crc = crc >> 4 ^ nibble[(crc ^ (uint32_t)*p >> 4) & 15];
+	}
+	return ~crc;
+}
+
+static void
+guid_text(char text[37], const uint8_t *g)
+{
+	snprintf(text, 37, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", blk_get32(g),
+	    blk_get16(g + 4), blk_get16(g + 6), g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+}
+
+static bool
+is_zero(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+static char *
+put_utf8(char *out, uint32_t c)
+{
+	if (c < 0x80)
+		*out++ = (char)(c < 0x20 || c == 0x7f || c == '/' ? '_' : c);
+	else if (c < 0x800) {
+		*out++ = (char)(0xc0 | c >> 6);
+		*out++ = (char)(0x80 | (c & 0x3f));
+	} else if (c < 0x10000) {
+		*out++ = (char)(0xe0 | c >> 12);
+		*out++ = (char)(0x80 | (c >> 6 & 0x3f));
+		*out++ = (char)(0x80 | (c & 0x3f));
+	} else {
+		*out++ = (char)(0xf0 | c >> 18);
+		*out++ = (char)(0x80 | (c >> 12 & 0x3f));
+		*out++ = (char)(0x80 | (c >> 6 & 0x3f));
+		*out++ = (char)(0x80 | (c & 0x3f));
+	}
+	return out;
+}
+
+/* UTF-16LE to UTF-8: at most three bytes a unit, since a pair makes four. */
+static void
+label_text(char *out, const uint8_t *name)
+{
+	for (unsigned i = 0; i < GPT_NAME_UNITS; i++) {
+		uint32_t c = blk_get16(name + 2 * i);
+
+		if (!c)
+			break;
+		if (c >= 0xd800 && c < 0xdc00 && i + 1 < GPT_NAME_UNITS) {
+			uint32_t low = blk_get16(name + 2 * (i + 1));
+
+			if (low >= 0xdc00 && low < 0xe000) {
+				c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+				i++;
+			}
+		}
+		if (c >= 0xd800 && c < 0xe000)
+			c = 0xfffd;	/* half a pair */
+		out = put_utf8(out, c);
+	}
+	*out = '\0';
+}
+
+/* NULL, or what is wrong with it. */
+static const char *
+check_header(const struct blk_scan *s, uint8_t *sector, uint64_t lba, struct gpt_header *h)
+{
+	uint32_t size = blk_get32(sector + GPT_H_SIZE), crc = blk_get32(sector + GPT_H_CRC);
+
+	if (memcmp(sector + GPT_H_SIGNATURE, "EFI PART", 8) != 0)
+		return "no signature";
+	if (size < GPT_HEADER_MIN || size > s->secsize)
+		return "bad header size";
+	memset(sector + GPT_H_CRC, 0, 4);
+	if (blk_crc32(0, sector, size) != crc)
+		return "header checksum is wrong";
+	if (blk_get64(sector + GPT_H_MY_LBA) != lba)
+		return "it belongs to another sector";
+	h->alternate = blk_get64(sector + GPT_H_ALTERNATE_LBA);
+	h->first_usable = blk_get64(sector + GPT_H_FIRST_USABLE);
+	h->last_usable = blk_get64(sector + GPT_H_LAST_USABLE);
+	h->entries_lba = blk_get64(sector + GPT_H_ENTRIES_LBA);
+	h->nentries = blk_get32(sector + GPT_H_NENTRIES);
+	h->entry_size = blk_get32(sector + GPT_H_ENTRY_SIZE);
+	h->entries_crc = blk_get32(sector + GPT_H_ENTRIES_CRC);
+	memcpy(h->guid, sector + GPT_H_GUID, sizeof h->guid);
+	if (h->last_usable >= s->nsectors || h->first_usable < 2)
+		return "usable sectors are not in the disk";
+	if (h->entry_size < GPT_ENTRY_MIN || h->entry_size > GPT_ENTRY_MAX ||
+	    (h->entry_size & (h->entry_size - 1)))
+		return "bad entry size";
+	if (!h->nentries || h->nentries > GPT_MAX_ARRAY / h->entry_size)
+		return "bad number of entries";
+	return NULL;
+}
+
+static const char *
+read_array(const struct blk_scan *s, const struct gpt_header *h, uint8_t *array)
+{
+	uint32_t bytes = h->nentries * h->entry_size;
+	uint32_t n = (bytes + s->secsize - 1) / s->secsize;
+
+	if (h->entries_lba < 2 || h->entries_lba >= s->nsectors || n > s->nsectors - h->entries_lba)
+		return "entries are not in the disk";
+	if (s->read(s->ctx, h->entries_lba, n, array) < 0)
+		return "entries cannot be read";
+	if (blk_crc32(0, array, bytes) != h->entries_crc)
+		return "checksum of the entries is wrong";
+	return NULL;
+}
+
+static const char *
+read_copy(const struct blk_scan *s, uint64_t lba, struct gpt_header *h, uint8_t *array)
+{
+	uint8_t sector[BLK_MAX_SECTOR];
+	const char *why;
+
+	if (!lba || lba >= s->nsectors)
+		return "it is not in the disk";
+	if (s->read(s->ctx, lba, 1, sector) < 0)
+		return "it cannot be read";
+	why = check_header(s, sector, lba, h);
+	return why ? why : read_array(s, h, array);
+}
+
+static void
+take_entries(struct blk_scan *s, const struct gpt_header *h, const uint8_t *array)
+{
+	for (uint32_t i = 0; i < h->nentries; i++) {
+		const uint8_t *e = array + (size_t)i * h->entry_size;
+		uint64_t first = blk_get64(e + GPT_E_FIRST), last = blk_get64(e + GPT_E_LAST);
+		struct blk_part p = { .number = i + 1, .start = first };
+
+		if (is_zero(e + GPT_E_TYPE, GPT_GUID_SIZE))
+			continue;
+		if (first > last || first < h->first_usable || last > h->last_usable) {
+			blk_note(s, "partition %u: sectors %llu to %llu are outside of the usable ones",
+			    p.number, (unsigned long long)first, (unsigned long long)last);
+			s->table->nrefused++;
+			continue;
+		}
+		p.nsectors = last - first + 1;
+		p.attributes = blk_get64(e + GPT_E_ATTRIBUTES);
+		p.bootable = p.attributes & 4;
+		guid_text(p.type_uuid, e + GPT_E_TYPE);
+		guid_text(p.uuid, e + GPT_E_GUID);
+		label_text(p.label, e + GPT_E_NAME);
+		blk_take(s, &p);
+	}
+}
+
+bool
+blk_gpt_scan(struct blk_scan *s)
+{
+	uint64_t last = s->nsectors - 1;
+	struct gpt_header h, backup;
+	const char *why, *why_backup;
+	uint8_t *array = malloc(GPT_MAX_ARRAY + BLK_MAX_SECTOR);
+
+	if (!array) {
+		blk_note(s, "gpt: no memory for its entries");
+		return false;
+	}
+	why_backup = read_copy(s, last, &backup, array);
+	if (why_backup && read_copy(s, 1, &h, array) == NULL && h.alternate != last &&
+	    read_copy(s, h.alternate, &backup, array) == NULL)
+		why_backup = "it is not in the last sector";
+	why = read_copy(s, 1, &h, array);
+	if (why) {
+		blk_note(s, "gpt: primary: %s", why);
+		if (!why_backup)
+			why_backup = read_copy(s, last, &h, array);
+	}
+	if (why_backup)
+		blk_note(s, "gpt: backup: %s", why_backup);
+	if (why && why_backup) {
+		free(array);
+		return false;
+	}
+	guid_text(s->table->uuid, h.guid);
+	take_entries(s, &h, array);
+	free(array);
+	return true;
+}

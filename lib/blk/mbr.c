@@ -1,0 +1,209 @@
+/*
+ * The MBR partition table, with extended partitions.
+ *
+ * Four 16-byte entries at 446 of sector 0, then 0x55 0xaa.  An entry: status, CHS start, type, CHS
+ * end, first sector (4 bytes), sectors (4 bytes).  CHS is not looked at.  An extended partition
+ * holds a chain of such sectors: in each, a data entry relative to that sector, and a link relative
+ * to the extended partition's start.  Sectors are the disk's logical ones; the table is in the first
+ * 512 bytes of its sector.
+ *
+ * The chain is bounded three ways: its sectors lie in the extended partition, none is visited
+ * twice, and there are at most MBR_MAX_CHAIN of them.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "table.h"
+
+enum {
+	MBR_SIGNATURE = 440, MBR_TABLE = 446, MBR_MAGIC = 510,
+	MBR_NENTRIES = 4,
+	MBR_ENTRY_SIZE = 16,
+	MBR_MAX_CHAIN = 128,
+	MBR_FIRST_LOGICAL = 5,
+
+	MBR_TYPE_EMPTY = 0x00, MBR_TYPE_EXTENDED = 0x05, MBR_TYPE_EXTENDED_LBA = 0x0f,
+	MBR_TYPE_EXTENDED_LINUX = 0x85, MBR_TYPE_GPT = 0xee,
+	MBR_STATUS_ACTIVE = 0x80,
+};
+
+struct mbr_entry {
+	uint8_t status, type;
+	uint32_t start, nsectors;
+};
+
+struct mbr_chain {
+	uint64_t start, end;		/* the extended partition's sectors */
+	uint64_t visited[MBR_MAX_CHAIN];
+	unsigned nvisited;
+};
+
+static struct mbr_entry
+get_entry(const uint8_t *sector, unsigned i)
+{
+	const uint8_t *p = sector + MBR_TABLE + i * MBR_ENTRY_SIZE;
+
+	return (struct mbr_entry){ p[0], p[4], blk_get32(p + 8), blk_get32(p + 12) };
+}
+
+static bool
+has_magic(const uint8_t *sector)
+{
+	return sector[MBR_MAGIC] == 0x55 && sector[MBR_MAGIC + 1] == 0xaa;
+}
+
+static bool
+is_empty(const struct mbr_entry *e)
+{
+	return e->type == MBR_TYPE_EMPTY || !e->nsectors;
+}
+
+static bool
+is_extended(const struct mbr_entry *e)
+{
+	return e->type == MBR_TYPE_EXTENDED || e->type == MBR_TYPE_EXTENDED_LBA ||
+	    e->type == MBR_TYPE_EXTENDED_LINUX;
+}
+
+static struct blk_part
+make_part(const struct blk_scan *s, const struct mbr_entry *e, uint64_t base, uint32_t number)
+{
+	struct blk_part p = {
+		.start = base + e->start, .nsectors = e->nsectors, .number = number,
+		.mbr_type = e->type, .bootable = e->status == MBR_STATUS_ACTIVE,
+	};
+
+	snprintf(p.uuid, sizeof p.uuid, "%.8s-%02x", s->table->uuid, number);
+	return p;
+}
+
+static bool
+visit(struct blk_scan *s, struct mbr_chain *c, uint64_t lba)
+{
+	if (lba < c->start || lba >= c->end) {
+		blk_note(s, "extended partition: link to %llu, outside of it", (unsigned long long)lba);
+		return false;
+	}
+	for (unsigned i = 0; i < c->nvisited; i++)
+		if (c->visited[i] == lba) {
+			blk_note(s, "extended partition: the chain loops at %llu", (unsigned long long)lba);
+			return false;
+		}
+	if (c->nvisited == MBR_MAX_CHAIN) {
+		blk_note(s, "extended partition: more than %d links", MBR_MAX_CHAIN);
+		return false;
+	}
+	c->visited[c->nvisited++] = lba;
+	return true;
+}
+
+/* The data entries of one sector of the chain; returns the link, or one with no sectors. */
+static struct mbr_entry
+scan_link(struct blk_scan *s, const struct mbr_chain *c, uint64_t lba, const uint8_t *sector,
+    uint32_t *number)
+{
+	struct mbr_entry link = { 0 };
+
+	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
+		struct mbr_entry e = get_entry(sector, i);
+		struct blk_part p;
+
+		if (is_empty(&e))
+			continue;
+		if (is_extended(&e)) {
+			if (is_empty(&link))
+				link = e;
+			continue;
+		}
+		p = make_part(s, &e, lba, (*number)++);
+		if (p.start < c->start || p.start >= c->end || p.nsectors > c->end - p.start) {
+			blk_note(s, "partition %u: outside of its extended partition", p.number);
+			s->table->nrefused++;
+		} else
+			blk_take(s, &p);
+	}
+	return link;
+}
+
+static void
+scan_chain(struct blk_scan *s, const struct blk_part *container, uint32_t *number)
+{
+	struct mbr_chain c = { .start = container->start,
+		.end = container->start + container->nsectors };
+	uint8_t sector[BLK_MAX_SECTOR];
+	uint64_t lba = c.start;
+
+	while (visit(s, &c, lba)) {
+		struct mbr_entry link;
+
+		if (s->read(s->ctx, lba, 1, sector) < 0) {
+			blk_note(s, "extended partition: sector %llu cannot be read",
+			    (unsigned long long)lba);
+			return;
+		}
+		if (!has_magic(sector)) {
+			if (lba != c.start)
+				blk_note(s, "extended partition: no table at %llu",
+				    (unsigned long long)lba);
+			return;
+		}
+		link = scan_link(s, &c, lba, sector, number);
+		if (is_empty(&link))
+			return;
+		lba = c.start + link.start;
+	}
+}
+
+/* A boot sector of FAT or NTFS has the magic too, but code where the entries would be. */
+static bool
+is_table(const uint8_t *sector)
+{
+	bool any = false;
+
+	if (!has_magic(sector))
+		return false;
+	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
+		struct mbr_entry e = get_entry(sector, i);
+
+		if (e.status & ~MBR_STATUS_ACTIVE)
+			return false;
+		any |= !is_empty(&e);
+	}
+	return any || blk_get32(sector + MBR_SIGNATURE);
+}
+
+bool
+blk_mbr_scan(struct blk_scan *s, const uint8_t *sector, bool *protective)
+{
+	struct blk_part container[MBR_NENTRIES];
+	uint32_t number = MBR_FIRST_LOGICAL;
+	unsigned n = 0;
+
+	*protective = false;
+	if (!is_table(sector))
+		return false;
+	snprintf(s->table->uuid, sizeof s->table->uuid, "%08x", blk_get32(sector + MBR_SIGNATURE));
+	for (unsigned i = 0; i < MBR_NENTRIES; i++)
+		if (get_entry(sector, i).type == MBR_TYPE_GPT)
+			*protective = true;
+	if (*protective)
+		return true;
+	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
+		struct mbr_entry e = get_entry(sector, i);
+		struct blk_part p;
+
+		if (is_empty(&e))
+			continue;
+		p = make_part(s, &e, 0, i + 1);
+		if (!p.start) {
+			blk_note(s, "partition %u: begins at the table itself", p.number);
+			s->table->nrefused++;
+			continue;
+		}
+		p.container = is_extended(&e);
+		if (blk_take(s, &p) && p.container)
+			container[n++] = p;
+	}
+	for (unsigned i = 0; i < n; i++)
+		scan_chain(s, &container[i], &number);
+	return true;
+}
