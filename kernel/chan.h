@@ -67,6 +67,7 @@ struct chan {
 	struct path *path;	/* NULL only inside a device */
 	struct chan *umember;	/* an open union directory: which member is being read */
 	int uindex;
+	struct mount_head *head; /* the mount it was reached by: an open or bound union */
 };
 
 #define WALK_MAX 16
@@ -81,9 +82,10 @@ struct dev {
 	/* The root of the instance that `spec` names (kernel devices: ""). */
 	int (*attach)(const char *spec, struct chan **out);
 	/*
-	 * Walks n (1..WALK_MAX) names, none of them "." or ".." or empty, from c.  *done counts the
-	 * names that could be walked, qids[i] what each reached.  *out is a new channel only when
-	 * all were; a first name that does not exist is -ENOENT.
+	 * Walks n (0..WALK_MAX) names, none of them "." or ".." or empty, from c, which is not open.
+	 * *done counts the names that could be walked, qids[i] what each reached.  *out is a new
+	 * channel only when all were, NULL otherwise; a first name that does not exist is -ENOENT.
+	 * No name: *out is a new channel of the same place (qids may be NULL).
 	 */
 	int (*walk)(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 		    struct chan **out);

@@ -1,0 +1,20 @@
+/*
+ * Waiting for one of several files.  poll.c.
+ *
+ * A device whose poll() leaves *q NULL calls poll_notify() after each change that may make a file
+ * ready (from an interrupt too).  One that gives a queue is looked at again every few ms.
+ */
+#pragma once
+#include "chan.h"
+
+#define POLLIN		1
+#define POLLOUT		4
+#define POLLERR		8
+#define POLLHUP		16
+#define POLLNVAL	32
+
+void poll_notify(void);
+/* Reads the count of changes; poll_wait sleeps until it is no longer `seen`: 0, -EINTR, -ETIMEDOUT. */
+uint64_t poll_begin(void);
+int poll_wait(uint64_t seen, uint64_t deadline);
+void poll_end(void);
