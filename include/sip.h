@@ -16,9 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <p9_srv.h>
 
-struct p9_srv;
-struct p9_srv_ops;
 struct sip_server;
 struct sip_dev;
 
@@ -34,7 +33,7 @@ struct sip_dev;
 struct sip_server_ops {
 	int (*initialize)(struct sip_server *s);	/* options are known; no device yet */
 	int (*start)(struct sip_server *s);		/* everything attached; before the first request */
-	void (*stop)(struct sip_server *s);		/* undoes start and initialize */
+	void (*stop)(struct sip_server *s);		/* nothing is served any more; before detach */
 	int (*health)(struct sip_server *s);		/* each second: < 0 is degraded; sets the message */
 };
 
@@ -93,7 +92,8 @@ struct sip_config {
 
 struct sip_health {
 	_Atomic enum sip_state state;
-	_Atomic uint64_t requests, errors;
+	_Atomic uint64_t requests;	/* beside those that the 9P server counts */
+	_Atomic uint64_t errors;
 	uint64_t start_ns;		/* since boot */
 	/* Under lock: */
 	pthread_mutex_t lock;
@@ -109,7 +109,7 @@ struct sip_server {
 	const struct sip_type *type;
 	struct sip_config config;
 	struct sip_health health;
-	struct p9_srv *p9;
+	struct p9_srv p9;		/* its aux is this sip_server: r->srv->aux in an operation */
 	void *priv;			/* the server's own */
 	struct sip_dev *dev[SIP_DEVS_MAX];
 	unsigned ndevs;
@@ -131,6 +131,8 @@ int sip_start(struct sip_server *s);	/* initialize, attach, mount, start */
 int sip_serve(struct sip_server *s);	/* until sip_stop; -mount or -listen */
 void sip_stop(struct sip_server *s);	/* from any thread: sip_serve returns */
 void sip_finish(struct sip_server *s);	/* stop, unmount, detach */
+/* Probes and attaches a device, which then is the server's; on an error it is closed. */
+int sip_attach(struct sip_server *s, struct sip_dev *d);
 
 /* Life cycle and health: health.c. */
 const char *sip_state_name(enum sip_state state);
@@ -144,8 +146,9 @@ int sip_health_start(struct sip_server *s);	/* the thread that asks and reports 
 void sip_health_end(struct sip_server *s);
 void sip_health_report(struct sip_server *s);	/* now; nothing when not under sipd */
 
+/* One piece of work that was not a 9P request, which are counted already. */
 static inline void
-sip_count(struct sip_server *s)		/* one request done */
+sip_count(struct sip_server *s)
 {
 	atomic_fetch_add_explicit(&s->health.requests, 1, memory_order_relaxed);
 }
@@ -204,6 +207,7 @@ struct sip_bus {
 	int (*irq_open)(struct sip_dev *d, int irq);		/* a descriptor-like number */
 	int (*irq_wait)(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns); /* blocks */
 	void (*irq_close)(struct sip_dev *d, int fd);
+	void (*close)(struct sip_dev *d);			/* may be NULL */
 };
 extern const struct sip_bus sip_bus_files;
 
@@ -214,7 +218,7 @@ struct sip_dev {
 	void *bus_priv;
 	const char *root;		/* "/dev" */
 	void *priv;			/* the driver's own */
-	int ctl_fd, dma_fd, mem_fd;
+	int ctl_fd, mem_fd;
 	int irq_fd;			/* -1: no interrupt thread */
 	pthread_t irq_thread;
 	atomic_bool closing, irq_ended;
@@ -226,6 +230,7 @@ int sip_dev_open(const char *addr, struct sip_dev **out);
 int sip_dev_open_bus(const char *addr, const struct sip_bus *bus, void *bus_priv,
 	struct sip_dev **out);
 void sip_dev_close(struct sip_dev *d);
+void sip_dev_quiet(struct sip_dev *d);	/* its interrupt thread is over when this returns */
 /* Calls each for every function under ROOT/pci ("/dev" for root) until it gives non-zero. */
 int sip_dev_scan(const char *root, int (*each)(void *arg, const struct sip_pci_info *info),
 	void *arg);

@@ -10,6 +10,7 @@
  * health.lock protects the texts and the reporting thread's flags; the counters and the state are
  * atomic, so counting a request takes no lock.  Nothing else is locked while it is held.
  */
+#include "os.h"
 #include "sip.h"
 #include "text.h"
 
@@ -58,14 +59,6 @@ sip_state_may(enum sip_state from, enum sip_state to)
 	return to == SIP_STOPPED ? from != SIP_UNKNOWN : next[from] >> to & 1;
 }
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 int
 sip_set_state(struct sip_server *s, enum sip_state state, const char *fmt, ...)
 {
@@ -83,7 +76,7 @@ sip_set_state(struct sip_server *s, enum sip_state state, const char *fmt, ...)
 		return -EINVAL;
 	}
 	if (state == SIP_STARTING)
-		s->health.start_ns = now_ns();
+		s->health.start_ns = os_time_ns();
 	s->health.state = state;
 	memcpy(s->health.message, text, sizeof text);
 	pthread_mutex_unlock(&s->health.lock);
@@ -107,7 +100,7 @@ sip_error(struct sip_server *s, const char *fmt, ...)
 	atomic_fetch_add_explicit(&s->health.errors, 1, memory_order_relaxed);
 	pthread_mutex_lock(&s->health.lock);
 	memcpy(s->health.last_error, text, sizeof text);
-	s->health.last_error_ns = now_ns();
+	s->health.last_error_ns = os_time_ns();
 	pthread_mutex_unlock(&s->health.lock);
 	sip_log(s, "%s", text);
 }
@@ -116,9 +109,12 @@ size_t
 sip_health_text(struct sip_server *s, char *buf, size_t n)
 {
 	struct sip_health *h = &s->health;
+	struct p9_srv_stats stats = { 0 };
+	if (s->p9.state)
+		p9_srv_stats(&s->p9, &stats);
 	pthread_mutex_lock(&h->lock);
 	int len = snprintf(buf, n, "state %s\nrequests %llu\nerrors %llu\n", sip_state_name(h->state),
-		(unsigned long long)h->requests, (unsigned long long)h->errors);
+		(unsigned long long)(h->requests + stats.requests), (unsigned long long)h->errors);
 	if (h->last_error[0] && len > 0 && (size_t)len < n)
 		len += snprintf(buf + len, n - (size_t)len, "last %s\n", h->last_error);
 	pthread_mutex_unlock(&h->lock);

@@ -1,0 +1,237 @@
+/*
+ * What a driver does with its device, over any bus: enabling, interrupts, registers, DMA memory.
+ * The bus is the kernel's files (dev_files.c) or a model in a test.
+ *
+ * A device's interrupt thread does one read per interrupt and calls the driver.  `closing` is the
+ * only word that it shares with the rest of the framework.
+ */
+#include "os.h"
+#include "sip.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUIET_TRIES	200	/* of 5 ms: for the thread to leave the driver's handler */
+#define POLL_NS		20000	/* between two looks at a register */
+#define SPIN_LOOKS	50	/* before the first sleep */
+
+int
+sip_dev_open_bus(const char *addr, const struct sip_bus *bus, void *bus_priv, struct sip_dev **out)
+{
+	if (!sip_pci_addr_ok(addr))
+		return -EINVAL;
+	struct sip_dev *d = calloc(1, sizeof *d);
+	if (!d)
+		return -ENOMEM;
+	d->bus = bus;
+	d->bus_priv = bus_priv;
+	d->root = "/dev";
+	d->ctl_fd = d->mem_fd = d->irq_fd = -1;
+	snprintf(d->info.addr, sizeof d->info.addr, "%s", addr);
+	int e = bus->info(d, &d->info);
+	if (e < 0) {
+		free(d);
+		return e;
+	}
+	*out = d;
+	return 0;
+}
+
+int
+sip_dev_open(const char *addr, struct sip_dev **out)
+{
+	return sip_dev_open_bus(addr, &sip_bus_files, NULL, out);
+}
+
+void
+sip_dev_close(struct sip_dev *d)
+{
+	sip_dev_quiet(d);
+	if (d->bus->close)
+		d->bus->close(d);
+	free(d);
+}
+
+int
+sip_dev_command(struct sip_dev *d, const char *fmt, ...)
+{
+	char text[SIP_TEXT_MAX];
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	return n < (int)sizeof text ? d->bus->command(d, text) : -E2BIG;
+}
+
+int
+sip_dev_enable(struct sip_dev *d)
+{
+	return sip_dev_command(d, "enable");
+}
+
+int
+sip_dev_busmaster(struct sip_dev *d, bool on)
+{
+	return sip_dev_command(d, "busmaster %s", on ? "on" : "off");
+}
+
+int
+sip_dev_reset(struct sip_dev *d)
+{
+	return sip_dev_command(d, "reset");
+}
+
+int
+sip_dev_msi(struct sip_dev *d, unsigned nvectors)
+{
+	int e = -EOPNOTSUPP;
+	if (d->info.msix >= nvectors)
+		e = sip_dev_command(d, "msix %u", nvectors);
+	if (e < 0 && d->info.msi >= nvectors)
+		e = sip_dev_command(d, "msi %u", nvectors);
+	if (e >= 0)
+		e = d->bus->info(d, &d->info);
+	if (e >= 0 && d->info.vector >= 0)
+		return d->info.vector;
+	return nvectors == 1 && d->info.irq >= 0 ? d->info.irq : e < 0 ? e : -EOPNOTSUPP;
+}
+
+int
+sip_dev_map(struct sip_dev *d, unsigned bar, struct sip_bar *out)
+{
+	if (bar >= 6 || d->info.bar[bar].kind != SIP_BAR_MEM || !d->info.bar[bar].size)
+		return -ENODEV;
+	*out = (struct sip_bar){
+		.base = d->info.bar[bar].base, .size = d->info.bar[bar].size, .dev = d, .index = bar,
+	};
+	return d->bus->map(d, bar, out);
+}
+
+void
+sip_dev_unmap(struct sip_dev *d, struct sip_bar *bar)
+{
+	if (bar->dev)
+		d->bus->unmap(d, bar);
+	*bar = (struct sip_bar){ 0 };
+}
+
+int
+sip_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
+{
+	*out = (struct sip_dma){ .handle = -1 };
+	if (!size || (align & (align - 1)))
+		return -EINVAL;
+	return d->bus->dma_alloc(d, size, align ? align : 1, out);
+}
+
+void
+sip_dma_free(struct sip_dev *d, struct sip_dma *dma)
+{
+	if (dma->vaddr)
+		d->bus->dma_free(d, dma);
+	*dma = (struct sip_dma){ .handle = -1 };
+}
+
+int
+sip_irq_open(struct sip_dev *d, int irq)
+{
+	return d->bus->irq_open(d, irq);
+}
+
+int
+sip_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
+{
+	return d->bus->irq_wait(d, fd, count, ns);
+}
+
+void
+sip_irq_close(struct sip_dev *d, int fd)
+{
+	d->bus->irq_close(d, fd);
+}
+
+static void *
+irq_loop(void *arg)
+{
+	struct sip_dev *d = arg;
+	const struct sip_driver_ops *ops = d->server->type->driver;
+	uint64_t count = 0, ns = 0;
+	while (!d->closing) {
+		int e = d->bus->irq_wait(d, d->irq_fd, &count, &ns);
+		if (d->closing)
+			break;
+		if (e == -EINTR)
+			continue;
+		if (e < 0) {
+			sip_error(d->server, "%s: interrupt: %s", d->info.addr, strerror(-e));
+			sip_set_state(d->server, SIP_FAILING, "no interrupts");
+			break;
+		}
+		ops->interrupt(d->server, d, count, ns);
+	}
+	d->irq_ended = true;
+	return NULL;
+}
+
+static void
+wake_only(int sig)
+{
+	(void)sig;
+}
+
+int
+sip_dev_interrupts(struct sip_dev *d, int irq)
+{
+	struct sigaction sa = { .sa_handler = wake_only };
+	if (!d->server || !d->server->type->driver->interrupt || d->irq_fd >= 0)
+		return -EINVAL;
+	int fd = d->bus->irq_open(d, irq);
+	if (fd < 0)
+		return fd;
+	sigaction(SIGUSR1, &sa, NULL);	/* without SA_RESTART: ends a read in sip_dev_quiet */
+	d->irq_fd = fd;
+	d->closing = d->irq_ended = false;
+	int e = pthread_create(&d->irq_thread, NULL, irq_loop, d);
+	if (e) {
+		d->bus->irq_close(d, fd);
+		d->irq_fd = -1;
+	}
+	return -e;
+}
+
+void
+sip_dev_quiet(struct sip_dev *d)
+{
+	if (d->irq_fd < 0)
+		return;
+	d->closing = true;
+	for (int i = 0; i < QUIET_TRIES && !d->irq_ended; i++) {
+		pthread_kill(d->irq_thread, SIGUSR1);
+		os_sleep_ns(i < 4 ? 50000 : 5000000);
+	}
+	if (d->irq_ended)
+		pthread_join(d->irq_thread, NULL);
+	else
+		pthread_detach(d->irq_thread);
+	d->bus->irq_close(d, d->irq_fd);
+	d->irq_fd = -1;
+}
+
+bool
+sip_wait32(const struct sip_bar *b, uint64_t off, uint32_t mask, uint32_t want, unsigned timeout_ms)
+{
+	for (int i = 0; i < SPIN_LOOKS; i++)
+		if ((sip_read32(b, off) & mask) == want)
+			return true;
+	uint64_t end = os_time_ns() + timeout_ms * 1000000ull;
+	while (os_time_ns() < end) {
+		os_sleep_ns(POLL_NS);
+		if ((sip_read32(b, off) & mask) == want)
+			return true;
+	}
+	return (sip_read32(b, off) & mask) == want;
+}

@@ -1,0 +1,191 @@
+/*
+ * The bus of a real device: the kernel's files.
+ *
+ *	/dev/pci/B.D.Fctl	what it is; commands
+ *	/dev/mem		registers, mapped uncached
+ *	/dev/dma/alloc		memory that the device can reach; mapped by the kernel
+ *	/dev/irq/N		interrupts: a read blocks, and gives 32 bytes for each
+ *
+ * What the kernel says is checked for form; that the device and the memory are ours to use, the
+ * kernel checks.
+ */
+#include "os.h"
+#include "sip.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CTL_MAX		4096
+#define IRQ_RECORD	32	/* count, time, zeros */
+
+static int
+open_in(struct sip_dev *d, int flags, const char *fmt, ...) SIP_PRINTF(3, 4);
+
+static int
+open_in(struct sip_dev *d, int flags, const char *fmt, ...)
+{
+	char path[SIP_PATH_MAX];
+	int n = snprintf(path, sizeof path, "%s/", d->root);
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(path + n, sizeof path - (size_t)n, fmt, ap);
+	va_end(ap);
+	return os_open(path, flags | O_CLOEXEC, 0);
+}
+
+static int
+files_info(struct sip_dev *d, struct sip_pci_info *info)
+{
+	char text[CTL_MAX];
+	if (d->ctl_fd < 0)
+		d->ctl_fd = open_in(d, O_RDWR, "pci/%sctl", info->addr);
+	if (d->ctl_fd < 0)
+		return d->ctl_fd;
+	int64_t n = os_pread(d->ctl_fd, text, sizeof text - 1, 0);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	struct sip_pci_info fresh = *info;
+	int e = sip_pci_parse(text, &fresh);
+	if (e == 0)
+		*info = fresh;
+	return e;
+}
+
+static int
+files_command(struct sip_dev *d, const char *text)
+{
+	int64_t n = os_pwrite(d->ctl_fd, text, strlen(text), 0);
+	return n < 0 ? (int)n : 0;
+}
+
+static int
+files_map(struct sip_dev *d, unsigned bar, struct sip_bar *out)
+{
+	(void)bar;
+	if (d->mem_fd < 0)
+		d->mem_fd = open_in(d, O_RDWR, "mem");
+	if (d->mem_fd < 0)
+		return d->mem_fd;
+	out->regs = os_map(d->mem_fd, out->base, out->size, OS_READ | OS_WRITE, OS_UNCACHED);
+	return out->regs ? 0 : -EACCES;
+}
+
+static void
+files_unmap(struct sip_dev *d, struct sip_bar *bar)
+{
+	(void)d;
+	os_unmap((void *)(uintptr_t)bar->regs, bar->size);
+}
+
+/* "vaddr:0x… paddr:0x… handle:N" */
+static int
+dma_answer(char *text, struct sip_dma *out)
+{
+	static const char *const keys[] = { "vaddr:", "paddr:", "handle:" };
+	uint64_t v[3];
+	for (char *nl; (nl = strchr(text, '\n')) != NULL; )
+		*nl = ' ';
+	for (int i = 0; i < 3; i++) {
+		char *word = text_word(&text);
+		size_t n = strlen(keys[i]);
+		if (!word || strncmp(word, keys[i], n) != 0 ||
+		    !text_number(word + n, i == 2 ? INT32_MAX : UINT64_MAX, &v[i]))
+			return -EPROTO;
+	}
+	out->vaddr = (void *)(uintptr_t)v[0];
+	out->paddr = v[1];
+	out->handle = (int)v[2];
+	return out->vaddr ? 0 : -EPROTO;
+}
+
+static int
+files_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
+{
+	char text[256];
+	int fd = open_in(d, O_RDWR, "dma/alloc");
+	if (fd < 0)
+		return fd;
+	int n = snprintf(text, sizeof text, "size %zu align %zu device %s", size, align, d->info.addr);
+	int64_t r = os_pwrite(fd, text, (size_t)n, 0);
+	if (r >= 0)
+		r = os_pread(fd, text, sizeof text - 1, 0);
+	os_close(fd);
+	if (r < 0)
+		return (int)r;
+	text[r] = '\0';
+	out->size = size;
+	return dma_answer(text, out);
+}
+
+static void
+files_dma_free(struct sip_dev *d, struct sip_dma *dma)
+{
+	int fd = open_in(d, O_WRONLY, "dma/%d/ctl", dma->handle);
+	if (fd < 0)
+		return;
+	os_pwrite(fd, "free", 4, 0);
+	os_close(fd);
+}
+
+/* A line has to be asked for by name before its file is there; a vector of msi has its file. */
+static int
+files_irq_open(struct sip_dev *d, int irq)
+{
+	char text[64];
+	int fd = open_in(d, O_RDONLY, "irq/%d", irq);
+	if (fd >= 0)
+		return fd;
+	int ctl = open_in(d, O_WRONLY, "irq/ctl");
+	if (ctl < 0)
+		return ctl;
+	int n = snprintf(text, sizeof text, "register %d %.16s", irq, d->info.addr);
+	int64_t r = os_pwrite(ctl, text, (size_t)n, 0);
+	os_close(ctl);
+	return r < 0 ? (int)r : open_in(d, O_RDONLY, "irq/%d", irq);
+}
+
+static int
+files_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
+{
+	uint64_t record[IRQ_RECORD / 8];
+	(void)d;
+	int64_t n = os_pread(fd, record, sizeof record, -1);
+	if (n < 0)
+		return (int)n;
+	if (n != IRQ_RECORD)
+		return -EPROTO;
+	*count = record[0];
+	*ns = record[1];
+	return 0;
+}
+
+static void
+files_irq_close(struct sip_dev *d, int fd)
+{
+	(void)d;
+	os_close(fd);
+}
+
+static void
+files_close(struct sip_dev *d)
+{
+	int *fds[] = { &d->ctl_fd, &d->mem_fd };
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+		if (*fds[i] >= 0)
+			os_close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+const struct sip_bus sip_bus_files = {
+	.info = files_info, .command = files_command,
+	.map = files_map, .unmap = files_unmap,
+	.dma_alloc = files_dma_alloc, .dma_free = files_dma_free,
+	.irq_open = files_irq_open, .irq_wait = files_irq_wait, .irq_close = files_irq_close,
+	.close = files_close,
+};

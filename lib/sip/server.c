@@ -1,0 +1,277 @@
+/*
+ * The life of a server: options, initialize, devices, mount, start, serving, and all of that
+ * backwards.  sip_main is the whole of it; tests call the parts.
+ *
+ * A note to end (SIGTERM, SIGINT) is passed through a pipe to a thread that stops the service, as
+ * a handler must not.
+ */
+#include "os.h"
+#include "sip.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int stop_pipe[2] = { -1, -1 };	/* a handler has no argument */
+
+/* A name from outside becomes part of paths. */
+static bool
+name_ok(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 0 && n < SIP_NAME_MAX && !strchr(name, '/') && name[0] != '.';
+}
+
+static void
+open_reports(struct sip_server *s)
+{
+	char path[SIP_PATH_MAX];
+	const char *under = getenv("SIP_NAME");
+	if (under && name_ok(under)) {
+		snprintf(path, sizeof path, "/dev/sip/servers/%s/health", under);
+		s->health_fd = open(path, O_WRONLY | O_CLOEXEC);
+		snprintf(path, sizeof path, "/dev/sip/servers/%s/log", under);
+		s->log_fd = open(path, O_WRONLY | O_CLOEXEC);
+	}
+	if (s->config.log) {
+		if (s->log_fd >= 0)
+			close(s->log_fd);
+		s->log_fd = open(s->config.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+		if (s->log_fd < 0)
+			sip_fail(s, -errno, "%s", s->config.log);
+	}
+}
+
+int
+sip_init(struct sip_server *s, const struct sip_type *type)
+{
+	const char *under = getenv("SIP_NAME");
+	pthread_condattr_t attr;
+	*s = (struct sip_server){ .type = type, .log_fd = -1, .health_fd = -1 };
+	s->config.name = under && name_ok(under) ? under : type->name;
+	s->p9.ops = type->p9;
+	s->p9.aux = s;
+	pthread_mutex_init(&s->health.lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->health.wake, &attr);
+	pthread_condattr_destroy(&attr);
+	return 0;
+}
+
+static int
+attach(struct sip_server *s, struct sip_dev *d)
+{
+	const struct sip_driver_ops *ops = s->type->driver;
+	int e = ops->probe ? ops->probe(s, d) : 0;
+	if (e < 0)
+		return e;
+	e = ops->attach ? ops->attach(s, d) : 0;
+	if (e < 0)
+		return sip_fail(s, e, "%s: attach", d->info.addr);
+	s->dev[s->ndevs++] = d;
+	return 0;
+}
+
+int
+sip_attach(struct sip_server *s, struct sip_dev *d)
+{
+	if (s->ndevs == SIP_DEVS_MAX)
+		return -ENOSPC;
+	d->server = s;
+	int e = attach(s, d);
+	if (e < 0)
+		sip_dev_close(d);
+	return e;
+}
+
+static int
+attach_addr(struct sip_server *s, const char *addr)
+{
+	struct sip_dev *d;
+	int e = sip_dev_open(addr, &d);
+	if (e < 0)
+		return sip_fail(s, e, "/dev/pci/%.16sctl", addr);
+	return sip_attach(s, d);
+}
+
+static int
+found(void *arg, const struct sip_pci_info *info)
+{
+	struct sip_server *s = arg;
+	if (sip_pci_matches(s->type->driver->match, info))
+		attach_addr(s, info->addr);	/* it has told why not; others may do */
+	return 0;
+}
+
+static int
+attach_all(struct sip_server *s)
+{
+	if (!s->type->driver || s->ndevs)
+		return 0;
+	if (s->config.device)
+		return attach_addr(s, s->config.device);
+	if (s->type->driver->match) {
+		int e = sip_dev_scan("/dev", found, s);
+		if (e < 0)
+			return sip_fail(s, e, "/dev/pci");
+	}
+	return s->ndevs ? 0 : sip_fail(s, -ENODEV, "no device that it drives");
+}
+
+int
+sip_start(struct sip_server *s)
+{
+	const struct sip_server_ops *ops = s->type->server;
+	sip_set_state(s, SIP_STARTING, NULL);
+	int e = ops && ops->initialize ? ops->initialize(s) : 0;
+	if (e < 0)
+		return sip_fail(s, e, "initialize");
+	e = attach_all(s);
+	if (e < 0)
+		return e;
+	if (s->type->fs && s->type->fs->mount) {
+		e = s->type->fs->mount(s, s->config.device);
+		if (e < 0)
+			return sip_fail(s, e, "%s", s->config.device ? s->config.device : "mount");
+	}
+	e = ops && ops->start ? ops->start(s) : 0;
+	return e < 0 ? sip_fail(s, e, "start") : 0;
+}
+
+static int
+post(struct sip_server *s)
+{
+	struct sip_config *c = &s->config;
+	char service[SIP_PATH_MAX];
+	int threads = s->type->nthreads ? (int)s->type->nthreads : 1;
+	if (!c->listen && !c->mount)
+		c->mount = s->type->mount;
+	if (!c->listen && !c->mount) {
+		sip_log(s, "needs -mount or -listen");
+		return -EINVAL;
+	}
+	int e = p9_srv_start(&s->p9, c->listen ? c->listen : c->name, threads);
+	if (e < 0)
+		return sip_fail(s, e, "%s", c->listen ? c->listen : c->name);
+	if (!c->mount || c->listen)
+		return 0;
+	/* Drivers share directories such as /dev/sd; a file server replaces what is there. */
+	snprintf(service, sizeof service, "/srv/%s", c->name);
+	e = os_mount(service, c->mount, s->type->driver ? OS_MAFTER : OS_MREPL | OS_MCREATE, "");
+	if (e < 0)
+		sip_fail(s, e, "mount on %s", c->mount);
+	return e;
+}
+
+int
+sip_serve(struct sip_server *s)
+{
+	int e = post(s);
+	if (e < 0) {
+		if (s->p9.state)
+			p9_srv_stop(&s->p9);
+		return e;
+	}
+	sip_set_state(s, SIP_HEALTHY, NULL);
+	if (s->stopping)	/* asked to before there was a service to stop */
+		p9_srv_stop(&s->p9);
+	return p9_srv_wait(&s->p9);
+}
+
+void
+sip_stop(struct sip_server *s)
+{
+	s->stopping = true;
+	if (s->p9.state)
+		p9_srv_stop(&s->p9);
+}
+
+void
+sip_finish(struct sip_server *s)
+{
+	const struct sip_type *t = s->type;
+	sip_health_end(s);
+	if (t->server && t->server->stop)
+		t->server->stop(s);
+	if (t->fs && t->fs->unmount) {
+		int e = t->fs->unmount(s);
+		if (e < 0)
+			sip_fail(s, e, "unmount");
+	}
+	while (s->ndevs > 0) {
+		struct sip_dev *d = s->dev[--s->ndevs];
+		sip_dev_quiet(d);
+		if (t->driver->detach)
+			t->driver->detach(s, d);
+		sip_dev_close(d);
+	}
+	sip_set_state(s, SIP_STOPPED, NULL);
+	if (s->health_fd >= 0)
+		close(s->health_fd);
+	if (s->log_fd >= 0)
+		close(s->log_fd);
+	s->health_fd = s->log_fd = -1;
+}
+
+static void
+on_signal(int sig)
+{
+	int saved = errno;
+	ssize_t ignored = write(stop_pipe[1], "", 1);
+	(void)ignored, (void)sig;
+	errno = saved;
+}
+
+static void *
+stopper(void *arg)
+{
+	char c;
+	ssize_t n;
+	do
+		n = read(stop_pipe[0], &c, 1);
+	while (n < 0 && errno == EINTR);
+	if (n == 1)
+		sip_stop(arg);
+	return NULL;
+}
+
+/* Without it the server serves all the same, and a note ends it at once. */
+static void
+catch_signals(struct sip_server *s)
+{
+	pthread_t t;
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	signal(SIGPIPE, SIG_IGN);
+	if (pipe2(stop_pipe, O_CLOEXEC) < 0 || pthread_create(&t, NULL, stopper, s) != 0)
+		return;
+	pthread_detach(t);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+}
+
+int
+sip_main(int argc, char **argv, const struct sip_type *type)
+{
+	static struct sip_server s;	/* outlives the stopping thread */
+	int e = sip_init(&s, type);
+	if (e == 0)
+		e = sip_parse(&s, argc, argv);
+	if (e)
+		return e < 0 ? 2 : 0;
+	open_reports(&s);
+	catch_signals(&s);
+	e = sip_start(&s);
+	if (e == 0)
+		e = sip_health_start(&s);
+	if (e == 0)
+		e = sip_serve(&s);
+	if (e < 0)
+		sip_set_state(&s, SIP_FAILING, "%s", strerror(-e));
+	sip_finish(&s);
+	return e < 0 ? 1 : 0;
+}
