@@ -59,3 +59,95 @@ int blk_scan_partitions(blk_read_fn read, void *ctx, uint64_t nsectors, uint32_t
 const struct blk_part *blk_find_part(const struct blk_table *t, uint32_t number);
 /* IEEE 802.3, as GPT uses it: start with 0; a result may be passed on as the next start. */
 uint32_t blk_crc32(uint32_t crc, const void *data, size_t n);
+
+/* --- lib/blk/{server,request,tree,text}.c: the /dev/sd tree ----------------------------------- */
+
+enum {
+	BLK_IO_MAX = 1 << 20,		/* bytes of one read or write; longer ones are cut short */
+	BLK_BUF_SLACK = 2 * BLK_MAX_SECTOR,	/* for the sectors at both ends of unaligned data */
+	BLK_BUF_SMALL = (64 << 10) + BLK_BUF_SLACK,
+	BLK_BUF_BIG = BLK_IO_MAX + BLK_BUF_SLACK,
+	BLK_MAX_DISKS = 64,
+	BLK_WHY_MAX = 96,
+};
+
+enum blk_kind { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_NKINDS };
+
+/*
+ * One command for the driver: a run of whole sectors inside the disk, at most what blk_info
+ * allows, in memory that is contiguous for the processor and for the device.
+ */
+struct blk_io {
+	enum blk_kind kind;
+	uint32_t nsectors;		/* 0 for a flush */
+	uint64_t sector;
+	void *data;			/* discard: room of BLK_BUF_SMALL bytes for the driver's use */
+	uint64_t paddr;
+	char why[BLK_WHY_MAX];		/* set by the driver before blk_done with an error */
+
+	/* The driver's own. */
+	struct blk_io *next;
+	uint32_t tries, tag;
+	uint64_t deadline;
+};
+
+/*
+ * The driver's functions.  Each of the first four starts a command and returns; blk_done must be
+ * called once for it, from any thread (also before it returns), in bounded time.  No lock is held
+ * while they run.  They may still be called for a while after blk_remove_disk.
+ */
+struct blk_ops {
+	void (*read)(void *drive, struct blk_io *io);
+	void (*write)(void *drive, struct blk_io *io);
+	void (*flush)(void *drive, struct blk_io *io);		/* all that was done before is on the medium */
+	void (*discard)(void *drive, struct blk_io *io);	/* NULL: cannot */
+	/* Optional.  A ctl command that is not blk's own: 0, -EINVAL for an unknown one. */
+	int (*command)(void *drive, const char *text);
+	/* Optional: further lines of ctl, or of stats; the length. */
+	size_t (*describe)(void *drive, char *buf, size_t n);
+	size_t (*statistics)(void *drive, char *buf, size_t n);
+};
+
+struct blk_info {
+	char name[16];			/* "sdC0" */
+	char model[48], serial[24], firmware[16], features[128];
+	uint64_t nsectors;
+	uint32_t secsize, physsecsize;
+	uint32_t max_sectors;		/* of a read or write; at least 8 */
+	uint32_t discard_sectors;	/* of a discard */
+	uint32_t queue_depth;
+	uint32_t cylinders, heads, sectors_per_track;
+	bool readonly;
+};
+
+struct blk_server;
+struct blk_disk;
+struct p9_srv_ops;
+
+/* The tree: p9_srv.aux must be the blk_server. */
+extern const struct p9_srv_ops blk_p9_ops;
+
+/* NULL: out of memory.  rescan: the driver's part of `rescan` in sdctl; may be NULL. */
+struct blk_server *blk_server_new(void (*rescan)(void *arg), void *arg);
+/* When no request is running and every disk is removed. */
+void blk_server_free(struct blk_server *s);
+/*
+ * Gives the server memory for requests, to be cut into buffers of BLK_BUF_SMALL or BLK_BUF_BIG;
+ * the driver keeps it until blk_server_free.  The number of buffers, or -ENOMEM.
+ */
+int blk_add_memory(struct blk_server *s, void *vaddr, uint64_t paddr, size_t bytes, size_t bufsize);
+
+/*
+ * Adds a disk, reads its partition table and shows it.  Sleeps: not for the thread that finishes
+ * commands.  -EINVAL for sizes that cannot be, -EEXIST, -ENOSPC, -ENOMEM.
+ */
+int blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk_ops *ops,
+    void *drive, struct blk_disk **out);
+/* It is gone for everybody at once.  The driver then ends its commands with -ENODEV. */
+void blk_remove_disk(struct blk_disk *d);
+/* Reads the table again; partitions that are the same stay open.  Sleeps. */
+int blk_rescan(struct blk_disk *d);
+/* The end of a command: 0 or a negative errno. */
+void blk_done(struct blk_io *io, int error);
+/* Reads or writes whole sectors (or flushes, discards) and waits for the end. */
+int blk_sync(struct blk_disk *d, enum blk_kind kind, uint64_t sector, uint32_t nsectors, void *buf);

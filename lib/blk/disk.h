@@ -1,0 +1,116 @@
+/*
+ * What the parts of the /dev/sd server share.  Private to lib/blk.
+ *
+ * Locks, in this order: server->lock (the disks, their tables, references), disk->lock (its
+ * writes, statistics), pool_lock (free requests).  None is held while the driver or the 9P library
+ * is called, but for references that are dropped under none at all.
+ */
+#pragma once
+#include <stdatomic.h>
+#include "blk.h"
+
+struct blk_file {		/* a partition; 0 is the whole disk */
+	_Atomic uint32_t refs;	/* the table's and every fid's */
+	atomic_bool gone;	/* no longer in the table: for fids that are still there */
+	uint32_t number, version;
+	uint64_t start, nsectors;
+	char uuid[37], label[36 * 3 + 1];
+};
+
+struct blk_req {
+	struct blk_io io;	/* first: what the driver gives back */
+	struct blk_req *next, *prev;
+	struct blk_server *server;
+	struct blk_disk *disk;
+	uint8_t *mem;
+	uint64_t paddr;
+	uint32_t size;		/* bytes of mem that may be asked for; the slack is not counted */
+	enum blk_kind kind;
+	bool partial;		/* a write that must first read sectors at its ends */
+	uint8_t step;
+	uint64_t first;		/* the sectors that hold the bytes */
+	uint64_t nsectors;
+	uint64_t moved;		/* sectors done */
+	uint32_t head, count;	/* bytes before the data in the first sector; of data */
+	const void *source;
+	uint64_t began;
+	/* Called once; a read's data is at mem + head.  It gives the request back. */
+	void (*finish)(struct blk_req *, int error);
+	void *aux;
+};
+
+struct blk_list { struct blk_req *head, *tail; };
+
+struct blk_pool {
+	struct blk_req *free;
+	pthread_cond_t more;
+	unsigned total;
+};
+
+struct blk_kind_stats { uint64_t requests, bytes, errors, cycles; };
+
+struct blk_disk {
+	_Atomic uint32_t refs;
+	atomic_bool gone;
+	struct blk_info info;
+	const struct blk_ops *ops;
+	void *drive;
+	struct blk_server *server;
+	uint32_t hash;		/* of its name: the high half of its qids */
+	uint32_t version;	/* of what it is: model, serial, size */
+	uint32_t shift;		/* log2 of secsize */
+
+	/* Under server->lock. */
+	struct blk_file *file[BLK_MAX_PARTS + 1];
+	unsigned nfiles;
+	char table_text[512 + BLK_NOTES_MAX];
+
+	pthread_mutex_t scan_lock;	/* one rescan at a time; taken before all others */
+	pthread_mutex_t lock;
+	struct blk_list active, waiting;	/* writes */
+	unsigned npartial;		/* of both lists */
+	uint32_t inflight;
+	struct blk_kind_stats stats[BLK_NKINDS];
+	uint64_t waits;			/* writes that had to wait for another */
+};
+
+struct blk_server {
+	pthread_mutex_t lock;
+	struct blk_disk *disk[BLK_MAX_DISKS];
+	unsigned ndisks;
+	void (*rescan)(void *arg);
+	void *rescan_arg;
+	uint64_t began_cycles, began_ns;
+
+	pthread_mutex_t pool_lock;
+	struct blk_pool small, big;
+	struct blk_chunk { struct blk_chunk *next; struct blk_req *req; } *chunks;
+};
+
+static inline uint64_t
+blk_cycles(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+/* server.c */
+void blk_disk_put(struct blk_disk *d);
+void blk_file_put(struct blk_file *f);
+uint64_t blk_cycles_to_ns(const struct blk_server *s, uint64_t cycles);
+
+/* request.c */
+/* A request with room for `bytes`, or for as many as the largest has; waits for a free one. */
+struct blk_req *blk_req_get(struct blk_disk *d, uint32_t bytes);
+void blk_req_put(struct blk_req *q);
+/* kind, finish, aux and, for a write, source are set: does `count` bytes at byte `offset`. */
+void blk_req_bytes(struct blk_req *q, uint64_t offset, uint32_t count);
+void blk_req_sectors(struct blk_req *q, uint64_t first, uint64_t nsectors);
+
+/* text.c: each returns the length, less than n */
+size_t blk_text_sdctl(struct blk_server *s, char *buf, size_t n);
+size_t blk_text_ctl(struct blk_disk *d, char *buf, size_t n);
+size_t blk_text_geometry(const struct blk_disk *d, char *buf, size_t n);
+size_t blk_text_stats(struct blk_disk *d, char *buf, size_t n);
+size_t blk_text_table(const struct blk_table *t, char *buf, size_t n);
+/* One command written to ctl: 0, or a negative errno with the text in why. */
+int blk_ctl_command(struct blk_disk *d, const char *text, char why[BLK_WHY_MAX]);

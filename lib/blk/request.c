@@ -1,0 +1,372 @@
+/*
+ * Requests: bytes at any offset, in terms of the driver's whole sectors.
+ *
+ * A request owns a buffer that the device can reach; there is a fixed number of both, so nothing
+ * is allocated per request, and when all are in use the caller waits.  A read goes to the driver
+ * at once, is cut when it is longer than the driver takes, and is answered from the buffer.
+ *
+ *	write, aligned:		claim -> copy into the buffer -> WRITE ... -> finish
+ *	write, unaligned:	claim -> READ the first and last sector -> copy -> WRITE ... -> finish
+ *
+ * Claim: an unaligned write and any other write that has a sector in common with it exclude each
+ * other, first come, first served.  Aligned writes never wait for each other, and cost a look at
+ * the lists only while there is an unaligned write.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "disk.h"
+
+enum step { STEP_FIRST, STEP_LAST, STEP_MOVE };
+
+/* --- the pool -------------------------------------------------------------------------------- */
+
+int
+blk_add_memory(struct blk_server *s, void *vaddr, uint64_t paddr, size_t bytes, size_t bufsize)
+{
+	size_t n = bytes / bufsize;
+	struct blk_chunk *c = malloc(sizeof *c);
+	struct blk_pool *pool = bufsize >= BLK_BUF_BIG ? &s->big : &s->small;
+
+	if (c)
+		c->req = calloc(n ? n : 1, sizeof *c->req);
+	if (!c || !c->req) {
+		free(c);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&s->pool_lock);
+	for (size_t i = 0; i < n; i++) {
+		struct blk_req *q = &c->req[i];
+
+		q->server = s;
+		q->mem = (uint8_t *)vaddr + i * bufsize;
+		q->paddr = paddr + i * bufsize;
+		q->size = (uint32_t)(bufsize - BLK_BUF_SLACK);
+		q->next = pool->free;
+		pool->free = q;
+	}
+	pool->total += (unsigned)n;
+	c->next = s->chunks;
+	s->chunks = c;
+	pthread_cond_broadcast(&pool->more);
+	pthread_mutex_unlock(&s->pool_lock);
+	return (int)n;
+}
+
+struct blk_req *
+blk_req_get(struct blk_disk *d, uint32_t bytes)
+{
+	struct blk_server *s = d->server;
+	struct blk_pool *pool;
+	struct blk_req *q;
+
+	pthread_mutex_lock(&s->pool_lock);
+	pool = bytes > BLK_BUF_SMALL - BLK_BUF_SLACK && s->big.total ? &s->big : &s->small;
+	while (!pool->free)
+		pthread_cond_wait(&pool->more, &s->pool_lock);
+	q = pool->free;
+	pool->free = q->next;
+	pthread_mutex_unlock(&s->pool_lock);
+	q->disk = d;
+	q->partial = false;
+	q->source = NULL;
+	return q;
+}
+
+void
+blk_req_put(struct blk_req *q)
+{
+	struct blk_server *s = q->server;
+	struct blk_pool *pool = q->size > BLK_BUF_SMALL - BLK_BUF_SLACK ? &s->big : &s->small;
+	bool was_empty;
+
+	pthread_mutex_lock(&s->pool_lock);
+	was_empty = !pool->free;
+	q->next = pool->free;
+	pool->free = q;
+	if (was_empty)
+		pthread_cond_broadcast(&pool->more);
+	pthread_mutex_unlock(&s->pool_lock);
+}
+
+/* --- claims ------------------------------------------------------------------------------------ */
+
+static void
+append(struct blk_list *l, struct blk_req *q)
+{
+	q->next = NULL;
+	q->prev = l->tail;
+	*(l->tail ? &l->tail->next : &l->head) = q;
+	l->tail = q;
+}
+
+static void
+take_out(struct blk_list *l, struct blk_req *q)
+{
+	*(q->prev ? &q->prev->next : &l->head) = q->next;
+	*(q->next ? &q->next->prev : &l->tail) = q->prev;
+}
+
+/* Is there one in the list, before `end`, that q must wait for? */
+static bool
+conflicts(const struct blk_list *l, const struct blk_req *q, const struct blk_req *end)
+{
+	for (const struct blk_req *o = l->head; o && o != end; o = o->next)
+		if ((o->partial || q->partial) && o->first < q->first + q->nsectors &&
+		    q->first < o->first + o->nsectors)
+			return true;
+	return false;
+}
+
+static bool
+claim(struct blk_req *q)
+{
+	struct blk_disk *d = q->disk;
+	bool wait = false;
+
+	pthread_mutex_lock(&d->lock);
+	d->inflight++;
+	if (q->kind == BLK_WRITE) {
+		if (q->partial || d->npartial)
+			wait = conflicts(&d->active, q, NULL) || conflicts(&d->waiting, q, NULL);
+		append(wait ? &d->waiting : &d->active, q);
+		d->npartial += q->partial;
+		d->waits += wait;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return !wait;
+}
+
+static struct blk_req *
+next_claim(struct blk_disk *d)
+{
+	for (struct blk_req *q = d->waiting.head; q; q = q->next)
+		if (!conflicts(&d->active, q, NULL) && !conflicts(&d->waiting, q, q)) {
+			take_out(&d->waiting, q);
+			append(&d->active, q);
+			return q;
+		}
+	return NULL;
+}
+
+/* --- steps --------------------------------------------------------------------------------------- */
+
+static void next_step(struct blk_req *q);
+
+static void
+finish(struct blk_req *q, int error)
+{
+	struct blk_disk *d = q->disk;
+	struct blk_kind_stats *st = &d->stats[q->kind];
+	bool pump = false;
+
+	pthread_mutex_lock(&d->lock);
+	d->inflight--;
+	st->requests++;
+	st->cycles += blk_cycles() - q->began;
+	if (error)
+		st->errors++;
+	else
+		st->bytes += q->kind == BLK_DISCARD ? q->nsectors << d->shift : q->count;
+	if (q->kind == BLK_WRITE) {
+		take_out(&d->active, q);
+		d->npartial -= q->partial;
+		pump = d->waiting.head;
+	}
+	pthread_mutex_unlock(&d->lock);
+	atomic_fetch_add(&d->refs, pump);	/* q's own may end with finish */
+	q->finish(q, error);
+	while (pump) {
+		pthread_mutex_lock(&d->lock);
+		q = next_claim(d);
+		pthread_mutex_unlock(&d->lock);
+		if (q)
+			next_step(q);
+		else {
+			pump = false;
+			blk_disk_put(d);
+		}
+	}
+}
+
+static void
+submit(struct blk_req *q, enum blk_kind kind, uint64_t sector, uint64_t nsectors)
+{
+	const struct blk_ops *ops = q->disk->ops;
+	struct blk_io *io = &q->io;
+
+	io->kind = kind;
+	io->sector = sector;
+	io->nsectors = (uint32_t)nsectors;
+	io->tries = 0;
+	io->why[0] = '\0';
+	io->data = q->mem;
+	io->paddr = q->paddr;
+	if (kind == BLK_READ || kind == BLK_WRITE) {
+		uint64_t skip = (sector - q->first) << q->disk->shift;
+
+		io->data = q->mem + skip;
+		io->paddr += skip;
+	}
+	if (atomic_load_explicit(&q->disk->gone, memory_order_relaxed))
+		blk_done(io, -ENODEV);
+	else if (kind == BLK_READ)
+		ops->read(q->disk->drive, io);
+	else if (kind == BLK_WRITE)
+		ops->write(q->disk->drive, io);
+	else if (kind == BLK_FLUSH)
+		ops->flush(q->disk->drive, io);
+	else if (ops->discard)
+		ops->discard(q->disk->drive, io);
+	else
+		blk_done(io, -EOPNOTSUPP);
+}
+
+static void
+next_step(struct blk_req *q)
+{
+	const struct blk_info *info = &q->disk->info;
+	uint32_t tail = (q->head + q->count) & (info->secsize - 1);
+	uint64_t left, max;
+
+	if (q->step == STEP_FIRST) {	/* its last sector too, if that is the same */
+		if (q->partial && (q->head || (q->nsectors == 1 && tail))) {
+			submit(q, BLK_READ, q->first, 1);
+			return;
+		}
+		q->step = STEP_LAST;
+	}
+	if (q->step == STEP_LAST) {
+		if (q->partial && q->nsectors > 1 && tail) {
+			submit(q, BLK_READ, q->first + q->nsectors - 1, 1);
+			return;
+		}
+		q->step = STEP_MOVE;
+	}
+	if (q->kind == BLK_WRITE && !q->moved)
+		memcpy(q->mem + q->head, q->source, q->count);
+	max = q->kind == BLK_DISCARD ? info->discard_sectors : info->max_sectors;
+	left = q->nsectors - q->moved;
+	submit(q, q->kind, q->first + q->moved, left < max ? left : max);
+}
+
+void
+blk_done(struct blk_io *io, int error)
+{
+	struct blk_req *q = (struct blk_req *)io;
+
+	if (error) {
+		finish(q, error);
+		return;
+	}
+	if (q->step == STEP_MOVE) {
+		q->moved += io->nsectors;
+		if (q->moved >= q->nsectors) {
+			finish(q, 0);
+			return;
+		}
+	} else
+		q->step++;
+	next_step(q);
+}
+
+static void
+start(struct blk_req *q)
+{
+	q->moved = 0;
+	q->step = q->partial ? STEP_FIRST : STEP_MOVE;
+	q->began = blk_cycles();
+	if (claim(q))
+		next_step(q);
+}
+
+void
+blk_req_bytes(struct blk_req *q, uint64_t offset, uint32_t count)
+{
+	const struct blk_disk *d = q->disk;
+	uint32_t mask = d->info.secsize - 1;
+
+	q->first = offset >> d->shift;
+	q->head = (uint32_t)offset & mask;
+	q->count = count;
+	q->nsectors = ((uint64_t)q->head + count + mask) >> d->shift;
+	q->partial = q->kind == BLK_WRITE && ((q->head | count) & mask);
+	start(q);
+}
+
+void
+blk_req_sectors(struct blk_req *q, uint64_t first, uint64_t nsectors)
+{
+	q->first = first;
+	q->nsectors = nsectors;
+	q->head = 0;
+	q->count = q->kind == BLK_READ || q->kind == BLK_WRITE ?
+	    (uint32_t)(nsectors << q->disk->shift) : 0;
+	start(q);
+}
+
+/* --- waiting for one ------------------------------------------------------------------------------- */
+
+struct sync_wait {
+	pthread_mutex_t lock;
+	pthread_cond_t over;
+	bool done;
+	int error;
+};
+
+static void
+sync_finish(struct blk_req *q, int error)
+{
+	struct sync_wait *w = q->aux;
+
+	pthread_mutex_lock(&w->lock);
+	w->done = true;
+	w->error = error;
+	pthread_cond_signal(&w->over);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static int
+sync_piece(struct blk_disk *d, enum blk_kind kind, uint64_t sector, uint64_t n, void *buf)
+{
+	struct sync_wait w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0 };
+	struct blk_req *q = blk_req_get(d, 0);
+
+	q->kind = kind;
+	q->source = buf;
+	q->finish = sync_finish;
+	q->aux = &w;
+	blk_req_sectors(q, sector, n);
+	pthread_mutex_lock(&w.lock);
+	while (!w.done)
+		pthread_cond_wait(&w.over, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	if (!w.error && kind == BLK_READ)
+		memcpy(buf, q->mem, n << d->shift);
+	blk_req_put(q);
+	pthread_mutex_destroy(&w.lock);
+	pthread_cond_destroy(&w.over);
+	return w.error;
+}
+
+int
+blk_sync(struct blk_disk *d, enum blk_kind kind, uint64_t sector, uint32_t nsectors, void *buf)
+{
+	uint32_t max = (BLK_BUF_SMALL - BLK_BUF_SLACK) >> d->shift;
+	int err = 0;
+
+	if (sector > d->info.nsectors || nsectors > d->info.nsectors - sector)
+		return -EINVAL;
+	if (kind == BLK_FLUSH || kind == BLK_DISCARD)
+		return sync_piece(d, kind, sector, nsectors, NULL);
+	while (nsectors && !err) {
+		uint32_t n = nsectors < max ? nsectors : max;
+
+		err = sync_piece(d, kind, sector, n, buf);
+		sector += n;
+		nsectors -= n;
+		buf = (uint8_t *)buf + ((size_t)n << d->shift);
+	}
+	return err;
+}

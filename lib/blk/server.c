@@ -1,0 +1,261 @@
+/*
+ * The disks of a server: adding, removing, and reading their partition tables again.
+ *
+ * A disk lives while the server shows it or a fid refers to it; a partition while the table has it
+ * or a fid does.  A rescan keeps every partition whose number and sectors are the same, so that it
+ * stays open; any other is marked gone, and its fids get errors.  Locks: see disk.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "disk.h"
+#include "os.h"
+
+struct blk_server *
+blk_server_new(void (*rescan)(void *arg), void *arg)
+{
+	struct blk_server *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return NULL;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->pool_lock, NULL);
+	pthread_cond_init(&s->small.more, NULL);
+	pthread_cond_init(&s->big.more, NULL);
+	s->rescan = rescan;
+	s->rescan_arg = arg;
+	s->began_cycles = blk_cycles();
+	s->began_ns = os_time_ns();
+	return s;
+}
+
+void
+blk_server_free(struct blk_server *s)
+{
+	struct blk_chunk *c, *next;
+
+	for (c = s->chunks; c; c = next) {
+		next = c->next;
+		free(c->req);
+		free(c);
+	}
+	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->pool_lock);
+	pthread_cond_destroy(&s->small.more);
+	pthread_cond_destroy(&s->big.more);
+	free(s);
+}
+
+/* The counter's rate is what it was on average since the server began. */
+uint64_t
+blk_cycles_to_ns(const struct blk_server *s, uint64_t cycles)
+{
+	uint64_t c = blk_cycles() - s->began_cycles, ns = os_time_ns() - s->began_ns;
+
+	return c ? (uint64_t)((double)cycles * (double)ns / (double)c) : 0;
+}
+
+void
+blk_file_put(struct blk_file *f)
+{
+	if (atomic_fetch_sub(&f->refs, 1) == 1)
+		free(f);
+}
+
+void
+blk_disk_put(struct blk_disk *d)
+{
+	if (atomic_fetch_sub(&d->refs, 1) != 1)
+		return;
+	for (unsigned i = 0; i < d->nfiles; i++)
+		blk_file_put(d->file[i]);
+	pthread_mutex_destroy(&d->lock);
+	pthread_mutex_destroy(&d->scan_lock);
+	free(d);
+}
+
+static struct blk_file *
+make_file(const struct blk_disk *d, const struct blk_part *p)
+{
+	struct blk_file *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return NULL;
+	f->refs = 1;
+	f->nsectors = d->info.nsectors;
+	if (p) {
+		f->number = p->number;
+		f->start = p->start;
+		f->nsectors = p->nsectors;
+		memcpy(f->uuid, p->uuid, sizeof f->uuid);
+		memcpy(f->label, p->label, sizeof f->label);
+	}
+	f->version = blk_crc32(blk_crc32(d->version, &f->start, sizeof f->start), &f->nsectors,
+	    sizeof f->nsectors);
+	return f;
+}
+
+static bool
+same_file(const struct blk_file *a, const struct blk_file *b)
+{
+	return a->number == b->number && a->start == b->start && a->nsectors == b->nsectors &&
+	    strcmp(a->uuid, b->uuid) == 0 && strcmp(a->label, b->label) == 0;
+}
+
+/* The old file where it is the same, else the new one; the old table's references are dropped. */
+static void
+replace_files(struct blk_disk *d, struct blk_file **file, unsigned n)
+{
+	for (unsigned i = 0; i < d->nfiles; i++) {
+		struct blk_file *old = d->file[i];
+		bool kept = false;
+
+		for (unsigned j = 0; j < n && !kept; j++)
+			if (same_file(old, file[j])) {
+				blk_file_put(file[j]);
+				file[j] = old;
+				kept = true;
+			}
+		if (!kept) {
+			atomic_store(&old->gone, true);
+			blk_file_put(old);
+		}
+	}
+	memcpy(d->file, file, n * sizeof *file);
+	d->nfiles = n;
+}
+
+static int
+read_sectors(void *ctx, uint64_t sector, uint32_t nsectors, void *buf)
+{
+	return blk_sync(ctx, BLK_READ, sector, nsectors, buf);
+}
+
+static int
+scan(struct blk_disk *d)
+{
+	struct blk_file *file[BLK_MAX_PARTS + 1];
+	struct blk_table *t = malloc(sizeof *t);
+	unsigned n = 0;
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	err = blk_scan_partitions(read_sectors, d, d->info.nsectors, d->info.secsize, t);
+	if (err < 0)
+		snprintf(t->notes, sizeof t->notes, "sector 0 cannot be read\n");
+	file[n++] = make_file(d, NULL);
+	for (unsigned i = 0; i < t->nparts && file[n - 1]; i++)
+		if (!t->part[i].container)
+			file[n++] = make_file(d, &t->part[i]);
+	if (!file[n - 1]) {
+		while (--n)
+			free(file[n - 1]);
+		err = -ENOMEM;
+	} else {
+		pthread_mutex_lock(&d->server->lock);
+		replace_files(d, file, n);
+		blk_text_table(t, d->table_text, sizeof d->table_text);
+		pthread_mutex_unlock(&d->server->lock);
+	}
+	free(t);
+	return err;
+}
+
+int
+blk_rescan(struct blk_disk *d)
+{
+	int err;
+
+	pthread_mutex_lock(&d->scan_lock);
+	err = scan(d);
+	pthread_mutex_unlock(&d->scan_lock);
+	return err;
+}
+
+static int
+check_info(const struct blk_info *i)
+{
+	if (i->secsize < BLK_MIN_SECTOR || i->secsize > BLK_MAX_SECTOR ||
+	    (i->secsize & (i->secsize - 1)))
+		return -EINVAL;
+	if (!i->nsectors || i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 || !i->name[0])
+		return -EINVAL;
+	return 0;
+}
+
+static int
+show(struct blk_server *s, struct blk_disk *d)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < s->ndisks; i++)
+		if (strcmp(s->disk[i]->info.name, d->info.name) == 0)
+			err = -EEXIST;
+	if (!err && s->ndisks == BLK_MAX_DISKS)
+		err = -ENOSPC;
+	if (!err) {
+		unsigned at = s->ndisks++;
+
+		/* In the order of their names, which have at most two digits. */
+		for (; at && strverscmp(s->disk[at - 1]->info.name, d->info.name) > 0; at--)
+			s->disk[at] = s->disk[at - 1];
+		s->disk[at] = d;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+int
+blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk_ops *ops,
+    void *drive, struct blk_disk **out)
+{
+	struct blk_disk *d;
+	int err = check_info(info);
+
+	if (err < 0)
+		return err;
+	d = calloc(1, sizeof *d);
+	if (!d)
+		return -ENOMEM;
+	d->refs = 1;
+	d->info = *info;
+	d->ops = ops;
+	d->drive = drive;
+	d->server = s;
+	d->shift = (uint32_t)__builtin_ctz(info->secsize);
+	d->hash = blk_crc32(0, info->name, strlen(info->name));
+	d->version = blk_crc32(0, info->model, sizeof info->model);
+	d->version = blk_crc32(d->version, info->serial, sizeof info->serial);
+	d->version = blk_crc32(d->version, &info->nsectors, sizeof info->nsectors);
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->scan_lock, NULL);
+	if (!d->info.discard_sectors)
+		d->info.discard_sectors = UINT32_MAX;
+	err = blk_rescan(d);
+	if (err == -ENOMEM || (err = show(s, d)) < 0) {
+		blk_disk_put(d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+void
+blk_remove_disk(struct blk_disk *d)
+{
+	struct blk_server *s = d->server;
+
+	atomic_store(&d->gone, true);
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < s->ndisks; i++)
+		if (s->disk[i] == d) {
+			memmove(&s->disk[i], &s->disk[i + 1], (s->ndisks - i - 1) * sizeof *s->disk);
+			s->ndisks--;
+			break;
+		}
+	pthread_mutex_unlock(&s->lock);
+	blk_disk_put(d);
+}

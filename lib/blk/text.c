@@ -1,0 +1,172 @@
+/*
+ * The text files of /dev/sd and the commands of ctl; see man/3/sd.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "disk.h"
+
+struct out {
+	char *buf;
+	size_t n, used;
+};
+
+static void put(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+put(struct out *o, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (o->used + 1 >= o->n)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(o->buf + o->used, o->n - o->used, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		o->used += (size_t)n < o->n - o->used ? (size_t)n : o->n - o->used - 1;
+}
+
+static unsigned long long
+ull(uint64_t v)
+{
+	return v;
+}
+
+size_t
+blk_text_sdctl(struct blk_server *s, char *buf, size_t n)
+{
+	struct out o = { buf, n, 0 };
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < s->ndisks; i++) {
+		const struct blk_info *d = &s->disk[i]->info;
+
+		put(&o, "%s '%s' %llu\n", d->name, d->model, ull(d->nsectors * d->secsize));
+	}
+	pthread_mutex_unlock(&s->lock);
+	return o.used;
+}
+
+size_t
+blk_text_table(const struct blk_table *t, char *buf, size_t n)
+{
+	static const char *const kind[] = { "none", "mbr", "gpt" };
+	struct out o = { buf, n, 0 };
+	const char *line = t->notes;
+
+	put(&o, "table %s%s%s\n", kind[t->kind], t->uuid[0] ? " " : "", t->uuid);
+	while (*line) {
+		size_t len = strcspn(line, "\n");
+
+		put(&o, "note %.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+	return o.used;
+}
+
+size_t
+blk_text_ctl(struct blk_disk *d, char *buf, size_t n)
+{
+	struct out o = { buf, n, 0 };
+	const struct blk_info *i = &d->info;
+
+	put(&o, "device %s\nmodel %s\nserial %s\nfirmware %s\nsize %llu\nstate %s\n", i->name,
+	    i->model, i->serial, i->firmware, ull(i->nsectors * i->secsize),
+	    atomic_load(&d->gone) ? "gone" : "ready");
+	put(&o, "features %s\nqueue-depth %u\n", i->features, i->queue_depth);
+	pthread_mutex_lock(&d->server->lock);
+	put(&o, "%s", d->table_text);
+	for (unsigned f = 1; f < d->nfiles; f++) {
+		const struct blk_file *p = d->file[f];
+
+		put(&o, "part %u %llu %llu %s %s\n", p->number, ull(p->start), ull(p->nsectors), p->uuid,
+		    p->label);
+	}
+	pthread_mutex_unlock(&d->server->lock);
+	if (d->ops->describe && o.used + 1 < n)
+		o.used += d->ops->describe(d->drive, buf + o.used, n - o.used);
+	return o.used;
+}
+
+size_t
+blk_text_geometry(const struct blk_disk *d, char *buf, size_t n)
+{
+	struct out o = { buf, n, 0 };
+	const struct blk_info *i = &d->info;
+
+	put(&o, "sectors %llu\nsecsize %u\nphyssecsize %u\n", ull(i->nsectors), i->secsize,
+	    i->physsecsize);
+	put(&o, "cylinders %u\nheads %u\nsectors-per-track %u\n", i->cylinders, i->heads,
+	    i->sectors_per_track);
+	return o.used;
+}
+
+size_t
+blk_text_stats(struct blk_disk *d, char *buf, size_t n)
+{
+	static const char *const name[BLK_NKINDS] = { "read", "write", "flush", "discard" };
+	struct blk_kind_stats st[BLK_NKINDS];
+	struct out o = { buf, n, 0 };
+	uint32_t inflight;
+	uint64_t waits;
+
+	pthread_mutex_lock(&d->lock);
+	memcpy(st, d->stats, sizeof st);
+	inflight = d->inflight;
+	waits = d->waits;
+	pthread_mutex_unlock(&d->lock);
+	for (unsigned k = 0; k < BLK_NKINDS; k++)
+		put(&o, "%s-requests %llu\n%s-bytes %llu\n%s-errors %llu\n%s-ns %llu\n", name[k],
+		    ull(st[k].requests), name[k], ull(st[k].bytes), name[k], ull(st[k].errors), name[k],
+		    ull(blk_cycles_to_ns(d->server, st[k].cycles)));
+	put(&o, "in-flight %u\nunaligned-waits %llu\n", inflight, ull(waits));
+	if (d->ops->statistics && o.used + 1 < n)
+		o.used += d->ops->statistics(d->drive, buf + o.used, n - o.used);
+	return o.used;
+}
+
+static int
+discard(struct blk_disk *d, const char *args, char why[BLK_WHY_MAX])
+{
+	unsigned long long first, count;
+	char *end;
+
+	first = strtoull(args, &end, 0);
+	if (end == args || *end != ' ' || *args == '-') {
+		snprintf(why, BLK_WHY_MAX, "discard: usage: discard START COUNT");
+		return -EINVAL;
+	}
+	args = end + 1;
+	count = strtoull(args, &end, 0);
+	if (end == args || *end || *args == '-' || !count || count > UINT32_MAX) {
+		snprintf(why, BLK_WHY_MAX, "discard: usage: discard START COUNT");
+		return -EINVAL;
+	}
+	if (first > d->info.nsectors || count > d->info.nsectors - first) {
+		snprintf(why, BLK_WHY_MAX, "discard: sectors are not in the disk");
+		return -EINVAL;
+	}
+	return blk_sync(d, BLK_DISCARD, first, (uint32_t)count, NULL);
+}
+
+int
+blk_ctl_command(struct blk_disk *d, const char *text, char why[BLK_WHY_MAX])
+{
+	int err;
+
+	why[0] = '\0';
+	if (strcmp(text, "flush") == 0)
+		return blk_sync(d, BLK_FLUSH, 0, 0, NULL);
+	if (strcmp(text, "rescan") == 0)
+		return blk_rescan(d);
+	if (strncmp(text, "discard ", 8) == 0)
+		return discard(d, text + 8, why);
+	err = d->ops->command ? d->ops->command(d->drive, text) : -EINVAL;
+	if (err == -EINVAL)
+		snprintf(why, BLK_WHY_MAX, "%s: unknown command: %.40s", d->info.name, text);
+	return err;
+}

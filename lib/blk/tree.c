@@ -1,0 +1,554 @@
+/*
+ * The /dev/sd tree over the 9P server; see man/3/sd.
+ *
+ *	/  sdctl  sdXN/  ctl raw data geometry stats part/  0 1 2 ... by-uuid/ by-label/
+ *
+ * A fid's aux is a struct node: the kind of file, its disk and, for data, its partition, with a
+ * reference on each.  A node never changes, so requests need no lock to read one.  Qids are made
+ * from names and partition numbers and so are the same after a restart of the driver; the version
+ * is a sum over what the file is (disk, first sector, size).  Entries under by-uuid and by-label
+ * are the same files as under part.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "disk.h"
+#include "p9_srv.h"
+
+enum node_kind {
+	NODE_ROOT, NODE_SDCTL, NODE_DISK, NODE_CTL, NODE_RAW, NODE_DATA, NODE_GEOMETRY, NODE_STATS,
+	NODE_PARTS, NODE_PART, NODE_BY_UUID, NODE_BY_LABEL,
+};
+
+enum { TEXT_MAX = 32768, COMMAND_MAX = 256, DT_DIRECTORY = 4, DT_REGULAR = 8 };
+
+struct node {
+	enum node_kind kind;
+	struct blk_server *server;
+	struct blk_disk *disk;		/* NULL above the disks */
+	struct blk_file *file;		/* data: never NULL */
+};
+
+static const struct entry { const char *name; enum node_kind kind; } disk_entries[] = {
+	{ "ctl", NODE_CTL }, { "raw", NODE_RAW }, { "data", NODE_DATA },
+	{ "geometry", NODE_GEOMETRY }, { "stats", NODE_STATS }, { "part", NODE_PARTS },
+};
+
+static bool
+is_dir(enum node_kind kind)
+{
+	return kind == NODE_ROOT || kind == NODE_DISK || kind == NODE_PARTS ||
+	    kind == NODE_BY_UUID || kind == NODE_BY_LABEL;
+}
+
+static bool
+is_data(enum node_kind kind)
+{
+	return kind == NODE_RAW || kind == NODE_DATA || kind == NODE_PART;
+}
+
+static struct ipc_qid
+node_qid(enum node_kind kind, const struct blk_disk *d, const struct blk_file *f)
+{
+	struct ipc_qid q = { .type = is_dir(kind) ? P9_QTDIR : P9_QTFILE };
+
+	q.path = kind;
+	if (d) {
+		q.path |= (uint64_t)d->hash << 32;
+		q.version = d->version;
+	}
+	if (f) {
+		q.path |= (uint64_t)(f->number & 0xffffff) << 8;
+		q.version = f->version;
+	}
+	return q;
+}
+
+/* Takes a reference on both.  NULL: out of memory. */
+static struct node *
+make_node(struct blk_server *s, enum node_kind kind, struct blk_disk *d, struct blk_file *f)
+{
+	struct node *n = malloc(sizeof *n);
+
+	if (!n)
+		return NULL;
+	*n = (struct node){ kind, s, d, f };
+	if (d)
+		atomic_fetch_add(&d->refs, 1);
+	if (f)
+		atomic_fetch_add(&f->refs, 1);
+	return n;
+}
+
+static void
+free_node(struct node *n)
+{
+	if (n->file)
+		blk_file_put(n->file);
+	if (n->disk)
+		blk_disk_put(n->disk);
+	free(n);
+}
+
+static void
+tree_attach(struct p9_req *r)
+{
+	struct ipc_qid qid = node_qid(NODE_ROOT, NULL, NULL);
+
+	r->fid->aux = make_node(r->srv->aux, NODE_ROOT, NULL, NULL);
+	if (!r->fid->aux)
+		p9_fail(r, ENOMEM, NULL);
+	else
+		p9_reply_qid(r, &qid);
+}
+
+/* --- walk --------------------------------------------------------------------------------------- */
+
+static struct node *
+walk_root(struct blk_server *s, const char *name)
+{
+	if (strcmp(name, "sdctl") == 0)
+		return make_node(s, NODE_SDCTL, NULL, NULL);
+	for (unsigned i = 0; i < s->ndisks; i++)
+		if (strcmp(s->disk[i]->info.name, name) == 0)
+			return make_node(s, NODE_DISK, s->disk[i], NULL);
+	return NULL;
+}
+
+static struct node *
+walk_disk(struct node *n, const char *name)
+{
+	for (size_t i = 0; i < sizeof disk_entries / sizeof disk_entries[0]; i++)
+		if (strcmp(disk_entries[i].name, name) == 0) {
+			enum node_kind kind = disk_entries[i].kind;
+
+			if (is_data(kind) && !n->disk->nfiles)
+				return NULL;
+			return make_node(n->server, kind, n->disk, is_data(kind) ? n->disk->file[0] : NULL);
+		}
+	return NULL;
+}
+
+/* What a partition is called in that directory: "" for nothing. */
+static void
+file_name(enum node_kind dir, const struct blk_file *f, char name[128])
+{
+	name[0] = '\0';
+	if (dir == NODE_PARTS)
+		snprintf(name, 128, "%u", f->number);
+	else if (dir == NODE_BY_UUID)
+		snprintf(name, 128, "%s", f->uuid);
+	else if (strcmp(f->label, ".") != 0 && strcmp(f->label, "..") != 0)
+		snprintf(name, 128, "%s", f->label);
+}
+
+static struct blk_file *
+find_file(const struct blk_disk *d, enum node_kind dir, const char *name)
+{
+	char own[128];
+
+	for (unsigned i = 0; i < d->nfiles; i++) {
+		file_name(dir, d->file[i], own);
+		if (own[0] && strcmp(own, name) == 0)
+			return d->file[i];	/* of two with the same label, the first */
+	}
+	return NULL;
+}
+
+static struct node *
+walk_parts(struct node *n, const char *name)
+{
+	struct blk_file *f;
+
+	if (n->kind == NODE_PARTS && strcmp(name, "by-uuid") == 0)
+		return make_node(n->server, NODE_BY_UUID, n->disk, NULL);
+	if (n->kind == NODE_PARTS && strcmp(name, "by-label") == 0)
+		return make_node(n->server, NODE_BY_LABEL, n->disk, NULL);
+	f = find_file(n->disk, n->kind, name);
+	return f ? make_node(n->server, NODE_PART, n->disk, f) : NULL;
+}
+
+static struct node *
+walk_up(struct node *n)
+{
+	if (n->kind == NODE_BY_UUID || n->kind == NODE_BY_LABEL)
+		return make_node(n->server, NODE_PARTS, n->disk, NULL);
+	if (n->kind == NODE_PARTS)
+		return make_node(n->server, NODE_DISK, n->disk, NULL);
+	return make_node(n->server, NODE_ROOT, NULL, NULL);
+}
+
+static void
+tree_walk(struct p9_req *r)
+{
+	struct node *n = r->fid->aux, *to = NULL;
+	struct ipc_qid qid;
+
+	if (!is_dir(n->kind)) {
+		p9_fail(r, ENOTDIR, NULL);
+		return;
+	}
+	pthread_mutex_lock(&n->server->lock);
+	if (strcmp(r->name, "..") == 0)
+		to = walk_up(n);
+	else if (n->kind == NODE_ROOT)
+		to = walk_root(n->server, r->name);
+	else if (n->kind == NODE_DISK)
+		to = walk_disk(n, r->name);
+	else
+		to = walk_parts(n, r->name);
+	pthread_mutex_unlock(&n->server->lock);
+	if (!to) {
+		p9_fail(r, ENOENT, NULL);
+		return;
+	}
+	qid = node_qid(to->kind, to->disk, to->file);
+	r->newfid->aux = to;
+	p9_reply_qid(r, &qid);
+}
+
+static int
+tree_clone(const struct p9_fid *from, struct p9_fid *to)
+{
+	const struct node *n = from->aux;
+
+	to->aux = make_node(n->server, n->kind, n->disk, n->file);
+	return to->aux ? 0 : -ENOMEM;
+}
+
+static void
+tree_destroy(struct p9_fid *fid)
+{
+	free_node(fid->aux);
+}
+
+/* --- directories ---------------------------------------------------------------------------------- */
+
+static bool
+put_entry(struct p9_req *r, uint64_t *i, struct ipc_qid qid, const char *name)
+{
+	if ((*i)++ < r->in.offset)
+		return true;
+	return p9_dirent(r, &qid, *i, qid.type & P9_QTDIR ? DT_DIRECTORY : DT_REGULAR, name);
+}
+
+static void
+list_root(struct p9_req *r, const struct blk_server *s)
+{
+	uint64_t i = 0;
+
+	if (!put_entry(r, &i, node_qid(NODE_SDCTL, NULL, NULL), "sdctl"))
+		return;
+	for (unsigned d = 0; d < s->ndisks; d++)
+		if (!put_entry(r, &i, node_qid(NODE_DISK, s->disk[d], NULL), s->disk[d]->info.name))
+			return;
+}
+
+static void
+list_disk(struct p9_req *r, const struct blk_disk *d)
+{
+	uint64_t i = 0;
+
+	for (size_t e = 0; e < sizeof disk_entries / sizeof disk_entries[0]; e++) {
+		enum node_kind kind = disk_entries[e].kind;
+		const struct blk_file *f = is_data(kind) && d->nfiles ? d->file[0] : NULL;
+
+		if (!put_entry(r, &i, node_qid(kind, d, f), disk_entries[e].name))
+			return;
+	}
+}
+
+static void
+list_parts(struct p9_req *r, const struct node *n)
+{
+	const struct blk_disk *d = n->disk;
+	uint64_t i = 0;
+
+	if (n->kind == NODE_PARTS && (!put_entry(r, &i, node_qid(NODE_BY_UUID, d, NULL), "by-uuid") ||
+	    !put_entry(r, &i, node_qid(NODE_BY_LABEL, d, NULL), "by-label")))
+		return;
+	for (unsigned p = 0; p < d->nfiles; p++) {
+		char name[128];
+
+		file_name(n->kind, d->file[p], name);
+		if (name[0] && find_file(d, n->kind, name) == d->file[p] &&
+		    !put_entry(r, &i, node_qid(NODE_PART, d, d->file[p]), name))
+			return;
+	}
+}
+
+static void
+tree_readdir(struct p9_req *r)
+{
+	const struct node *n = r->fid->aux;
+
+	pthread_mutex_lock(&n->server->lock);
+	if (n->kind == NODE_ROOT)
+		list_root(r, n->server);
+	else if (n->kind == NODE_DISK)
+		list_disk(r, n->disk);
+	else
+		list_parts(r, n);
+	pthread_mutex_unlock(&n->server->lock);
+	p9_ok(r);
+}
+
+static void
+tree_getattr(struct p9_req *r)
+{
+	const struct node *n = r->fid->aux;
+	struct ipc_attr a = { .valid = P9_GETATTR_BASIC, .nlink = 1, .blksize = BLK_MAX_SECTOR };
+
+	a.qid = node_qid(n->kind, n->disk, n->file);
+	if (is_dir(n->kind))
+		a.mode = S_IFDIR | 0555;
+	else if (n->kind == NODE_GEOMETRY || n->kind == NODE_STATS)
+		a.mode = S_IFREG | 0444;
+	else if (is_data(n->kind) && n->disk->info.readonly)
+		a.mode = S_IFREG | 0440;
+	else
+		a.mode = S_IFREG | 0660;
+	if (is_data(n->kind)) {
+		a.size = n->file->nsectors << n->disk->shift;
+		a.blocks = a.size >> 9;
+	}
+	p9_reply_attr(r, &a);
+}
+
+/* A file of this tree cannot be changed in its attributes; a size or time that is set, as open
+ * with O_TRUNC does, is let pass. */
+static void
+tree_setattr(struct p9_req *r)
+{
+	const struct ipc_setattr *a = r->data;
+
+	if (a->valid & 7)	/* mode, uid, gid */
+		p9_fail(r, EPERM, NULL);
+	else
+		p9_ok(r);
+}
+
+static void
+tree_open(struct p9_req *r)
+{
+	const struct node *n = r->fid->aux;
+	struct ipc_qid qid = node_qid(n->kind, n->disk, n->file);
+	bool write = (r->in.flags & O_ACCMODE) != O_RDONLY;
+
+	if (n->disk && atomic_load(&n->disk->gone))
+		p9_fail(r, ENODEV, "%s: disk is gone", n->disk->info.name);
+	else if (write && is_dir(n->kind))
+		p9_fail(r, EISDIR, NULL);
+	else if (write && (n->kind == NODE_GEOMETRY || n->kind == NODE_STATS))
+		p9_fail(r, EACCES, NULL);
+	else if (write && is_data(n->kind) && n->disk->info.readonly)
+		p9_fail(r, EROFS, "%s: disk is read-only", n->disk->info.name);
+	else
+		p9_reply_open(r, &qid, is_data(n->kind) ? BLK_IO_MAX : 0);
+}
+
+/* --- text files ------------------------------------------------------------------------------------- */
+
+static void
+read_text(struct p9_req *r, const struct node *n)
+{
+	char *text = malloc(TEXT_MAX);
+	size_t len = 0, at;
+
+	if (!text) {
+		p9_fail(r, ENOMEM, NULL);
+		return;
+	}
+	if (n->kind == NODE_SDCTL)
+		len = blk_text_sdctl(n->server, text, TEXT_MAX);
+	else if (n->kind == NODE_CTL)
+		len = blk_text_ctl(n->disk, text, TEXT_MAX);
+	else if (n->kind == NODE_GEOMETRY)
+		len = blk_text_geometry(n->disk, text, TEXT_MAX);
+	else if (n->kind == NODE_STATS)
+		len = blk_text_stats(n->disk, text, TEXT_MAX);
+	at = r->in.offset < len ? (size_t)r->in.offset : len;
+	p9_reply_data(r, text + at, len - at);
+	free(text);
+}
+
+static void
+write_text(struct p9_req *r, const struct node *n)
+{
+	char command[COMMAND_MAX], why[BLK_WHY_MAX] = "";
+	uint32_t len = r->in.count;
+	int err = 0;
+
+	if (len >= sizeof command) {
+		p9_fail(r, EINVAL, "command is too long");
+		return;
+	}
+	memcpy(command, r->data, len);
+	while (len && (command[len - 1] == '\n' || command[len - 1] == ' '))
+		len--;
+	command[len] = '\0';
+	if (strlen(command) != len)
+		err = -EINVAL;
+	else if (n->kind == NODE_CTL)
+		err = blk_ctl_command(n->disk, command, why);
+	else if (n->kind != NODE_SDCTL)
+		err = -EACCES;
+	else if (strcmp(command, "rescan") != 0) {
+		snprintf(why, sizeof why, "sdctl: unknown command: %.40s", command);
+		err = -EINVAL;
+	} else if (n->server->rescan)
+		n->server->rescan(n->server->rescan_arg);
+	if (err < 0)
+		p9_fail(r, err, why[0] ? "%s" : NULL, why);
+	else
+		p9_reply_count(r, r->in.count);
+}
+
+/* --- data --------------------------------------------------------------------------------------------- */
+
+/* False, and the request is answered, when the file is no longer what was opened. */
+static bool
+still_there(struct p9_req *r, const struct node *n)
+{
+	if (atomic_load_explicit(&n->disk->gone, memory_order_relaxed))
+		p9_fail(r, ENODEV, "%s: disk is gone", n->disk->info.name);
+	else if (atomic_load_explicit(&n->file->gone, memory_order_relaxed))
+		p9_fail(r, ENXIO, "%s: partition %u is no longer in the table", n->disk->info.name,
+		    n->file->number);
+	else
+		return true;
+	return false;
+}
+
+static void
+fail_io(struct blk_req *q, int error)
+{
+	struct p9_req *r = q->aux;
+
+	if (q->io.why[0])
+		p9_fail(r, error, "%s: %s", q->disk->info.name, q->io.why);
+	else
+		p9_fail(r, error, NULL);
+	blk_req_put(q);
+}
+
+static void
+release_req(void *arg)
+{
+	blk_req_put(arg);
+}
+
+static void
+finish_read(struct blk_req *q, int error)
+{
+	if (error)
+		fail_io(q, error);
+	else
+		p9_reply_held(q->aux, q->mem + q->head, q->count, release_req, q);
+}
+
+static void
+finish_write(struct blk_req *q, int error)
+{
+	struct p9_req *r = q->aux;
+	uint32_t count = q->count;
+
+	if (error)
+		fail_io(q, error);
+	else {
+		blk_req_put(q);
+		p9_reply_count(r, count);
+	}
+}
+
+static void
+finish_flush(struct blk_req *q, int error)
+{
+	struct p9_req *r = q->aux;
+
+	if (error)
+		fail_io(q, error);
+	else {
+		blk_req_put(q);
+		p9_ok(r);
+	}
+}
+
+static void
+start_bytes(struct p9_req *r, const struct node *n, enum blk_kind kind)
+{
+	uint64_t size = n->file->nsectors << n->disk->shift;
+	uint64_t count = size - r->in.offset;
+	struct blk_req *q;
+
+	if (count > r->in.count)
+		count = r->in.count;
+	q = blk_req_get(n->disk, count > BLK_IO_MAX ? BLK_IO_MAX : (uint32_t)count);
+	if (count > q->size)
+		count = q->size;
+	q->kind = kind;
+	q->finish = kind == BLK_READ ? finish_read : finish_write;
+	q->aux = r;
+	q->source = r->data;
+	blk_req_bytes(q, (n->file->start << n->disk->shift) + r->in.offset, (uint32_t)count);
+}
+
+static void
+tree_read(struct p9_req *r)
+{
+	const struct node *n = r->fid->aux;
+
+	if (!is_data(n->kind))
+		read_text(r, n);
+	else if (!still_there(r, n))
+		return;
+	else if (!r->in.count || r->in.offset >= n->file->nsectors << n->disk->shift)
+		p9_reply_data(r, "", 0);
+	else
+		start_bytes(r, n, BLK_READ);
+}
+
+static void
+tree_write(struct p9_req *r)
+{
+	const struct node *n = r->fid->aux;
+
+	if (!is_data(n->kind))
+		write_text(r, n);
+	else if (!still_there(r, n))
+		return;
+	else if (!r->in.count)
+		p9_reply_count(r, 0);
+	else if (r->in.offset >= n->file->nsectors << n->disk->shift)
+		p9_fail(r, ENOSPC, "%s: write beyond the end", n->disk->info.name);
+	else
+		start_bytes(r, n, BLK_WRITE);
+}
+
+static void
+tree_fsync(struct p9_req *r)
+{
+	const struct node *n = r->fid->aux;
+	struct blk_req *q;
+
+	if (!is_data(n->kind)) {
+		p9_ok(r);
+		return;
+	}
+	if (!still_there(r, n))
+		return;
+	q = blk_req_get(n->disk, 0);
+	q->kind = BLK_FLUSH;
+	q->finish = finish_flush;
+	q->aux = r;
+	blk_req_sectors(q, 0, 0);
+}
+
+const struct p9_srv_ops blk_p9_ops = {
+	.attach = tree_attach, .walk = tree_walk, .clone = tree_clone, .destroy = tree_destroy,
+	.open = tree_open, .read = tree_read, .write = tree_write, .readdir = tree_readdir,
+	.fsync = tree_fsync, .getattr = tree_getattr, .setattr = tree_setattr,
+};
