@@ -12,8 +12,6 @@ extern void (*cons_sink[CONS_SINKS])(const char *s, size_t n);
 void cons_input(char c);
 /* A newline is preceded by a carriage return. */
 void cons_write(const char *s, size_t n);
-/* What /dev/cmdline says. */
-void cons_set_cmdline(const char *s);
 bool cons_is_terminal(const struct chan *c);
 
 /* random.c */

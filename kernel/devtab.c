@@ -1,0 +1,141 @@
+/*
+ * What kernel devices with fixed or generated trees share: walk, directory read, stat.
+ *
+ * A device's tree is told by a function that gives entry i of a directory.  A channel made here
+ * has its parent's id, aux and aux2; a device that counts references in aux adds its own.
+ */
+#include "name.h"
+
+#define ENTRIES_MAX (1 << 20)	/* of a directory; bounds a generator that never ends */
+
+uint8_t
+dirent_type(uint32_t mode)
+{
+	return (uint8_t)(mode >> 12 & 15);	/* DT_* are S_IF* shifted */
+}
+
+static uint8_t
+qid_type(uint32_t mode)
+{
+	switch (mode >> 12 & 15) {
+	case 4:
+		return QT_DIR;
+	case 10:
+		return QT_SYMLINK;
+	default:
+		return QT_FILE;
+	}
+}
+
+size_t
+dirent_pack(void *buf, size_t n, uint64_t path, int64_t off, uint8_t type, const char *name)
+{
+	size_t k = strlen(name) + 1;
+	size_t length = ROUND_UP(offsetof(struct sys_dirent, name) + k, 8ul);
+	struct sys_dirent *d = buf;
+
+	if (length > n)
+		return 0;
+	memset(buf, 0, length);
+	d->qid_path = path;
+	d->offset = off;
+	d->reclen = (uint16_t)length;
+	d->type = type;
+	memcpy(d->name, name, k);
+	return length;
+}
+
+static struct chan *
+same_dir(struct chan *c)
+{
+	struct chan *n = chan_new(c->dev);
+
+	if (n) {
+		n->qid = c->qid;
+		n->id = c->id;
+		n->aux = c->aux;
+		n->aux2 = c->aux2;
+	}
+	return n;
+}
+
+static int
+find(struct chan *c, const char *name, struct dirtab *e, char *buf, dirgen gen)
+{
+	for (int i = 0; i < ENTRIES_MAX; i++) {
+		int r = gen(c, i, e, buf);
+
+		if (r < 0)
+			break;
+		if (r > 0 && strcmp(e->name, name) == 0)
+			return 0;
+	}
+	return -ENOENT;
+}
+
+int
+devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+	    struct chan **out, dirgen gen)
+{
+	struct chan *at = same_dir(c);
+	char buf[SYS_NAME_MAX + 1];
+	struct dirtab e;
+
+	*done = 0;
+	*out = NULL;
+	if (at == NULL)
+		return -ENOMEM;
+	for (int i = 0; i < n; i++) {
+		int err = at->qid.type & QT_DIR ? find(at, names[i], &e, buf, gen) : -ENOTDIR;
+
+		if (err < 0) {
+			kfree(at);
+			return i == 0 ? err : 0;
+		}
+		at->qid = (struct qid){ .path = e.path, .type = qid_type(e.mode) };
+		qids[i] = at->qid;
+		*done = i + 1;
+	}
+	*out = at;
+	return 0;
+}
+
+int64_t
+devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off, dirgen gen)
+{
+	char name[SYS_NAME_MAX + 1];
+	struct dirtab e;
+	size_t done = 0;
+
+	for (uint64_t i = off; i < ENTRIES_MAX; i++) {
+		int r = gen(c, (int)i, &e, name);
+		size_t k;
+
+		if (r < 0)
+			break;
+		if (r == 0)
+			continue;
+		k = dirent_pack((char *)buf + done, n - done, e.path, (int64_t)i + 1,
+				dirent_type(e.mode), e.name);
+		if (k == 0)
+			return done > 0 ? (int64_t)done : -EINVAL;
+		done += k;
+	}
+	return (int64_t)done;
+}
+
+int
+devtab_stat(struct chan *c, struct sys_stat *st, const struct dirtab *e)
+{
+	memset(st, 0, sizeof(*st));
+	st->dev = c->id;
+	st->qid_path = c->qid.path;
+	st->qid_version = c->qid.version;
+	st->qid_type = c->qid.type;
+	st->mode = e->mode;
+	st->nlink = 1;
+	st->size = e->size;
+	st->blksize = PAGE_SIZE;
+	st->blocks = (e->size + 511) / 512;
+	return 0;
+}

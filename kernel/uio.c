@@ -1,0 +1,56 @@
+/*
+ * Data to and from the memory of the kernel or of the caller of a read or write.
+ */
+#include "chan.h"
+
+int
+uio_put(struct uio *u, const void *src, size_t n)
+{
+	if (n > u->left)
+		n = u->left;
+	if (!u->user)
+		memcpy(u->base, src, n);
+	else if (copy_to_user(u->base, src, n) < 0)
+		return -EFAULT;
+	u->base += n;
+	u->left -= n;
+	return 0;
+}
+
+int
+uio_get(struct uio *u, void *dst, size_t n)
+{
+	if (n > u->left)
+		n = u->left;
+	if (!u->user)
+		memcpy(dst, u->base, n);
+	else if (copy_from_user(dst, u->base, n) < 0)
+		return -EFAULT;
+	u->base += n;
+	u->left -= n;
+	return 0;
+}
+
+int64_t
+uio_put_text(struct uio *u, uint64_t off, const char *text, size_t n)
+{
+	if (off >= n)
+		return 0;
+	n = MIN(n - off, u->left);
+	return uio_put(u, text + off, n) < 0 ? -EFAULT : (int64_t)n;
+}
+
+int64_t
+uio_get_command(struct uio *u, char *buf, size_t n)
+{
+	size_t length = u->left;
+
+	if (length > n - 1)
+		return -E2BIG;
+	if (uio_get(u, buf, length) < 0)
+		return -EFAULT;
+	buf[length] = '\0';
+	if (length > 0 && buf[length - 1] == '\n')
+		buf[length - 1] = '\0';
+	return (int64_t)length;
+}
