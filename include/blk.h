@@ -108,6 +108,8 @@ struct blk_ops {
 	size_t (*statistics)(void *drive, char *buf, size_t n);
 };
 
+struct blk_memory;
+
 struct blk_info {
 	char name[16];			/* "sdC0" */
 	char model[48], serial[24], firmware[16], features[128];
@@ -118,6 +120,7 @@ struct blk_info {
 	uint32_t queue_depth;
 	uint32_t cylinders, heads, sectors_per_track;
 	bool readonly;
+	struct blk_memory *memory;
 };
 
 struct blk_server;
@@ -132,10 +135,13 @@ struct blk_server *blk_server_new(void (*rescan)(void *arg), void *arg);
 /* When no request is running and every disk is removed. */
 void blk_server_free(struct blk_server *s);
 /*
- * Gives the server memory for requests, to be cut into buffers of BLK_BUF_SMALL or BLK_BUF_BIG;
- * the driver keeps it until blk_server_free.  The number of buffers, or -ENOMEM.
+ * Memory for the requests of one controller's disks.  It is cut into buffers of BLK_BUF_SMALL or
+ * BLK_BUF_BIG, which the driver owns and keeps until blk_memory_free, after the last disk's end.
+ * There must be a small one before a disk is added.  add: the number of buffers, or -ENOMEM.
  */
-int blk_add_memory(struct blk_server *s, void *vaddr, uint64_t paddr, size_t bytes, size_t bufsize);
+struct blk_memory *blk_memory_new(void);
+void blk_memory_free(struct blk_memory *m);
+int blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t bytes, size_t bufsize);
 
 /*
  * Adds a disk, reads its partition table and shows it.  Sleeps: not for the thread that finishes

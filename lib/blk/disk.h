@@ -2,7 +2,7 @@
  * What the parts of the /dev/sd server share.  Private to lib/blk.
  *
  * Locks, in this order: server->lock (the disks, their tables, references), disk->lock (its
- * writes, statistics), pool_lock (free requests).  None is held while the driver or the 9P library
+ * writes, statistics), memory->lock (free requests).  None is held while the driver or the 9P library
  * is called, but for references that are dropped under none at all.
  */
 #pragma once
@@ -20,7 +20,7 @@ struct blk_file {		/* a partition; 0 is the whole disk */
 struct blk_req {
 	struct blk_io io;	/* first: what the driver gives back */
 	struct blk_req *next, *prev;
-	struct blk_server *server;
+	struct blk_memory *memory;
 	struct blk_disk *disk;
 	uint8_t *mem;
 	uint64_t paddr;
@@ -41,10 +41,16 @@ struct blk_req {
 
 struct blk_list { struct blk_req *head, *tail; };
 
-struct blk_pool {
+struct blk_pool {		/* buffers of one size */
 	struct blk_req *free;
 	pthread_cond_t more;
 	unsigned total;
+};
+
+struct blk_memory {
+	pthread_mutex_t lock;
+	struct blk_pool small, big;
+	struct blk_chunk { struct blk_chunk *next; struct blk_req *req; } *chunks;
 };
 
 struct blk_kind_stats { uint64_t requests, bytes, errors, cycles; };
@@ -81,10 +87,6 @@ struct blk_server {
 	void (*rescan)(void *arg);
 	void *rescan_arg;
 	uint64_t began_cycles, began_ns;
-
-	pthread_mutex_t pool_lock;
-	struct blk_pool small, big;
-	struct blk_chunk { struct blk_chunk *next; struct blk_req *req; } *chunks;
 };
 
 static inline uint64_t

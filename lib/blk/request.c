@@ -22,12 +22,41 @@ enum step { STEP_FIRST, STEP_LAST, STEP_MOVE };
 
 /* --- the pool -------------------------------------------------------------------------------- */
 
+struct blk_memory *
+blk_memory_new(void)
+{
+	struct blk_memory *m = calloc(1, sizeof *m);
+
+	if (!m)
+		return NULL;
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->small.more, NULL);
+	pthread_cond_init(&m->big.more, NULL);
+	return m;
+}
+
+void
+blk_memory_free(struct blk_memory *m)
+{
+	struct blk_chunk *c, *next;
+
+	for (c = m->chunks; c; c = next) {
+		next = c->next;
+		free(c->req);
+		free(c);
+	}
+	pthread_mutex_destroy(&m->lock);
+	pthread_cond_destroy(&m->small.more);
+	pthread_cond_destroy(&m->big.more);
+	free(m);
+}
+
 int
-blk_add_memory(struct blk_server *s, void *vaddr, uint64_t paddr, size_t bytes, size_t bufsize)
+blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t bytes, size_t bufsize)
 {
 	size_t n = bytes / bufsize;
 	struct blk_chunk *c = malloc(sizeof *c);
-	struct blk_pool *pool = bufsize >= BLK_BUF_BIG ? &s->big : &s->small;
+	struct blk_pool *pool = bufsize >= BLK_BUF_BIG ? &m->big : &m->small;
 
 	if (c)
 		c->req = calloc(n ? n : 1, sizeof *c->req);
@@ -35,11 +64,11 @@ blk_add_memory(struct blk_server *s, void *vaddr, uint64_t paddr, size_t bytes, 
 		free(c);
 		return -ENOMEM;
 	}
-	pthread_mutex_lock(&s->pool_lock);
+	pthread_mutex_lock(&m->lock);
 	for (size_t i = 0; i < n; i++) {
 		struct blk_req *q = &c->req[i];
 
-		q->server = s;
+		q->memory = m;
 		q->mem = (uint8_t *)vaddr + i * bufsize;
 		q->paddr = paddr + i * bufsize;
 		q->size = (uint32_t)(bufsize - BLK_BUF_SLACK);
@@ -47,27 +76,27 @@ blk_add_memory(struct blk_server *s, void *vaddr, uint64_t paddr, size_t bytes, 
 		pool->free = q;
 	}
 	pool->total += (unsigned)n;
-	c->next = s->chunks;
-	s->chunks = c;
+	c->next = m->chunks;
+	m->chunks = c;
 	pthread_cond_broadcast(&pool->more);
-	pthread_mutex_unlock(&s->pool_lock);
+	pthread_mutex_unlock(&m->lock);
 	return (int)n;
 }
 
 struct blk_req *
 blk_req_get(struct blk_disk *d, uint32_t bytes)
 {
-	struct blk_server *s = d->server;
+	struct blk_memory *m = d->info.memory;
 	struct blk_pool *pool;
 	struct blk_req *q;
 
-	pthread_mutex_lock(&s->pool_lock);
-	pool = bytes > BLK_BUF_SMALL - BLK_BUF_SLACK && s->big.total ? &s->big : &s->small;
+	pthread_mutex_lock(&m->lock);
+	pool = bytes > BLK_BUF_SMALL - BLK_BUF_SLACK && m->big.total ? &m->big : &m->small;
 	while (!pool->free)
-		pthread_cond_wait(&pool->more, &s->pool_lock);
+		pthread_cond_wait(&pool->more, &m->lock);
 	q = pool->free;
 	pool->free = q->next;
-	pthread_mutex_unlock(&s->pool_lock);
+	pthread_mutex_unlock(&m->lock);
 	q->disk = d;
 	q->partial = false;
 	q->source = NULL;
@@ -77,17 +106,17 @@ blk_req_get(struct blk_disk *d, uint32_t bytes)
 void
 blk_req_put(struct blk_req *q)
 {
-	struct blk_server *s = q->server;
-	struct blk_pool *pool = q->size > BLK_BUF_SMALL - BLK_BUF_SLACK ? &s->big : &s->small;
+	struct blk_memory *m = q->memory;
+	struct blk_pool *pool = q->size > BLK_BUF_SMALL - BLK_BUF_SLACK ? &m->big : &m->small;
 	bool was_empty;
 
-	pthread_mutex_lock(&s->pool_lock);
+	pthread_mutex_lock(&m->lock);
 	was_empty = !pool->free;
 	q->next = pool->free;
 	pool->free = q;
 	if (was_empty)
 		pthread_cond_broadcast(&pool->more);
-	pthread_mutex_unlock(&s->pool_lock);
+	pthread_mutex_unlock(&m->lock);
 }
 
 /* --- claims ------------------------------------------------------------------------------------ */

@@ -20,9 +20,6 @@ blk_server_new(void (*rescan)(void *arg), void *arg)
 	if (!s)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_mutex_init(&s->pool_lock, NULL);
-	pthread_cond_init(&s->small.more, NULL);
-	pthread_cond_init(&s->big.more, NULL);
 	s->rescan = rescan;
 	s->rescan_arg = arg;
 	s->began_cycles = blk_cycles();
@@ -33,17 +30,7 @@ blk_server_new(void (*rescan)(void *arg), void *arg)
 void
 blk_server_free(struct blk_server *s)
 {
-	struct blk_chunk *c, *next;
-
-	for (c = s->chunks; c; c = next) {
-		next = c->next;
-		free(c->req);
-		free(c);
-	}
 	pthread_mutex_destroy(&s->lock);
-	pthread_mutex_destroy(&s->pool_lock);
-	pthread_cond_destroy(&s->small.more);
-	pthread_cond_destroy(&s->big.more);
 	free(s);
 }
 
@@ -180,7 +167,8 @@ check_info(const struct blk_info *i)
 	if (i->secsize < BLK_MIN_SECTOR || i->secsize > BLK_MAX_SECTOR ||
 	    (i->secsize & (i->secsize - 1)))
 		return -EINVAL;
-	if (!i->nsectors || i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 || !i->name[0])
+	if (!i->nsectors || i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 || !i->name[0] ||
+	    !i->memory)
 		return -EINVAL;
 	return 0;
 }
