@@ -67,6 +67,25 @@ struct sip_option {		/* ended by an entry without a name */
 	void *to;		/* bool, const char *, uint64_t, uint64_t (K, M, G, T) */
 };
 
+/*
+ * A flat directory of a few files, for a server that needs no more: `files` in its type, with
+ * sip_tree_ops as its p9.  Errors: a negative errno, and a text by os_set_errstr.  Several threads
+ * may be in the functions at once.
+ */
+struct sip_file {		/* ended by an entry without a name */
+	const char *name;
+	/* The whole text of the file, asked at each read from offset 0: its length. */
+	int (*text)(struct sip_server *s, char *buf, size_t n);
+	/* Or the bytes at an offset, of a file of `size` bytes: how many. */
+	int64_t (*read)(struct sip_server *s, void *buf, size_t n, uint64_t off);
+	int64_t (*write)(struct sip_server *s, const void *buf, size_t n, uint64_t off);
+	/* A write that is a command, NUL-terminated, without its newline: 0. */
+	int (*command)(struct sip_server *s, char *text);
+	uint64_t size;
+};
+extern const struct p9_srv_ops sip_tree_ops;
+#define SIP_TREE_TEXT	8192	/* the longest text of a file */
+
 struct sip_type {
 	const char *name, *about;		/* the program; one line for -h */
 	const char *mount;			/* where it mounts when no option says; may be NULL */
@@ -74,6 +93,7 @@ struct sip_type {
 	const struct sip_driver_ops *driver;	/* NULL: not a driver */
 	const struct sip_fs_ops *fs;		/* NULL: not a file server */
 	const struct p9_srv_ops *p9;		/* its 9P tree; see p9_srv.h */
+	const struct sip_file *files;		/* when p9 is &sip_tree_ops */
 	const struct sip_option *options;	/* its own, beside the common ones; may be NULL */
 	unsigned nthreads;			/* threads that serve requests; 0 is 1 */
 };
@@ -293,6 +313,19 @@ sip_write64(const struct sip_bar *b, uint64_t off, uint64_t value)
 /* Waits until (register & mask) == want: true; false after timeout_ms. */
 bool sip_wait32(const struct sip_bar *b, uint64_t off, uint32_t mask, uint32_t want,
 	unsigned timeout_ms);
+
+/* Bits that an interrupt sets and a request waits for: event.c. */
+struct sip_event {
+	pthread_mutex_t lock;
+	pthread_cond_t came;
+	uint32_t bits;
+};
+void sip_event_init(struct sip_event *e);
+void sip_event_free(struct sip_event *e);
+void sip_event_clear(struct sip_event *e, uint32_t bits);	/* before what will set them */
+void sip_event_set(struct sip_event *e, uint32_t bits);
+/* Until one of the bits is set: 0; -ETIMEDOUT. */
+int sip_event_wait(struct sip_event *e, uint32_t bits, unsigned timeout_ms);
 
 /* --- manifests: manifest.c; see man/5/manifest --------------------------------------------- */
 

@@ -140,7 +140,8 @@ ram_mknod(struct p9_req *r)
 		p9_fail(r, EINVAL, NULL);
 		return;
 	}
-	struct ram_inode *i = new_in(r, ram_inode_of(r->fid), (type ? type : S_IFREG) | (r->in.mode & 07777));
+	type = type ? type : S_IFREG;
+	struct ram_inode *i = new_in(r, ram_inode_of(r->fid), type | (r->in.mode & 07777));
 	if (i)
 		i->rdev = (r->in.offset >> 32) << 8 | (r->in.offset & 0xff) |
 		    (r->in.offset & 0xffffff00) << 12;

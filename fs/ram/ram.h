@@ -166,7 +166,8 @@ int ram_setattr(struct ram_inode *i, const struct ipc_setattr *a);
 
 /* xattr.c: the inode's lock is held. */
 const struct ram_xattr *ram_xattr_find(const struct ram_inode *i, const char *name);
-int ram_xattr_set(struct ram_inode *i, const char *name, const void *value, uint32_t n, uint32_t flags);
+int ram_xattr_set(struct ram_inode *i, const char *name, const void *value, uint32_t n,
+	uint32_t flags);
 size_t ram_xattr_list(const struct ram_inode *i, char *buf, size_t n);	/* the size it needs */
 void ram_xattr_free(struct ram_inode *i);
 
