@@ -1,6 +1,6 @@
 # Lux9: one makefile.  `make help` lists what it does.
 #
-# A folder under drv/, fs/, net/ or a file under cmd/ is one program.  Every program is built twice
+# A folder under drv/, fs/, net/ or a file under cmd/ (with the folder of its name) is one program.  Every program is built twice
 # from the same sources: for Lux9 (musl, lib/os/lux9) and for Linux (lib/os/linux).  A file
 # NAME_test.c beside the code is a unit test (cmocka, sanitizers on); fuzz/NAME.c is a fuzz target.
 
@@ -37,7 +37,7 @@ PROGS	:= $(DRVS) $(FSS) $(NETS) $(CMDS)
 HOST_PROGS := $(filter-out $(LUX_ONLY),$(PROGS))
 
 prog_dir = $(if $(filter $(1),$(DRVS)),drv/$(1),$(if $(filter $(1),$(FSS)),fs/$(1:%fs=%),$(if $(filter $(1),$(NETS)),net/$(1))))
-prog_src = $(if $(filter $(1),$(CMDS)),cmd/$(1).c,$(filter-out %_test.c,$(wildcard $(call prog_dir,$(1))/*.c)))
+prog_src = $(if $(filter $(1),$(CMDS)),cmd/$(1).c $(filter-out %_test.c,$(wildcard cmd/$(1)/*.c)),$(filter-out %_test.c,$(wildcard $(call prog_dir,$(1))/*.c)))
 
 .PHONY: all help kernel kernel-debug lux host clean
 all: kernel lux host boot
