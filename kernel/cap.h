@@ -26,3 +26,36 @@ int cap_check_mem(paddr_t pa, size_t n);
 int cap_check_port(unsigned port, unsigned width);
 int cap_check_line(unsigned line);
 int cap_check_pci(unsigned bdf);	/* bus << 8 | dev << 3 | fn */
+/* As cap_check_mem for whole pages: none may hold registers of a function that is not granted. */
+int cap_check_map(paddr_t pa, size_t n);
+/* True if the current process's set is narrowed to nothing. */
+bool cap_unlimited(void);
+
+/*
+ * What a set is made from.  A function's memory, ports and lines come with it; ports and lines
+ * are for devices that are not PCI.
+ */
+enum grant_kind { GRANT_PCI, GRANT_PORT, GRANT_LINE };
+
+struct grant {
+	enum grant_kind kind;
+	uint32_t lo, hi;		/* inclusive; a function and a line are lo */
+};
+
+#define CAP_GRANTS_MAX 24
+
+struct cap_spec {
+	uint32_t mask;			/* enum cap */
+	bool unlimited;			/* not narrowed to the grants */
+	unsigned ngrants;
+	struct grant grants[CAP_GRANTS_MAX];
+};
+
+/* -EACCES if the current process does not have all of it itself, -ENOMEM. */
+int cap_new(const struct cap_spec *spec, struct cap_set **out);
+/* 0 if there is no capability of that name. */
+uint32_t cap_parse(const char *name);
+/* "B.D.F", decimal, whole: 0 or -EINVAL. */
+int cap_parse_pci(const char *text, unsigned *bdf);
+/* One line for each capability and grant; the length, as ksnprintf. */
+size_t cap_spec_text(const struct cap_spec *spec, char *buf, size_t n);

@@ -20,6 +20,16 @@ int irq_route_line(int handle, unsigned line, bool level, bool active_low);
 void irq_line_mask(unsigned line, bool masked);
 void irq_unroute_line(unsigned line);
 unsigned irq_line_count(void);
+/* How a line is wired, as the firmware says: ACPI overrides, then ELCR, then the bus's habit. */
+void irq_line_kind(unsigned line, bool *level, bool *active_low);
+/* n handles, a power of two, whose messages differ in the low bits of the data only. */
+int irq_alloc_block(unsigned n, irq_handler h, void *const *args, int *handles);
+/* Controllers and vectors; after acpi_init, before any other call here. */
+void irq_init(void);
+/* By the trap code, for vectors IRQ_VECTOR_FIRST..IRQ_VECTOR_LAST of this processor. */
+#define IRQ_VECTOR_FIRST 48
+#define IRQ_VECTOR_LAST 239
+void irq_dispatch(unsigned vector);
 /* The address and data that make the device send this handle. */
 void irq_message(int handle, uint64_t *address, uint32_t *data);
 /* Physical ranges that no process may ever map: interrupt controllers, timers, IOMMU. */

@@ -1,0 +1,636 @@
+/*
+ * PCI: configuration access, enumeration, BARs, messages, reset.
+ *
+ * [PCI 3.0; PCI Express 5.0, chapter 7; PCI-PCI bridge 1.2].  Segment 0.  Configuration space is
+ * reached by the memory window of the MCFG table, tested first, or by ports 0xcf8 and 0xcfc.  The
+ * firmware has given buses and addresses; nothing is assigned here, and a function that comes later
+ * (hot plug) is not seen.
+ *
+ * config_lock makes a port access of two steps one, and a change of the command register too.  The
+ * table is made once at boot.
+ */
+#include "pci.h"
+
+#include "../irq.h"
+#include "../mem.h"
+#include "../proc.h"
+#include "acpi.h"
+#include "cpu.h"
+
+enum {
+	BUSES = 256, CAPABILITIES_MAX = 48, MSI_MAX = 32, MSIX_MAX = 2048,
+	CONFIG_ADDRESS = 0xcf8, CONFIG_DATA = 0xcfc
+};
+
+enum { CLASS_STORAGE = 0x01, CLASS_NETWORK = 0x02, CLASS_BRIDGE = 0x06, CLASS_IDE = 0x0101 };
+enum { HEADER_MULTI = 0x80, HEADER_TYPE = 0x7f, HEADER_BRIDGE = 1, STATUS_CAPABILITIES = 0x10 };
+
+enum {				/* [PCI 3.0, 6.8.1], from the capability */
+	MSI_CONTROL = 2, MSI_ADDRESS = 4, MSI_DATA_32 = 8, MSI_ADDRESS_HIGH = 8, MSI_DATA_64 = 12,
+	MSI_ENABLE = 1, MSI_64 = 1 << 7, MSI_CAPABLE_SHIFT = 1, MSI_ENABLED_SHIFT = 4
+};
+
+enum {				/* [PCI 3.0, 6.8.2] */
+	MSIX_CONTROL = 2, MSIX_TABLE = 4, MSIX_SIZE = 0x7ff, MSIX_FUNCTION_MASK = 1 << 14,
+	MSIX_ENABLE = 1 << 15, MSIX_ENTRY = 16, MSIX_ENTRY_MASKED = 1
+};
+
+enum {				/* [PCIe 5.0, 7.5.3; PCI PM 1.2, 3.2; AF ECN] */
+	EXP_DEVICE_CAP = 4, EXP_DEVICE_CONTROL = 8, EXP_DEVICE_STATUS = 10, EXP_FLR = 1 << 28,
+	EXP_START_FLR = 1 << 15, EXP_PENDING = 1 << 5,
+	PM_CONTROL = 4, PM_STATE = 3, PM_D3HOT = 3, PM_NO_SOFT_RESET = 1 << 3,
+	AF_CAP = 3, AF_TP = 1, AF_FLR = 2, AF_CONTROL = 4, AF_STATUS = 5
+};
+
+#define RESET_WAIT_NS	100000000ull	/* [PCIe 5.0, 6.6.2] */
+#define READY_TRIES	20		/* of 50 ms: 1 s */
+#define PENDING_TRIES	10		/* of 10 ms */
+
+static struct spinlock config_lock = SPINLOCK("pci config");
+static struct pci_func *funcs[PCI_FUNCS_MAX];
+static unsigned nfuncs;
+static struct acpi_mcfg window;		/* bus_last < bus_first: none */
+static bool have_window;
+static volatile uint8_t *window_bus[BUSES];
+
+static uint32_t
+port_config(unsigned bdf, unsigned offset, unsigned width, const uint32_t *write)
+{
+	uint16_t data = (uint16_t)(CONFIG_DATA + (offset & 3));
+	uint32_t v = 0;
+
+	spin_lock(&config_lock);
+	outl(CONFIG_ADDRESS, 0x80000000u | bdf << 8 | (offset & 0xfc));
+	if (write == NULL)
+		v = width == 4 ? inl(data) : width == 2 ? inw(data) : inb(data);
+	else if (width == 4)
+		outl(data, *write);
+	else if (width == 2)
+		outw(data, (uint16_t)*write);
+	else
+		outb(data, (uint8_t)*write);
+	spin_unlock(&config_lock);
+	return v;
+}
+
+/* The function's space in the window, or NULL. */
+static volatile uint8_t *
+window_at(unsigned bdf)
+{
+	unsigned bus = bdf >> 8;
+
+	if (!have_window || bus < window.bus_first || bus > window.bus_last)
+		return NULL;
+	if (window_bus[bus] == NULL)
+		window_bus[bus] = kernel_map_device(
+			window.base + ((uint64_t)(bus - window.bus_first) << 20), 1 << 20);
+	return window_bus[bus] + ((bdf & 0xff) << 12);
+}
+
+static uint32_t
+config_read(unsigned bdf, unsigned offset, unsigned width)
+{
+	volatile uint8_t *p = window_at(bdf);
+
+	if (p == NULL)
+		return port_config(bdf, offset, width, NULL);
+	p += offset;
+	return width == 4 ? *(volatile uint32_t *)p : width == 2 ? *(volatile uint16_t *)p : *p;
+}
+
+static void
+config_write(unsigned bdf, unsigned offset, unsigned width, uint32_t v)
+{
+	volatile uint8_t *p = window_at(bdf);
+
+	if (p == NULL) {
+		port_config(bdf, offset, width, &v);
+		return;
+	}
+	p += offset;
+	if (width == 4)
+		*(volatile uint32_t *)p = v;
+	else if (width == 2)
+		*(volatile uint16_t *)p = (uint16_t)v;
+	else
+		*p = (uint8_t)v;
+}
+
+unsigned
+pci_config_size(const struct pci_func *f)
+{
+	return window_at(f->bdf) != NULL ? 4096 : 256;
+}
+
+static bool
+config_valid(const struct pci_func *f, unsigned offset, unsigned width)
+{
+	return (width == 1 || width == 2 || width == 4) && offset % width == 0 &&
+	       offset < pci_config_size(f);
+}
+
+uint32_t
+pci_read(const struct pci_func *f, unsigned offset, unsigned width)
+{
+	if (!config_valid(f, offset, width))
+		return ~0u;
+	return config_read(f->bdf, offset, width);
+}
+
+void
+pci_write(const struct pci_func *f, unsigned offset, unsigned width, uint32_t v)
+{
+	if (config_valid(f, offset, width))
+		config_write(f->bdf, offset, width, v);
+}
+
+void
+pci_command(const struct pci_func *f, uint16_t clear, uint16_t set)
+{
+	uint32_t v = pci_read(f, PCI_COMMAND, 2);
+
+	pci_write(f, PCI_COMMAND, 2, (v & ~(uint32_t)clear) | set);
+	pci_read(f, PCI_COMMAND, 2);		/* what was posted before has arrived */
+}
+
+/* The window is used only if it shows the same bus 0 as the ports do. */
+static void
+window_init(void)
+{
+	struct acpi_mcfg m[4];
+	unsigned n = MIN(acpi_mcfg(m, ARRAY_LEN(m)), (unsigned)ARRAY_LEN(m));
+
+	for (unsigned i = 0; i < n && !have_window; i++) {
+		if (m[i].segment != 0 || m[i].bus_first != 0 || page_is_ram(m[i].base))
+			continue;
+		window = m[i];
+		have_window = true;
+		for (unsigned bdf = 0; bdf < 256 && have_window; bdf += 8)
+			have_window = config_read(bdf, PCI_VENDOR, 4) ==
+				      port_config(bdf, PCI_VENDOR, 4, NULL);
+	}
+}
+
+uint64_t
+pci_bar_size(uint32_t lo, uint32_t hi, bool io, bool is64)
+{
+	uint64_t mask = lo & (io ? ~3u : ~15u);
+
+	if (mask == 0 && (!is64 || hi == 0))
+		return 0;
+	if (io)
+		mask |= 0xffffffffffff0000ull;	/* the upper 16 bits may be fixed at 0 */
+	else
+		mask |= is64 ? (uint64_t)hi << 32 : 0xffffffff00000000ull;
+	return mask & -mask;
+}
+
+/* [PCI 3.0, 6.2.5.1]: decoding is off.  Returns how many registers it took. */
+static unsigned
+bar_read(struct pci_func *f, unsigned i, unsigned n)
+{
+	unsigned at = PCI_BAR0 + 4 * i;
+	uint32_t lo = pci_read(f, at, 4), hi = 0, lo_size, hi_size = 0;
+	struct pci_bar *b = &f->bar[i];
+
+	b->io = lo & 1;
+	b->is64 = !b->io && (lo >> 1 & 3) == 2 && i + 1 < n;
+	b->prefetch = !b->io && (lo & 8);
+	pci_write(f, at, 4, ~0u);
+	lo_size = pci_read(f, at, 4);
+	pci_write(f, at, 4, lo);
+	if (b->is64) {
+		hi = pci_read(f, at + 4, 4);
+		pci_write(f, at + 4, 4, ~0u);
+		hi_size = pci_read(f, at + 4, 4);
+		pci_write(f, at + 4, 4, hi);
+	}
+	b->base = b->io ? lo & 0xfffc : (lo & ~15u) | (uint64_t)hi << 32;
+	b->size = pci_bar_size(lo_size, hi_size, b->io, b->is64);
+	if (b->base == 0 || b->base % MAX(b->size, 1ull) != 0 || b->base + b->size < b->base)
+		b->size = 0;
+	return b->is64 ? 2 : 1;
+}
+
+static void
+bars_read(struct pci_func *f)
+{
+	unsigned n = f->header == 0 ? PCI_BARS : f->header == HEADER_BRIDGE ? 2 : 0;
+	uint16_t command = (uint16_t)pci_read(f, PCI_COMMAND, 2);
+
+	if (f->class >> 8 == CLASS_BRIDGE << 8)		/* the host bridge decodes RAM */
+		return;
+	pci_command(f, PCI_COMMAND_IO | PCI_COMMAND_MEM, 0);
+	for (unsigned i = 0; i < n;)
+		i += bar_read(f, i, n);
+	pci_write(f, PCI_COMMAND, 2, command);
+}
+
+static void
+capability(struct pci_func *f, unsigned id, uint8_t at)
+{
+	uint32_t control = pci_read(f, at, 4) >> 16, table;
+
+	switch (id) {
+	case PCI_CAP_PM: f->cap_pm = at; break;
+	case PCI_CAP_VPD: f->cap_vpd = at; break;
+	case PCI_CAP_EXPRESS: f->cap_express = at; break;
+	case PCI_CAP_SATA: f->cap_sata = at; break;
+	case PCI_CAP_AF: f->cap_af = at; break;
+	case PCI_CAP_MSI:
+		f->cap_msi = at;
+		f->msi_vectors = (uint16_t)MIN(1u << (control >> MSI_CAPABLE_SHIFT & 7), MSI_MAX + 0u);
+		break;
+	case PCI_CAP_MSIX:
+		table = pci_read(f, at + MSIX_TABLE, 4);
+		f->msix_bar = table & 7;
+		f->msix_offset = table & ~7u;
+		f->msix_vectors = (uint16_t)((control & MSIX_SIZE) + 1);
+		f->cap_msix = at;
+		break;
+	}
+}
+
+static void
+capabilities_read(struct pci_func *f)
+{
+	unsigned at;
+
+	if ((pci_read(f, PCI_STATUS, 2) & STATUS_CAPABILITIES) == 0 || f->header > HEADER_BRIDGE)
+		return;
+	at = pci_read(f, PCI_CAPABILITIES, 1) & 0xfc;
+	for (int i = 0; i < CAPABILITIES_MAX && at >= 0x40; i++) {
+		uint32_t v = pci_read(f, at, 2);
+
+		capability(f, v & 0xff, (uint8_t)at);
+		at = v >> 8 & 0xfc;
+	}
+	if (f->cap_msix != 0 && (f->msix_bar >= PCI_BARS || f->bar[f->msix_bar].io ||
+	    f->msix_offset + (uint64_t)f->msix_vectors * MSIX_ENTRY > f->bar[f->msix_bar].size)) {
+		f->cap_msix = 0;
+		f->msix_vectors = 0;
+	}
+}
+
+static struct pci_func *
+func_add(unsigned bdf)
+{
+	struct pci_func *f = nfuncs < PCI_FUNCS_MAX ? kzalloc(sizeof *f) : NULL;
+	uint32_t v;
+
+	if (f == NULL)
+		return NULL;
+	f->bdf = (uint16_t)bdf;
+	f->vendor = (uint16_t)pci_read(f, PCI_VENDOR, 2);
+	f->device = (uint16_t)pci_read(f, PCI_DEVICE, 2);
+	v = pci_read(f, PCI_REVISION, 4);
+	f->revision = (uint8_t)v;
+	f->class = v >> 8;
+	f->header = pci_read(f, PCI_HEADER, 1) & HEADER_TYPE;
+	f->line = (uint8_t)pci_read(f, PCI_LINE, 1);
+	f->pin = (uint8_t)pci_read(f, PCI_PIN, 1);
+	if (f->header == 0) {
+		f->subvendor = (uint16_t)pci_read(f, PCI_SUBVENDOR, 2);
+		f->subdevice = (uint16_t)pci_read(f, PCI_SUBDEVICE, 2);
+	}
+	bars_read(f);
+	capabilities_read(f);
+	if (f->class >> 16 == CLASS_STORAGE || f->class >> 16 == CLASS_NETWORK)
+		pci_command(f, PCI_COMMAND_MASTER, 0);
+	funcs[nfuncs++] = f;
+	return f;
+}
+
+/* The functions of one bus; buses behind its bridges are noted in `todo`. */
+static void
+bus_scan(unsigned bus, bool todo[BUSES])
+{
+	for (unsigned dev = 0; dev < 32; dev++) {
+		bool multi = true;
+
+		for (unsigned fn = 0; fn < 8 && multi; fn++) {
+			unsigned bdf = bus << 8 | dev << 3 | fn, v = config_read(bdf, PCI_VENDOR, 2);
+			struct pci_func *f;
+
+			if (v == 0xffff || v == 0) {
+				multi = fn != 0;
+				continue;
+			}
+			if (fn == 0)
+				multi = config_read(bdf, PCI_HEADER, 1) & HEADER_MULTI;
+			f = func_add(bdf);
+			if (f != NULL && f->header == HEADER_BRIDGE)
+				todo[pci_read(f, PCI_SECONDARY_BUS, 1) & 0xff] = true;
+		}
+	}
+}
+
+void
+pci_init(void)
+{
+	bool todo[BUSES] = { true }, done[BUSES] = { false };
+	bool more = true;
+
+	window_init();
+	for (unsigned pass = 0; pass < BUSES && more; pass++) {
+		more = false;
+		for (unsigned bus = 0; bus < BUSES; bus++) {
+			if (!todo[bus] || done[bus])
+				continue;
+			done[bus] = more = true;
+			bus_scan(bus, todo);
+		}
+	}
+	kprint("pci: %u functions, configuration by %s\n", nfuncs, have_window ? "memory" : "ports");
+}
+
+unsigned
+pci_count(void)
+{
+	return nfuncs;
+}
+
+struct pci_func *
+pci_at(unsigned i)
+{
+	return i < nfuncs ? funcs[i] : NULL;
+}
+
+struct pci_func *
+pci_find(unsigned bdf)
+{
+	for (unsigned i = 0; i < nfuncs; i++)
+		if (funcs[i]->bdf == bdf)
+			return funcs[i];
+	return NULL;
+}
+
+static bool
+within(uint64_t at, uint64_t n, uint64_t base, uint64_t size)
+{
+	return size != 0 && at >= base && n <= size && at - base <= size - n;
+}
+
+bool
+pci_has_mem(const struct pci_func *f, paddr_t pa, size_t n)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (!f->bar[i].io && within(pa, n, f->bar[i].base, f->bar[i].size))
+			return true;
+	return false;
+}
+
+bool
+pci_has_pages(const struct pci_func *f, paddr_t pa, size_t n)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		const struct pci_bar *b = &f->bar[i];
+
+		if (!b->io && b->size != 0 &&
+		    within(pa, n, ROUND_DOWN(b->base, PAGE_SIZE), ROUND_UP(b->size, PAGE_SIZE)))
+			return true;
+	}
+	return false;
+}
+
+/* An IDE function in compatibility mode has the ISA ports and lines [PCI IDE 1.0, 2.1]. */
+static bool
+ide_compatible(const struct pci_func *f, unsigned channel)
+{
+	return f->class >> 8 == CLASS_IDE && (f->class >> (2 * channel) & 1) == 0;
+}
+
+bool
+pci_has_port(const struct pci_func *f, unsigned port, unsigned width)
+{
+	static const uint16_t command[2] = { 0x1f0, 0x170 }, control[2] = { 0x3f6, 0x376 };
+
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (f->bar[i].io && within(port, width, f->bar[i].base, f->bar[i].size))
+			return true;
+	for (unsigned i = 0; i < 2; i++)
+		if (ide_compatible(f, i) && (within(port, width, command[i], 8) ||
+					     within(port, width, control[i], 1)))
+			return true;
+	return false;
+}
+
+bool
+pci_has_line(const struct pci_func *f, unsigned line)
+{
+	if (f->pin >= 1 && f->pin <= 4 && f->line == line && line != 0 && line != 0xff)
+		return true;
+	return (line == 14 && ide_compatible(f, 0)) || (line == 15 && ide_compatible(f, 1));
+}
+
+paddr_t
+pci_msix_in(paddr_t pa, size_t n)
+{
+	paddr_t first = 0;
+
+	for (unsigned i = 0; i < nfuncs; i++) {
+		const struct pci_func *f = funcs[i];
+		paddr_t table;
+
+		if (f->cap_msix == 0)
+			continue;
+		table = f->bar[f->msix_bar].base + f->msix_offset;
+		if (pa < table + (uint64_t)f->msix_vectors * MSIX_ENTRY && table < pa + n &&
+		    (first == 0 || table < first))
+			first = table;
+	}
+	return first;
+}
+
+/* Bits of a capability's byte that are the driver's own. */
+static uint8_t
+capability_mask(const struct pci_func *f, unsigned at)
+{
+	if (f->cap_express != 0 && at - f->cap_express < 0x3c)
+		switch (at - f->cap_express) {
+		case EXP_DEVICE_CONTROL: return 0x1f;		/* error reports, relaxed order */
+		case EXP_DEVICE_CONTROL + 1: return 0x78;	/* no snoop, read size */
+		case EXP_DEVICE_STATUS: return 0x0f;
+		default: return 0;
+		}
+	if (f->cap_pm != 0 && at - f->cap_pm < 8)
+		return at == f->cap_pm + PM_CONTROL + 1u ? 0x80 : 0;
+	if (f->cap_vpd != 0 && at - f->cap_vpd < 8)
+		return at - f->cap_vpd >= 2 ? 0xff : 0;
+	return 0;
+}
+
+uint8_t
+pci_write_mask(const struct pci_func *f, unsigned offset)
+{
+	switch (offset) {
+	case PCI_COMMAND: return PCI_COMMAND_MWI | PCI_COMMAND_PARITY;
+	case PCI_COMMAND + 1: return (PCI_COMMAND_SERR | PCI_COMMAND_NO_INTX) >> 8;
+	case PCI_STATUS + 1: return 0xf9;
+	case PCI_CACHE_LINE: case PCI_LATENCY: return 0xff;
+	}
+	if (offset < 0x40 || offset >= 0x100 || f->header != 0)
+		return 0;
+	if (f->class >> 8 == CLASS_IDE && f->cap_msi == 0 && offset < 0x60)
+		return 0xff;		/* timing registers of PIIX and its like */
+	return capability_mask(f, offset);
+}
+
+int
+pci_msi_on(struct pci_func *f, const int *handles, unsigned n)
+{
+	uint32_t control, data;
+	uint64_t address;
+	unsigned at = f->cap_msi, log = 0;
+
+	if (at == 0)
+		return -ENODEV;
+	if (n > f->msi_vectors)
+		return -EINVAL;
+	while (1u << log < n)
+		log++;
+	irq_message(handles[0], &address, &data);
+	control = pci_read(f, at + MSI_CONTROL, 2) & ~(uint32_t)(MSI_ENABLE | 7 << MSI_ENABLED_SHIFT);
+	pci_write(f, at + MSI_CONTROL, 2, control);
+	pci_write(f, at + MSI_ADDRESS, 4, (uint32_t)address);
+	if (control & MSI_64)
+		pci_write(f, at + MSI_ADDRESS_HIGH, 4, (uint32_t)(address >> 32));
+	pci_write(f, at + (control & MSI_64 ? MSI_DATA_64 : MSI_DATA_32), 2, data);
+	pci_command(f, 0, PCI_COMMAND_NO_INTX);
+	pci_write(f, at + MSI_CONTROL, 2, control | log << MSI_ENABLED_SHIFT | MSI_ENABLE);
+	return 0;
+}
+
+static void
+msix_entry(struct pci_func *f, unsigned i, int handle)
+{
+	volatile uint32_t *e = f->msix_table + i * (MSIX_ENTRY / 4);
+	uint64_t address;
+	uint32_t data;
+
+	e[3] = MSIX_ENTRY_MASKED;
+	if (handle == 0)
+		return;
+	irq_message(handle, &address, &data);
+	e[0] = (uint32_t)address;
+	e[1] = (uint32_t)(address >> 32);
+	e[2] = data;
+	e[3] = 0;
+}
+
+int
+pci_msix_on(struct pci_func *f, const int *handles, unsigned n)
+{
+	uint32_t control;
+
+	if (f->cap_msix == 0)
+		return -ENODEV;
+	if (n > f->msix_vectors)
+		return -EINVAL;
+	if (f->msix_table == NULL)
+		f->msix_table = kernel_map_device(f->bar[f->msix_bar].base + f->msix_offset,
+						  f->msix_vectors * (size_t)MSIX_ENTRY);
+	control = pci_read(f, f->cap_msix + MSIX_CONTROL, 2) & ~(uint32_t)MSIX_FUNCTION_MASK;
+	pci_command(f, 0, PCI_COMMAND_NO_INTX | PCI_COMMAND_MEM);
+	pci_write(f, f->cap_msix + MSIX_CONTROL, 2, control | MSIX_ENABLE | MSIX_FUNCTION_MASK);
+	for (unsigned i = 0; i < f->msix_vectors; i++)
+		msix_entry(f, i, i < n ? handles[i] : 0);
+	pci_write(f, f->cap_msix + MSIX_CONTROL, 2, control | MSIX_ENABLE);
+	return 0;
+}
+
+void
+pci_messages_off(struct pci_func *f)
+{
+	uint32_t v;
+
+	if (f->cap_msi != 0) {
+		v = pci_read(f, f->cap_msi + MSI_CONTROL, 2);
+		pci_write(f, f->cap_msi + MSI_CONTROL, 2, v & ~(uint32_t)MSI_ENABLE);
+	}
+	if (f->cap_msix != 0) {
+		v = pci_read(f, f->cap_msix + MSIX_CONTROL, 2);
+		pci_write(f, f->cap_msix + MSIX_CONTROL, 2, v & ~(uint32_t)MSIX_ENABLE);
+	}
+	pci_read(f, PCI_COMMAND, 2);
+}
+
+static void
+sleep_ns(uint64_t ns)
+{
+	struct spinlock l = SPINLOCK("pci sleep");
+	uint64_t until = time_now() + ns;
+	struct waitq q;
+
+	waitq_init(&q);
+	spin_lock(&l);
+	while (time_now() < until)
+		wait_on_hard(&q, &l, until);
+	spin_unlock(&l);
+}
+
+/* [PCIe 5.0, 6.6.2]: what the function asked for has come. */
+static void
+wait_pending(const struct pci_func *f)
+{
+	for (int i = 0; i < PENDING_TRIES; i++) {
+		bool pending = false;
+
+		if (f->cap_express != 0)
+			pending = pci_read(f, f->cap_express + EXP_DEVICE_STATUS, 2) & EXP_PENDING;
+		else if (f->cap_af != 0)
+			pending = pci_read(f, f->cap_af + AF_STATUS, 1) & 1;
+		if (!pending)
+			return;
+		sleep_ns(RESET_WAIT_NS / PENDING_TRIES);
+	}
+}
+
+static int
+reset_start(struct pci_func *f)
+{
+	uint32_t v;
+
+	if (f->cap_express != 0 && (pci_read(f, f->cap_express + EXP_DEVICE_CAP, 4) & EXP_FLR)) {
+		v = pci_read(f, f->cap_express + EXP_DEVICE_CONTROL, 2);
+		pci_write(f, f->cap_express + EXP_DEVICE_CONTROL, 2, v | EXP_START_FLR);
+	} else if (f->cap_af != 0 && (pci_read(f, f->cap_af + AF_CAP, 1) & AF_FLR) &&
+		   (pci_read(f, f->cap_af + AF_CAP, 1) & AF_TP)) {
+		pci_write(f, f->cap_af + AF_CONTROL, 1, 1);
+	} else if (f->cap_pm != 0 &&
+		   (pci_read(f, f->cap_pm + PM_CONTROL, 2) & PM_NO_SOFT_RESET) == 0) {
+		v = pci_read(f, f->cap_pm + PM_CONTROL, 2) & ~(uint32_t)PM_STATE;
+		pci_write(f, f->cap_pm + PM_CONTROL, 2, v | PM_D3HOT);
+		sleep_ns(RESET_WAIT_NS / PENDING_TRIES);
+		pci_write(f, f->cap_pm + PM_CONTROL, 2, v);
+	} else {
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+int
+pci_reset(struct pci_func *f)
+{
+	uint32_t saved[PCI_BARS], misc;
+
+	if (f->header != 0)
+		return -EOPNOTSUPP;
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		saved[i] = pci_read(f, PCI_BAR0 + 4 * i, 4);
+	misc = pci_read(f, PCI_LINE, 4);
+	pci_messages_off(f);
+	pci_command(f, PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER, PCI_COMMAND_NO_INTX);
+	wait_pending(f);
+	if (reset_start(f) < 0)
+		return -EOPNOTSUPP;
+	sleep_ns(RESET_WAIT_NS);
+	for (int i = 0; i < READY_TRIES && pci_read(f, PCI_VENDOR, 2) != f->vendor; i++)
+		sleep_ns(RESET_WAIT_NS / 2);
+	if (pci_read(f, PCI_VENDOR, 2) != f->vendor)
+		return -EIO;
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		pci_write(f, PCI_BAR0 + 4 * i, 4, saved[i]);
+	pci_write(f, PCI_LINE, 1, misc & 0xff);
+	return 0;
+}

@@ -1,0 +1,478 @@
+/*
+ * /dev/dma: memory that devices read and write.
+ *
+ *	alloc		`size BYTES [align BYTES] [device B.D.F] [dma32]`; the next read gives
+ *			`vaddr:0x... paddr:0x... handle:N`: zeroed, mapped in the caller
+ *	N/ctl		size, addresses, owner; `free`
+ *	N/data		the bytes
+ *
+ * A buffer is contiguous and belongs to the process that asked for it.  It has one reference while it
+ * is allocated and one while it is mapped; its pages are free again when both are gone.  The buffers
+ * of a process that ended while one of its functions could not be reset wait for that function to be
+ * quiet: `quiet` of /dev/pci, or QUIET_NS.  With bus mastering off a real device is quiet already;
+ * an emulated one may have requests under way.
+ *
+ * dma_lock protects the list and the buffers' owners.
+ */
+#include "../cap.h"
+#include "../hw.h"
+#include "../proc.h"
+
+enum { FILE_ROOT, FILE_ALLOC, FILE_DIR = 0, FILE_CTL = 1, FILE_DATA = 2 };
+enum { SIZE_MAX_ORDER = PAGE_ORDER_MAX, RAM_SHARE = 4 };
+
+#define QUIET_NS 30000000000ull
+#define BUFFER_MAX (PAGE_SIZE << SIZE_MAX_ORDER)
+
+struct buffer {
+	struct list all;
+	uint32_t refs;
+	uint32_t handle;
+	struct proc *owner;		/* NULL: waits until `quiet_at` */
+	int32_t pid;
+	paddr_t pa;
+	unsigned order;
+	size_t size;			/* whole pages */
+	uint64_t vaddr, quiet_at;
+	uint32_t device;		/* or DMA_ANY_DEVICE */
+	struct phys_map map;
+};
+
+struct dma_request {
+	uint64_t size, align;
+	uint32_t device;
+	unsigned flags;
+};
+
+static struct mutex dma_lock = MUTEX_STATIC(dma_lock, "dma");
+static struct list buffers = LIST_INIT(buffers);
+static uint32_t last_handle;
+
+static void
+buffer_put(struct buffer *b)
+{
+	if (ref_put(&b->refs)) {
+		page_put(b->pa, b->order);
+		kfree(b);
+	}
+}
+
+static void
+map_put(struct phys_map *pm)
+{
+	buffer_put(pm->arg);
+}
+
+/* dma_lock is held. */
+static void
+buffer_release(struct buffer *b)
+{
+	list_remove(&b->all);
+	buffer_put(b);
+}
+
+/* dma_lock is held: releases the buffers of the function, and those that have waited enough. */
+static void
+release_quiet(uint32_t device)
+{
+	uint64_t now = list_empty(&buffers) ? 0 : time_now();
+
+	list_for_each_safe(p, next, &buffers) {
+		struct buffer *b = list_entry(p, struct buffer, all);
+
+		if (b->owner == NULL && (b->quiet_at <= now || b->device == device))
+			buffer_release(b);
+	}
+}
+
+void
+dma_quiet(unsigned bdf)
+{
+	mutex_lock(&dma_lock);
+	release_quiet(bdf);
+	mutex_unlock(&dma_lock);
+}
+
+void
+dma_proc_exit(struct proc *p, unsigned bdf, bool quiet)
+{
+	if (list_empty(&buffers))
+		return;
+	mutex_lock(&dma_lock);
+	release_quiet(DMA_ANY_DEVICE - 1);
+	list_for_each_safe(e, next, &buffers) {
+		struct buffer *b = list_entry(e, struct buffer, all);
+
+		if (b->owner != p)
+			continue;
+		if (quiet) {
+			buffer_release(b);
+			continue;
+		}
+		b->owner = NULL;
+		b->quiet_at = time_now() + QUIET_NS;
+		if (b->device == DMA_ANY_DEVICE)
+			b->device = bdf;
+	}
+	mutex_unlock(&dma_lock);
+}
+
+static uint64_t
+owned_bytes(const struct proc *p)
+{
+	uint64_t n = 0;
+
+	list_for_each(e, &buffers) {
+		struct buffer *b = list_entry(e, struct buffer, all);
+
+		if (b->owner == p)
+			n += PAGE_SIZE << b->order;
+	}
+	return n;
+}
+
+static struct buffer *
+buffer_new(const struct dma_request *q)
+{
+	struct buffer *b = kzalloc(sizeof *b);
+
+	if (b == NULL)
+		return NULL;
+	while (PAGE_SIZE << b->order < MAX(q->size, q->align))
+		b->order++;
+	b->pa = page_alloc(b->order, q->flags);
+	if (b->pa == 0) {
+		kfree(b);
+		return NULL;
+	}
+	list_init(&b->all);
+	b->refs = 2;			/* the allocation's and the mapping's */
+	b->owner = proc_current();
+	b->pid = b->owner->pid;
+	b->size = ROUND_UP(q->size, PAGE_SIZE);
+	b->device = q->device;
+	b->map = (struct phys_map){ .pa = b->pa, .length = b->size, .cache = MAP_CACHED, .refs = 1,
+				    .put = map_put, .arg = b };
+	return b;
+}
+
+static int
+buffer_alloc(const struct dma_request *q, struct answer *a)
+{
+	struct buffer *b;
+	int r;
+
+	mutex_lock(&dma_lock);
+	release_quiet(DMA_ANY_DEVICE - 1);
+	if (owned_bytes(proc_current()) + q->size > page_total() * PAGE_SIZE / RAM_SHARE) {
+		mutex_unlock(&dma_lock);
+		return error(ENOMEM, "dma: this process has its share of memory");
+	}
+	mutex_unlock(&dma_lock);
+	b = buffer_new(q);
+	if (b == NULL)
+		return error(ENOMEM, "dma: no %lu bytes in a row are free", q->size);
+	r = as_map_phys(as_current(), &b->vaddr, &b->map, SYS_PROT_READ | SYS_PROT_WRITE);
+	if (r < 0) {
+		buffer_put(b);
+		return r;
+	}
+	mutex_lock(&dma_lock);
+	b->handle = ++last_handle;
+	list_append(&buffers, &b->all);
+	a->length = (size_t)ksnprintf(a->text, sizeof a->text, "vaddr:0x%lx paddr:0x%lx handle:%u\n",
+				      b->vaddr, b->pa, b->handle);
+	a->done = 0;
+	mutex_unlock(&dma_lock);
+	return 0;
+}
+
+static int
+request_option(struct dma_request *q, const char *name, const char *value)
+{
+	unsigned bdf;
+	int r;
+
+	if (strcmp(name, "size") == 0 && text_size(value, BUFFER_MAX, &q->size) == 0 && q->size != 0)
+		return 0;
+	if (strcmp(name, "align") == 0 && text_size(value, BUFFER_MAX, &q->align) == 0 &&
+	    (q->align & (q->align - 1)) == 0)
+		return 0;
+	if (strcmp(name, "device") == 0 && cap_parse_pci(value, &bdf) == 0) {
+		r = cap_check_pci(bdf);
+		q->device = bdf;
+		return r;
+	}
+	return error(EINVAL, "dma: %s %s is not possible; size is at most %lu", name, value,
+		     BUFFER_MAX);
+}
+
+static int
+request_parse(struct dma_request *q, char *text)
+{
+	char *w[8];
+	int n = text_words(text, w, 8), r;
+
+	*q = (struct dma_request){ .device = DMA_ANY_DEVICE, .flags = PAGE_ZERO };
+	for (int i = 0; i < n; i++) {
+		if (strcmp(w[i], "dma32") == 0) {
+			q->flags |= PAGE_DMA32;
+			continue;
+		}
+		if (i + 1 == n)
+			return error(EINVAL, "dma: %s needs a value", w[i]);
+		if ((r = request_option(q, w[i], w[i + 1])) < 0)
+			return r;
+		i++;
+	}
+	if (q->size == 0)
+		return error(EINVAL, "dma: write `size BYTES [align BYTES] [device B.D.F] [dma32]`");
+	return 0;
+}
+
+/* --- the files --- */
+
+static uint64_t
+file_path(uint32_t handle, unsigned file)
+{
+	return 4ull * handle + file;
+}
+
+/* dma_lock is held: the buffer of a path, if the caller owns it. */
+static struct buffer *
+buffer_of(uint64_t path)
+{
+	list_for_each(p, &buffers) {
+		struct buffer *b = list_entry(p, struct buffer, all);
+
+		if (b->handle == path / 4 && b->owner == proc_current())
+			return b;
+	}
+	return NULL;
+}
+
+static int
+no_buffer(uint64_t path)
+{
+	return error(ENOENT, "dma: this process has no buffer %lu", path / 4);
+}
+
+static int
+dma_attach(const char *spec, struct chan **out)
+{
+	(void)spec;
+	*out = chan_new(&dev_dma);
+	if (*out == NULL)
+		return -ENOMEM;
+	(*out)->qid = (struct qid){ .path = FILE_ROOT, .type = QT_DIR };
+	return 0;
+}
+
+static int
+dma_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+{
+	struct buffer *b = NULL;
+
+	if (c->qid.path >= 4) {
+		uint32_t handle = (uint32_t)(c->qid.path / 4);
+
+		if (i == 0)
+			*e = (struct dirtab){ "ctl", file_path(handle, FILE_CTL), HW_RW, 0 };
+		else if (i == 1)
+			*e = (struct dirtab){ "data", file_path(handle, FILE_DATA), HW_RW, 0 };
+		return i < 2 ? 1 : -1;
+	}
+	if (i == 0) {
+		*e = (struct dirtab){ "alloc", FILE_ALLOC, HW_RW, 0 };
+		return 1;
+	}
+	mutex_lock(&dma_lock);
+	list_for_each(p, &buffers)
+		if (--i == 0)
+			b = list_entry(p, struct buffer, all);
+	if (b != NULL) {
+		ksnprintf(buf, SYS_NAME_MAX + 1, "%u", b->handle);
+		*e = (struct dirtab){ buf, file_path(b->handle, FILE_DIR), HW_DIR, 0 };
+	}
+	mutex_unlock(&dma_lock);
+	return b != NULL ? 1 : -1;
+}
+
+static int
+dma_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+	 struct chan **out)
+{
+	return devtab_walk(c, n, names, done, qids, out, dma_gen);
+}
+
+static int64_t
+dma_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
+{
+	return devtab_readdir(c, buf, n, off, dma_gen);
+}
+
+static int
+dma_stat(struct chan *c, struct sys_stat *st)
+{
+	uint64_t path = c->qid.path;
+	bool dir = path == FILE_ROOT || (path >= 4 && path % 4 == FILE_DIR);
+	struct dirtab e = { "dma", path, dir ? HW_DIR : HW_RW, 0 };
+	struct buffer *b;
+
+	mutex_lock(&dma_lock);
+	b = path >= 4 && path % 4 == FILE_DATA ? buffer_of(path) : NULL;
+	if (b != NULL)
+		e.size = b->size;
+	mutex_unlock(&dma_lock);
+	return devtab_stat(c, st, &e);
+}
+
+static int
+dma_open(struct chan **cp, uint32_t flags)
+{
+	struct chan *c = *cp;
+	bool ok;
+	int r;
+
+	(void)flags;
+	if (c->qid.type & QT_DIR)
+		return 0;
+	if ((r = cap_check(CAP_DMA)) < 0)
+		return r;
+	if (c->qid.path == FILE_ALLOC) {
+		c->aux = kzalloc(sizeof(struct answer));
+		return c->aux != NULL ? 0 : -ENOMEM;
+	}
+	mutex_lock(&dma_lock);
+	ok = buffer_of(c->qid.path) != NULL;
+	mutex_unlock(&dma_lock);
+	return ok ? 0 : no_buffer(c->qid.path);
+}
+
+static void
+dma_close(struct chan *c)
+{
+	kfree(c->aux);
+	c->aux = NULL;
+}
+
+static int64_t
+ctl_text(const struct buffer *b, char *text, size_t n)
+{
+	int at = ksnprintf(text, n, "size %zu\nvaddr 0x%lx\npaddr 0x%lx\nowner %d\n", b->size,
+			   b->vaddr, b->pa, b->pid);
+
+	if (b->device != DMA_ANY_DEVICE)
+		at += ksnprintf(text + at, n - (size_t)at, "device %u.%u.%u\n", b->device >> 8,
+				b->device >> 3 & 31, b->device & 7);
+	return at;
+}
+
+static int64_t
+data_move(struct buffer *b, struct uio *u, uint64_t off, bool out)
+{
+	size_t n;
+	char *p;
+	int r;
+
+	if (off >= b->size)
+		return out ? 0 : error(EINVAL, "dma: the buffer has %zu bytes", b->size);
+	n = MIN(u->left, b->size - off);
+	p = (char *)phys_to_virt(b->pa) + off;
+	r = out ? uio_put(u, p, n) : uio_get(u, p, n);
+	return r < 0 ? r : (int64_t)n;
+}
+
+static int64_t
+dma_read(struct chan *c, struct uio *u, uint64_t off)
+{
+	char text[160];
+	struct buffer *b;
+	int64_t r;
+
+	if (c->qid.path == FILE_ALLOC) {
+		mutex_lock(&dma_lock);
+		r = answer_read(c->aux, u);
+		mutex_unlock(&dma_lock);
+		return r;
+	}
+	mutex_lock(&dma_lock);
+	b = buffer_of(c->qid.path);
+	if (b != NULL)
+		ref_get(&b->refs);
+	mutex_unlock(&dma_lock);
+	if (b == NULL)
+		return no_buffer(c->qid.path);
+	if (c->qid.path % 4 == FILE_DATA)
+		r = data_move(b, u, off, true);
+	else
+		r = uio_put_text(u, off, text, (size_t)ctl_text(b, text, sizeof text));
+	buffer_put(b);
+	return r;
+}
+
+static int64_t
+alloc_write(struct chan *c, struct uio *u)
+{
+	struct answer *a = kzalloc(sizeof *a);
+	char text[128];
+	struct dma_request q;
+	int64_t n = a == NULL ? -ENOMEM : uio_get_command(u, text, sizeof text);
+	int r;
+
+	if (n >= 0) {
+		r = request_parse(&q, text);
+		if (r == 0)
+			r = buffer_alloc(&q, a);
+		if (r < 0)
+			n = r;
+	}
+	if (n >= 0) {
+		mutex_lock(&dma_lock);
+		*(struct answer *)c->aux = *a;
+		mutex_unlock(&dma_lock);
+	}
+	kfree(a);
+	return n;
+}
+
+static int64_t
+dma_write(struct chan *c, struct uio *u, uint64_t off)
+{
+	char text[16];
+	struct buffer *b;
+	int64_t r = 0;
+	int err = cap_check(CAP_DMA);
+
+	if (err < 0)
+		return err;
+	if (c->qid.path == FILE_ALLOC)
+		return alloc_write(c, u);
+	if (c->qid.path % 4 == FILE_CTL) {
+		if ((r = uio_get_command(u, text, sizeof text)) < 0)
+			return r;
+		if (strcmp(text, "free") != 0)
+			return error(EINVAL, "dma: write `free`");
+	}
+	mutex_lock(&dma_lock);
+	b = buffer_of(c->qid.path);
+	if (b != NULL && c->qid.path % 4 == FILE_CTL)
+		list_remove(&b->all);		/* the list's reference is ours now */
+	else if (b != NULL)
+		ref_get(&b->refs);
+	mutex_unlock(&dma_lock);
+	if (b == NULL)
+		return no_buffer(c->qid.path);
+	if (c->qid.path % 4 == FILE_CTL)
+		as_unmap(as_current(), b->vaddr, b->size);
+	else
+		r = data_move(b, u, off, false);
+	buffer_put(b);
+	return r;
+}
+
+const struct dev dev_dma = {
+	.name = "dma", .attach = dma_attach, .walk = dma_walk, .open = dma_open,
+	.close = dma_close, .read = dma_read, .write = dma_write, .readdir = dma_readdir,
+	.stat = dma_stat,
+};

@@ -1,0 +1,177 @@
+/*
+ * /dev/io: port instructions.
+ *
+ * As text, `inb PORT`, `inw`, `inl` (the next read gives the answer, `0x..`), `outb PORT VALUE`, `outw`,
+ * `outl`; or binary: a read or write of 1, 2 or 4 bytes at offset PORT.  Every use is checked against
+ * the caller's grant (cap.c).  An answer belongs to the open file; a lock of the channel keeps it.
+ */
+#include "../amd64/cpu.h"
+#include "../cap.h"
+#include "../hw.h"
+#include "../proc.h"
+
+enum { FILE_IO = 1 };
+
+static int
+io_attach(const char *spec, struct chan **out)
+{
+	(void)spec;
+	*out = chan_new(&dev_io);
+	if (*out == NULL)
+		return -ENOMEM;
+	(*out)->qid = (struct qid){ .path = FILE_IO, .type = QT_FILE };
+	return 0;
+}
+
+static int
+io_stat(struct chan *c, struct sys_stat *st)
+{
+	struct dirtab e = { "io", FILE_IO, HW_RW, 0 };
+
+	return devtab_stat(c, st, &e);
+}
+
+static int
+io_open(struct chan **cp, uint32_t flags)
+{
+	int r = cap_check(CAP_DEVICE);
+
+	(void)flags;
+	if (r < 0)
+		return r;
+	(*cp)->aux = kzalloc(sizeof(struct answer));
+	return (*cp)->aux != NULL ? 0 : -ENOMEM;
+}
+
+static void
+io_close(struct chan *c)
+{
+	kfree(c->aux);
+	c->aux = NULL;
+}
+
+static uint32_t
+port_read(uint16_t port, size_t width)
+{
+	return width == 1 ? inb(port) : width == 2 ? inw(port) : inl(port);
+}
+
+static void
+port_write(uint16_t port, size_t width, uint32_t v)
+{
+	if (width == 1)
+		outb(port, (uint8_t)v);
+	else if (width == 2)
+		outw(port, (uint16_t)v);
+	else
+		outl(port, v);
+}
+
+static int
+io_check(uint64_t port, size_t width)
+{
+	int r = cap_check(CAP_DEVICE);
+
+	if (r < 0)
+		return r;
+	return cap_check_port(port > 0xffff ? 0x10000 : (unsigned)port, (unsigned)width);
+}
+
+/* The waiting answer: taken at once, whole, as far as the caller has room. */
+static size_t
+take_answer(struct chan *c, char *text, size_t room)
+{
+	struct answer *a = c->aux;
+	size_t n;
+
+	spin_lock(&c->lock);
+	n = MIN(a->length - a->done, room);
+	memcpy(text, a->text + a->done, n);
+	a->done += n;
+	spin_unlock(&c->lock);
+	return n;
+}
+
+static int64_t
+io_read(struct chan *c, struct uio *u, uint64_t off)
+{
+	char text[sizeof ((struct answer *)0)->text];
+	size_t n = take_answer(c, text, MIN(u->left, sizeof text));
+	uint32_t v;
+	int r;
+
+	if (n > 0) {
+		r = uio_put(u, text, n);
+		return r < 0 ? r : (int64_t)n;
+	}
+	n = u->left;
+	if (n != 1 && n != 2 && n != 4)
+		return 0;
+	if ((r = io_check(off, n)) < 0)
+		return r;
+	v = port_read((uint16_t)off, n);
+	r = uio_put(u, &v, n);
+	return r < 0 ? r : (int64_t)n;
+}
+
+static size_t
+width_of(char suffix)
+{
+	return suffix == 'b' ? 1 : suffix == 'w' ? 2 : suffix == 'l' ? 4 : 0;
+}
+
+static int
+command(struct chan *c, char *text)
+{
+	struct answer *a = c->aux;
+	uint64_t port, v = 0;
+	size_t width = 0;
+	char *w[3];
+	int n = text_words(text, w, 3), r;
+	bool in = n == 2 && strncmp(w[0], "in", 2) == 0 && strlen(w[0]) == 3;
+	bool out = n == 3 && strncmp(w[0], "out", 3) == 0 && strlen(w[0]) == 4;
+
+	if (in || out)
+		width = width_of(w[0][in ? 2 : 3]);
+	if (width == 0 || text_number(w[1], 0xffff, &port) < 0 ||
+	    (out && text_number(w[2], 0xffffffffull >> (32 - 8 * width), &v) < 0))
+		return error(EINVAL, "io: write `inb PORT`, `outb PORT VALUE`, or w or l for b");
+	if ((r = io_check(port, width)) < 0)
+		return r;
+	if (out) {
+		port_write((uint16_t)port, width, (uint32_t)v);
+		return 0;
+	}
+	v = port_read((uint16_t)port, width);
+	spin_lock(&c->lock);
+	a->length = (size_t)ksnprintf(a->text, sizeof a->text, "0x%lx\n", v);
+	a->done = 0;
+	spin_unlock(&c->lock);
+	return 0;
+}
+
+static int64_t
+io_write(struct chan *c, struct uio *u, uint64_t off)
+{
+	size_t n = u->left;
+	char text[48];
+	uint32_t v = 0;
+	int64_t length;
+	int r;
+
+	if (n == 1 || n == 2 || n == 4) {
+		if ((r = io_check(off, n)) < 0 || (r = uio_get(u, &v, n)) < 0)
+			return r;
+		port_write((uint16_t)off, n, v);
+		return (int64_t)n;
+	}
+	if ((length = uio_get_command(u, text, sizeof text)) < 0)
+		return length;
+	r = command(c, text);
+	return r < 0 ? r : length;
+}
+
+const struct dev dev_io = {
+	.name = "io", .attach = io_attach, .open = io_open, .close = io_close, .read = io_read,
+	.write = io_write, .stat = io_stat,
+};
