@@ -94,7 +94,7 @@ list_pop(struct list *head)
 
 /* log.c: messages go to /dev/kmsg and the early console.  Formats: d u x p s c ld lu lx zu %. */
 void kprint(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-[[noreturn]] void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* Like C's; they return the length that was needed. */
 int ksnprintf(char *buf, size_t n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int kvsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
