@@ -1,7 +1,6 @@
 /* The registers of QEMU's `edu` device [QEMU docs/specs/edu], and the driver's state. */
 #pragma once
 #include "sip.h"
-#include <pthread.h>
 
 enum {				/* BAR 0; below 0x80 in 4 bytes, above in 4 or 8 */
 	EDU_ID = 0x00,		/* major << 24 | minor << 16 | 0x00ed */
@@ -9,16 +8,11 @@ enum {				/* BAR 0; below 0x80 in 4 bytes, above in 4 or 8 */
 	EDU_FACTORIAL = 0x08,
 	EDU_STATUS = 0x20,
 	EDU_IRQ_STATUS = 0x24,
-	EDU_IRQ_RAISE = 0x60,
-	EDU_IRQ_ACK = 0x64,
-	EDU_DMA_SRC = 0x80,
-	EDU_DMA_DST = 0x88,
-	EDU_DMA_COUNT = 0x90,
-	EDU_DMA_CMD = 0x98,
+	EDU_IRQ_RAISE = 0x60, EDU_IRQ_ACK = 0x64,
+	EDU_DMA_SRC = 0x80, EDU_DMA_DST = 0x88, EDU_DMA_COUNT = 0x90, EDU_DMA_CMD = 0x98,
 };
 
 #define EDU_ID_MAGIC		0xedu
-#define EDU_STATUS_COMPUTING	0x01u
 #define EDU_STATUS_IRQ		0x80u	/* interrupt when the factorial is there */
 #define EDU_DMA_START		0x01u
 #define EDU_DMA_TO_MEMORY	0x02u
