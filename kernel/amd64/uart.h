@@ -1,0 +1,23 @@
+/*
+ * The PC's own console hardware: COM1 (uart.c), VGA text (vga.c), PS/2 keyboard (kbd.c).
+ *
+ * What is typed goes to cons_input of dev/cons.h.
+ */
+#pragma once
+#include "../kernel.h"
+
+/* As early as wanted: 115200 8N1, polled. */
+void uart_init(void);
+/* Gives up on a character when the line is stuck; nothing without a UART. */
+void uart_putc(char c);
+void uart_write(const char *s, size_t n);
+/* After irq_init: input by interrupt. */
+void uart_start(void);
+
+/* After the direct map: false if there is no VGA text screen. */
+bool vga_init(void);
+void vga_putc(char c);
+void vga_write(const char *s, size_t n);
+
+/* After irq_init: an absent controller is found out. */
+void kbd_start(void);
