@@ -1,0 +1,24 @@
+# The kernel with UBSan and lock checks runs the same work without a complaint.
+# bound: 400
+. test/boot/lib.sh
+
+export KERNEL=$b/kernel-debug/lux9.elf TIMEOUT=300 CPUS=2
+sh tool/mkdisk.sh "$dir/disk" || fail mkdisk
+init <<'END'
+ls -l /boot/bin
+ps | cat | wc -l
+for i in 1 2 3 4; do (sha256sum /boot/bin/sh | cat) & done
+wait
+sipd &
+await -t 60 /dev/sd/sdC0/part/2
+ext4fs -device /dev/sd/sdC0/part/2 -mount /root &
+await -t 60 /root/hello.txt
+cat /root/hello.txt
+cp /root/doc/numbers /root/copy
+sha256sum /root/copy
+kill -KILL 99999 || echo "no such process"
+cat /dev/kmsg | wc -l
+END
+DISKS=$dir/disk boot
+expect 'Hello from an ext4' "$(seq 1 20000 | sha256sum | cut -d' ' -f1)" 'no such process'
+refuse 'undefined behaviour' 'ubsan' 'UBSan' 'assertion' 'lock order'
