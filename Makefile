@@ -78,7 +78,7 @@ lux: $(PROGS:%=$B/lux9/bin/%) $B/lux9/personality
 
 # The personality: freestanding, at a fixed address, mapped by exec beside every program.
 PERS_BASE := 0x7f0000000000
-PERSFLAGS := $(CSTD) $(WARN) -O2 -Iinclude -ffreestanding -fno-stack-protector -fno-pie -mgeneral-regs-only \
+PERSFLAGS := $(CSTD) $(WARN) -O2 -Iinclude -ffreestanding -fno-stack-protector -fpie -mgeneral-regs-only \
 	     -mno-red-zone -fno-asynchronous-unwind-tables -fno-builtin-memset -fno-builtin-memcpy
 $B/pers/%.o: %
 	@mkdir -p $(@D)
@@ -86,7 +86,7 @@ $B/pers/%.o: %
 	$V$(CC) $(PERSFLAGS) $(DEPS) -c $< -o $@
 $B/lux9/personality: $(patsubst %,$B/pers/%.o,$(PERS_SRC))
 	@mkdir -p $(@D)
-	$V$(if $(strip $^),$(CC) -static -nostdlib -no-pie -Wl,-z,max-page-size=4096 -Wl,-Ttext-segment=$(PERS_BASE) -Wl,-e,pers_start -Wl,--build-id=none -o $@ $^,:)
+	$V$(CC) -static -nostdlib -no-pie -Wl,-z,max-page-size=4096 -Wl,-Ttext-segment=$(PERS_BASE) -Wl,-e,pers_start -Wl,--build-id=none -o $@ $^
 
 # --- the same programs for Linux -------------------------------------------------------------
 HOSTFLAGS := $(CSTD) $(WARN) -O2 -Iinclude -pthread -D_GNU_SOURCE
