@@ -205,10 +205,9 @@ fd_install(struct chan *c, int least, bool cloexec)
 	return err;
 }
 
-int
-fd_set(struct chan *c, int fd, bool cloexec)
+static int
+set_in(struct fdtable *t, struct chan *c, int fd, bool cloexec)
 {
-	struct fdtable *t = current_table();
 	struct chan *old;
 
 	if (fd < 0 || fd >= FD_MAX || ((uint32_t)fd >= t->size && grow(t, size_for(fd)) < 0)) {
@@ -220,6 +219,20 @@ fd_set(struct chan *c, int fd, bool cloexec)
 	spin_unlock(&t->lock);
 	chan_put(old);
 	return fd;
+}
+
+int
+fd_set(struct chan *c, int fd, bool cloexec)
+{
+	return set_in(current_table(), c, fd, cloexec);
+}
+
+int
+fdtable_put_at(struct fdtable *t, int fd, struct chan *c)
+{
+	int r = set_in(t, c, fd, false);
+
+	return r < 0 ? r : 0;
 }
 
 int

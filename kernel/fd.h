@@ -12,3 +12,5 @@ int fd_cloexec(int fd, int set);
 void fdtable_get(struct fdtable *t);
 /* The channel of fd in any process's table, with a reference, or NULL. */
 struct chan *fdtable_at(struct fdtable *t, int fd);
+/* For a process that does not run yet: c, whose reference passes, becomes fd; 0 or an error. */
+int fdtable_put_at(struct fdtable *t, int fd, struct chan *c);

@@ -73,7 +73,7 @@ int name_parent_place(struct chan *from, const char *path, bool existing, struct
 		      char name[SYS_NAME_MAX + 1]);
 bool same_place(const struct chan *a, const struct chan *b);
 
-/* dev/misc.c: the kernel device of that name, or NULL; its number (0: the mount driver). */
+/* dev/devlist.c: the kernel device of that name, or NULL; its number (0: the mount driver). */
 const struct dev *dev_find(const char *name, size_t n);
 const struct dev *dev_at(unsigned i);		/* in order, NULL at the end */
 unsigned dev_number(const struct dev *d);

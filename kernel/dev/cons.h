@@ -14,8 +14,14 @@ void cons_input(char c);
 void cons_write(const char *s, size_t n);
 bool cons_is_terminal(const struct chan *c);
 
-/* random.c */
+/* random.c: cryptographically strong. */
 void random_bytes(void *buf, size_t n);
 
-/* log.c: copies the log's bytes from absolute position off, as far as it still has them. */
-size_t log_read(char *buf, size_t n, uint64_t off);
+/* What misc.c, the tree of /dev, needs of cons.c and random.c. */
+int64_t cons_read(struct chan *c, struct uio *u);
+int64_t cons_put(struct uio *u);
+int cons_poll(void);
+int64_t consctl_text(char *buf, size_t n);
+int consctl_command(struct chan *c, char *text);
+void consctl_close(struct chan *c);
+void random_mix(const void *buf, size_t n);

@@ -1,0 +1,63 @@
+/*
+ * dev_root: the root of every name space: empty directories to mount on.  root(3)
+ */
+#include "chan.h"
+
+enum { QROOT = 0, DIR_MODE = 0040555 };
+
+static const char *const dirs[] = {
+	"dev", "boot", "srv", "env", "proc", "root", "net", "tmp", "bin", "mnt", "n",
+};
+
+static int
+root_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+{
+	(void)buf;
+	if (c->qid.path != QROOT || i >= (int)ARRAY_LEN(dirs))
+		return -1;
+	*e = (struct dirtab){ dirs[i], (uint64_t)i + 1, DIR_MODE, 0 };
+	return 1;
+}
+
+static int
+root_attach(const char *spec, struct chan **out)
+{
+	(void)spec;
+	*out = chan_new(&dev_root);
+	if (*out == NULL)
+		return -ENOMEM;
+	(*out)->qid = (struct qid){ .path = QROOT, .type = QT_DIR };
+	return 0;
+}
+
+static int
+root_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+	  struct chan **out)
+{
+	return devtab_walk(c, n, names, done, qids, out, root_gen);
+}
+
+static int
+root_open(struct chan **c, uint32_t flags)
+{
+	(void)c;
+	(void)flags;
+	return 0;
+}
+
+static int64_t
+root_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
+{
+	return devtab_readdir(c, buf, n, off, root_gen);
+}
+
+static int
+root_stat(struct chan *c, struct sys_stat *st)
+{
+	return devtab_stat(c, st, &(struct dirtab){ "", c->qid.path, DIR_MODE, 0 });
+}
+
+const struct dev dev_root = {
+	.name = "root", .attach = root_attach, .walk = root_walk, .open = root_open,
+	.readdir = root_readdir, .stat = root_stat,
+};

@@ -1,0 +1,296 @@
+/*
+ * dev_srv: /srv, the names of services.  srv(3), include/lux9/ipc.h
+ *
+ * Making a file makes a service and gives its server's end; opening one gives a client's end.  The
+ * name goes with the server's end or by unlink.  `srv_lock` (class "service names") guards the
+ * list and the entries; an entry lives while it is listed.  chan.aux is the service of an open
+ * channel, with an end of its own; aux2 is 1 for the server's.  qid.path names the entry.
+ */
+#include "service.h"
+
+#include "proc.h"
+
+#define NAMES_MAX 512
+
+struct entry {
+	struct list node;
+	uint64_t id;
+	struct service *service;	/* alive while the entry is: its server's end is open */
+	uint32_t mode, uid, gid;
+	char name[SYS_NAME_MAX + 1];
+};
+
+static struct spinlock srv_lock = SPINLOCK("service names");
+static struct list entries = LIST_INIT(entries);
+static uint64_t last_id;
+static int nentries;
+
+/* Called with the lock held; one of both is to match. */
+static struct entry *
+find(uint64_t id, const char *name)
+{
+	list_for_each(p, &entries) {
+		struct entry *e = list_entry(p, struct entry, node);
+
+		if (e->id == id || (name && strcmp(e->name, name) == 0))
+			return e;
+	}
+	return NULL;
+}
+
+static int
+srv_gen(struct chan *c, int i, struct dirtab *d, char buf[SYS_NAME_MAX + 1])
+{
+	int r = -1;
+
+	if (c->qid.path != 0)
+		return -1;
+	spin_lock(&srv_lock);
+	list_for_each(p, &entries) {
+		struct entry *e = list_entry(p, struct entry, node);
+
+		if (i-- > 0)
+			continue;
+		strlcpy(buf, e->name, SYS_NAME_MAX + 1);
+		*d = (struct dirtab){ buf, e->id, 0100000 | e->mode, 0 };
+		r = 1;
+		break;
+	}
+	spin_unlock(&srv_lock);
+	return r;
+}
+
+static int
+srv_attach(const char *spec, struct chan **out)
+{
+	(void)spec;
+	*out = chan_new(&dev_srv);
+	if (*out == NULL)
+		return -ENOMEM;
+	(*out)->qid = (struct qid){ .type = QT_DIR };
+	return 0;
+}
+
+static int
+srv_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+	 struct chan **out)
+{
+	int err = devtab_walk(c, n, names, done, qids, out, srv_gen);
+
+	if (err == 0 && *out) {
+		/* What c has open is not the new channel's. */
+		(*out)->aux = NULL;
+		(*out)->aux2 = 0;
+	}
+	return err;
+}
+
+static bool
+may_use(const struct entry *e)
+{
+	struct proc *p = proc_current();
+	uint32_t bits = e->mode;
+
+	if (p == NULL || p->uid == 0)
+		return true;
+	bits = p->uid == e->uid ? bits >> 6 : p->gid == e->gid ? bits >> 3 : bits;
+	return (bits & 6) != 0;
+}
+
+static int
+srv_open(struct chan **c, uint32_t flags)
+{
+	struct service *s = NULL;
+	struct entry *e;
+	int err = -ENOENT;
+
+	(void)flags;
+	if ((*c)->qid.type & QT_DIR)
+		return 0;
+	spin_lock(&srv_lock);
+	e = find((*c)->qid.path, NULL);
+	if (e && may_use(e)) {
+		s = e->service;
+		service_get_client(s);
+		err = 0;
+	} else if (e) {
+		err = -EACCES;
+	}
+	spin_unlock(&srv_lock);
+	(*c)->aux = s;
+	(*c)->aux2 = 0;
+	return err;
+}
+
+static struct entry *
+entry_new(const char *name, uint32_t mode)
+{
+	struct proc *p = proc_current();
+	struct entry *e = kzalloc(sizeof(*e));
+
+	if (e == NULL)
+		return NULL;
+	e->service = service_new();
+	if (e->service == NULL) {
+		kfree(e);
+		return NULL;
+	}
+	e->mode = mode & 0777;
+	e->uid = p ? p->uid : 0;
+	e->gid = p ? p->gid : 0;
+	strlcpy(e->name, name, sizeof(e->name));
+	return e;
+}
+
+static int
+srv_create(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
+{
+	struct entry *e;
+	int err = 0;
+
+	if ((flags & SYS_O_ACCMODE) != SYS_O_RDWR)
+		return error(EINVAL, "srv: %s: a service is made with read and write", name);
+	e = entry_new(name, mode);
+	if (e == NULL)
+		return -ENOMEM;
+	spin_lock(&srv_lock);
+	if (find(0, name))
+		err = -EEXIST;
+	else if (nentries >= NAMES_MAX)
+		err = -ENOSPC;
+	if (err == 0) {
+		e->id = ++last_id;
+		list_append(&entries, &e->node);
+		nentries++;
+		c->qid = (struct qid){ .path = e->id };
+		c->aux = e->service;
+		c->aux2 = 1;
+	}
+	spin_unlock(&srv_lock);
+	if (err < 0) {
+		service_put_server(e->service);
+		kfree(e);
+		return err == -EEXIST ? err : error(ENOSPC, "srv: more than %d names", NAMES_MAX);
+	}
+	return 0;
+}
+
+/* Called with the lock held. */
+static void
+entry_remove(struct entry *e)
+{
+	list_remove(&e->node);
+	nentries--;
+	kfree(e);
+}
+
+static void
+srv_close(struct chan *c)
+{
+	struct service *s = c->aux;
+	struct entry *e;
+
+	if (s == NULL)
+		return;
+	if (c->aux2 == 0) {
+		service_put_client(s);
+		return;
+	}
+	spin_lock(&srv_lock);
+	e = find(c->qid.path, NULL);
+	if (e)
+		entry_remove(e);
+	spin_unlock(&srv_lock);
+	service_put_server(s);
+}
+
+static int
+srv_unlink(struct chan *dir, const char *name, uint32_t flags)
+{
+	struct proc *p = proc_current();
+	struct entry *e;
+	int err = 0;
+
+	(void)dir;
+	if (flags & SYS_AT_REMOVEDIR)
+		return -ENOTDIR;
+	spin_lock(&srv_lock);
+	e = find(0, name);
+	if (e == NULL)
+		err = -ENOENT;
+	else if (p && p->uid != 0 && p->uid != e->uid)
+		err = -EACCES;
+	else
+		entry_remove(e);
+	spin_unlock(&srv_lock);
+	return err;
+}
+
+static int64_t
+srv_refuse(struct chan *c, struct uio *u, uint64_t off)
+{
+	(void)u;
+	(void)off;
+	return error(EINVAL, "srv: %s",
+		     c->aux2 ? "a service is answered with its own call, not by read and write"
+			     : "a service is mounted, not read or written");
+}
+
+static int64_t
+srv_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
+{
+	return devtab_readdir(c, buf, n, off, srv_gen);
+}
+
+static int
+srv_stat(struct chan *c, struct sys_stat *st)
+{
+	struct dirtab d = { "", c->qid.path, c->qid.path ? 0100600 : 0040777, 0 };
+	uint32_t uid = 0, gid = 0;
+	struct entry *e;
+
+	spin_lock(&srv_lock);
+	e = c->qid.path ? find(c->qid.path, NULL) : NULL;
+	if (e) {
+		d.mode = 0100000 | e->mode;
+		uid = e->uid;
+		gid = e->gid;
+	}
+	spin_unlock(&srv_lock);
+	devtab_stat(c, st, &d);
+	st->uid = uid;
+	st->gid = gid;
+	return 0;
+}
+
+struct service *
+srv_service(struct chan *c, bool *server_end)
+{
+	if (c->dev != &dev_srv || !c->open)
+		return NULL;
+	*server_end = c->aux2 != 0;
+	return c->aux;
+}
+
+struct service *
+srv_find(const char *name)
+{
+	struct service *s = NULL;
+	struct entry *e;
+
+	spin_lock(&srv_lock);
+	e = find(0, name);
+	if (e) {
+		s = e->service;
+		service_get_client(s);
+	}
+	spin_unlock(&srv_lock);
+	return s;
+}
+
+const struct dev dev_srv = {
+	.name = "srv", .attach = srv_attach, .walk = srv_walk, .open = srv_open,
+	.create = srv_create, .close = srv_close, .read = srv_refuse, .write = srv_refuse,
+	.readdir = srv_readdir, .stat = srv_stat, .unlink = srv_unlink,
+	.kind = SYS_KIND_SERVICE,
+};

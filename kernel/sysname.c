@@ -1,0 +1,99 @@
+/*
+ * The name-space calls: bind, mount, unmount.
+ */
+#include "fd.h"
+#include "name.h"
+#include "proc.h"
+#include "syscall.h"
+#include "userpath.h"
+
+#define FLAGS (SYS_MBEFORE | SYS_MAFTER | SYS_MCREATE)
+
+static int
+allowed(uint64_t flags)
+{
+	if (proc_current()->no_mount)
+		return error(EPERM, "this process may not change its name space");
+	return flags & ~(uint64_t)FLAGS ? error(EINVAL, "bad mount flags 0x%lx", flags) : 0;
+}
+
+static int
+lookup(uint64_t user, enum name_what what, struct chan **out)
+{
+	struct user_path path;
+	int r = user_path_get(&path, user);
+
+	if (r < 0)
+		return r;
+	r = name_lookup(NULL, path.text, what, 0, 0, out);
+	user_path_put(&path);
+	return r;
+}
+
+int64_t
+sys_bind(const uint64_t a[6])
+{
+	struct chan *new_, *old;
+	int r = allowed(a[2]);
+
+	if (r == 0)
+		r = lookup(a[0], NAME_WALK, &new_);
+	if (r < 0)
+		return r;
+	r = lookup(a[1], NAME_MOUNT_POINT, &old);
+	if (r == 0) {
+		r = ns_mount(ns_current(), new_, old, (unsigned)a[2]);
+		chan_put(old);
+	}
+	chan_put(new_);
+	return r;
+}
+
+int64_t
+sys_mount(const uint64_t a[6])
+{
+	struct chan *service, *root, *old;
+	struct user_path aname;
+	int r = allowed(a[2]);
+
+	aname.text = aname.small;
+	aname.small[0] = '\0';
+	if (r == 0 && a[3] != 0)
+		r = user_path_get(&aname, a[3]);
+	if (r < 0)
+		return r;
+	service = fd_get((int)a[0]);
+	r = service ? mnt_attach(service, aname.text, &root) : -EBADF;
+	user_path_put(&aname);
+	if (r == 0) {
+		path_put(root->path);
+		root->path = path_get(service->path);
+		r = lookup(a[1], NAME_MOUNT_POINT, &old);
+		if (r == 0) {
+			r = ns_mount(ns_current(), root, old, (unsigned)a[2] | MOUNT_SERVER);
+			chan_put(old);
+		}
+		chan_put(root);
+	}
+	chan_put(service);
+	return r;
+}
+
+int64_t
+sys_unmount(const uint64_t a[6])
+{
+	struct chan *new_ = NULL, *old;
+	int r = allowed(0);
+
+	if (r == 0)
+		r = lookup(a[1], NAME_MOUNT_POINT, &old);
+	if (r < 0)
+		return r;
+	if (a[0] != 0)
+		r = lookup(a[0], NAME_WALK, &new_);
+	if (r == 0)
+		r = ns_unmount(ns_current(), new_, old);
+	chan_put(new_);
+	chan_put(old);
+	return r;
+}
