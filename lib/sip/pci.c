@@ -69,7 +69,7 @@ parse_line(struct sip_pci_info *info, const char *name, char *rest)
 	else if (strcmp(name, "device") == 0 && number && v <= 0xffff)
 		info->device = (uint16_t)v;
 	else if (strcmp(name, "irq") == 0)
-		info->irq = number && v < 255 ? (int)v : -1;
+		info->irq = number && v > 0 && v < 255 ? (int)v : -1;	/* 0 is the timer's */
 	else if (strcmp(name, "msi") == 0 && number && v <= 32)
 		info->msi = (unsigned)v;
 	else if (strcmp(name, "msix") == 0 && number && v <= 2048)
