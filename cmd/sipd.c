@@ -9,16 +9,16 @@
 #include "sip.h"
 
 #include <fcntl.h>
+#include <poll.h>
 
 #define PLAN_MAX	128
 #define DEVS_MAX	256
-#define POLL_MS		10		/* while something is starting */
-#define WATCH_MS	500		/* afterwards */
+#define WATCH_MS	5000		/* the longest between two looks; a change ends the wait */
 #define SETTLE_MS	10000
 #define STATUS_MAX	2048
 
 struct running {
-	int ctl;			/* -1: it could not be made */
+	int ctl, status;		/* -1: it could not be made, or has gone */
 	int state;			/* enum sip_state, as last seen; SIP_FAILING too when gone */
 	uint64_t since;
 };
@@ -75,17 +75,20 @@ print_plan(const struct manager *m)
 	}
 }
 
+static int
+open_status(const struct manager *m, const char *name)
+{
+	char path[SIP_PATH_MAX];
+	snprintf(path, sizeof path, "%s/sip/servers/%s/status", m->factory.root, name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 /* What the kernel says of a server; SIP_FAILING when it says nothing any more. */
 static int
-look(const struct manager *m, const char *name)
+look(int fd)
 {
-	char path[SIP_PATH_MAX], text[STATUS_MAX], state[32];
-	snprintf(path, sizeof path, "%s/sip/servers/%s/status", m->factory.root, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return SIP_FAILING;
-	ssize_t n = read(fd, text, sizeof text - 1);
-	close(fd);
+	char text[STATUS_MAX], state[32];
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
 	if (n < 0)
 		return SIP_FAILING;
 	text[n] = '\0';
@@ -108,7 +111,7 @@ update(struct manager *m, size_t i)
 	struct running *r = &m->run[i];
 	if (r->ctl < 0)
 		return;
-	int state = look(m, m->plan[i].name);
+	int state = look(r->status);
 	if (state == r->state)
 		return;
 	if (settled(state))
@@ -124,9 +127,9 @@ wait_settled(struct manager *m, size_t i)
 	unsigned ms = m->plan[i].type->deadline_ms;
 	uint64_t end = r->since + (ms ? ms : SETTLE_MS) * 1000000ull;
 	update(m, i);
-	while (!settled(r->state) && os_time_ns() < end) {
-		os_sleep_ns(POLL_MS * 1000000ull);
-		update(m, i);
+	for (uint64_t now; !settled(r->state) && (now = os_time_ns()) < end; update(m, i)) {
+		struct pollfd p = { .fd = r->status, .events = POLLIN };
+		poll(&p, 1, (int)((end - now) / 1000000) + 1);
 	}
 	if (!settled(r->state)) {
 		fprintf(stderr, "sipd: %s: still %s after %u ms\n", m->plan[i].name,
@@ -156,10 +159,13 @@ start_all(struct manager *m)
 		m->run[i].since = os_time_ns();
 		m->run[i].state = SIP_STARTING;
 		m->run[i].ctl = sip_factory_make(&m->factory, &m->plan[i], err);
+		m->run[i].status = -1;
 		if (m->run[i].ctl < 0) {
 			m->run[i].state = SIP_FAILING;
 			fprintf(stderr, "sipd: %s: %s\n", m->plan[i].name, err);
+			continue;
 		}
+		m->run[i].status = open_status(m, m->plan[i].name);
 	}
 }
 
@@ -172,13 +178,23 @@ wait_all(struct manager *m)
 	return good;
 }
 
+/* A slot that was deleted is always ready: it is left out. */
 static void __attribute__((noreturn))
 watch(struct manager *m)
 {
+	static struct pollfd p[PLAN_MAX];
 	for (;;) {
-		os_sleep_ns(WATCH_MS * 1000000ull);
 		for (size_t i = 0; i < m->nplan; i++)
+			p[i] = (struct pollfd){ .fd = m->run[i].status, .events = POLLIN };
+		poll(p, m->nplan, WATCH_MS);
+		for (size_t i = 0; i < m->nplan; i++) {
 			update(m, i);
+			if (!(p[i].revents & (POLLHUP | POLLNVAL)))
+				continue;
+			close(m->run[i].status);
+			close(m->run[i].ctl);
+			m->run[i].status = m->run[i].ctl = -1;
+		}
 	}
 }
 

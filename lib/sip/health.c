@@ -59,6 +59,15 @@ sip_state_may(enum sip_state from, enum sip_state to)
 	return to == SIP_STOPPED ? from != SIP_UNKNOWN : next[from] >> to & 1;
 }
 
+/* A device's or a client's text must not make a line of its own. */
+static void
+one_line(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ')
+			*text = '?';
+}
+
 int
 sip_set_state(struct sip_server *s, enum sip_state state, const char *fmt, ...)
 {
@@ -69,6 +78,7 @@ sip_set_state(struct sip_server *s, enum sip_state state, const char *fmt, ...)
 		vsnprintf(text, sizeof text, fmt, ap);
 		va_end(ap);
 	}
+	one_line(text);
 	pthread_mutex_lock(&s->health.lock);
 	enum sip_state from = s->health.state;
 	if (!sip_state_may(from, state)) {
@@ -94,9 +104,7 @@ sip_error(struct sip_server *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ')
-			*c = '?';
+	one_line(text);
 	atomic_fetch_add_explicit(&s->health.errors, 1, memory_order_relaxed);
 	pthread_mutex_lock(&s->health.lock);
 	memcpy(s->health.last_error, text, sizeof text);
@@ -115,6 +123,8 @@ sip_health_text(struct sip_server *s, char *buf, size_t n)
 	pthread_mutex_lock(&h->lock);
 	int len = snprintf(buf, n, "state %s\nrequests %llu\nerrors %llu\n", sip_state_name(h->state),
 		(unsigned long long)(h->requests + stats.requests), (unsigned long long)h->errors);
+	if (h->message[0] && len > 0 && (size_t)len < n)
+		len += snprintf(buf + len, n - (size_t)len, "message %s\n", h->message);
 	if (h->last_error[0] && len > 0 && (size_t)len < n)
 		len += snprintf(buf + len, n - (size_t)len, "last %s\n", h->last_error);
 	pthread_mutex_unlock(&h->lock);

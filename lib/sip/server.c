@@ -26,6 +26,7 @@ name_ok(const char *name)
 	return n > 0 && n < SIP_NAME_MAX && !strchr(name, '/') && name[0] != '.';
 }
 
+/* Under sipd, standard error is the server's log already. */
 static void
 open_reports(struct sip_server *s)
 {
@@ -34,12 +35,8 @@ open_reports(struct sip_server *s)
 	if (under && name_ok(under)) {
 		snprintf(path, sizeof path, "/dev/sip/servers/%s/health", under);
 		s->health_fd = open(path, O_WRONLY | O_CLOEXEC);
-		snprintf(path, sizeof path, "/dev/sip/servers/%s/log", under);
-		s->log_fd = open(path, O_WRONLY | O_CLOEXEC);
 	}
 	if (s->config.log) {
-		if (s->log_fd >= 0)
-			close(s->log_fd);
 		s->log_fd = open(s->config.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 		if (s->log_fd < 0)
 			sip_fail(s, -errno, "%s", s->config.log);
