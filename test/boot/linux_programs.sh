@@ -23,15 +23,17 @@ printf 'b\na\nc\n' | sort | tr '\n' ' '; echo
 trap 'echo trapped' EXIT
 END
 {
+	cat <<'END'
+ramfs -mount /tmp &
+until mkdir /tmp/x; do sleep 0.1; done
+cd /tmp/x
+END
 	for p in $progs; do
 		echo "$p"
 	done
 	cat <<'END'
 busybox echo busybox runs
 busybox ash /boot/script
-ramfs -mount /tmp &
-until mkdir /tmp/x; do sleep 0.1; done
-cd /tmp/x
 busybox tar xf /boot/tree.tar
 busybox find . -type f | busybox sort | busybox xargs busybox sha256sum > /tmp/sums
 busybox cmp /tmp/sums /boot/sums && echo the same sums
