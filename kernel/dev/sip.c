@@ -1,0 +1,389 @@
+/*
+ * /dev/sip: server slots.
+ *
+ *	clone				opening it makes a slot and gives its ctl
+ *	types				`NAME PATH`, one a line; writing one adds or replaces it
+ *	servers/NAME/ctl		commands: sip(3)
+ *	servers/NAME/{status,health,caps,ns,log,devices}
+ *
+ * A slot is what a server is to be (program, capabilities, limits) and what became of it (process,
+ * state, counts, log, restarts).  Policy is a process's business (sipd).  Changing needs CAP_ADMIN;
+ * a server writes its own health; reading is free.
+ *
+ * A slot is named by an id that is never used again: channels and processes hold the id, and look
+ * the slot up at each use.  sip_lock protects all slots; one queue wakes whoever waits for a change.
+ * The files are here; what the commands do is in sip_slot.c.
+ */
+#include "sip.h"
+
+#include "../cap.h"
+#include "../hw.h"
+#include "../name.h"
+#include "../poll.h"
+
+enum { FILE_ROOT, FILE_CLONE, FILE_TYPES, FILE_SERVERS, TEXT_MAX = 4096 };
+
+/* Files of a slot: path is id << 8 | one of these. */
+enum slot_file { SLOT_DIR = 1, SLOT_CTL, SLOT_STATUS, SLOT_HEALTH, SLOT_CAPS, SLOT_NS, SLOT_LOG,
+		 SLOT_DEVICES, SLOT_OUTPUT };
+
+static const struct {
+	const char *name;
+	enum slot_file file;
+	uint32_t mode;
+} slot_files[] = {
+	{ "ctl", SLOT_CTL, HW_RW }, { "status", SLOT_STATUS, HW_READ },
+	{ "health", SLOT_HEALTH, HW_RW }, { "caps", SLOT_CAPS, HW_READ },
+	{ "ns", SLOT_NS, HW_READ }, { "log", SLOT_LOG, HW_READ },
+	{ "devices", SLOT_DEVICES, HW_READ },
+};
+
+static uint64_t
+path_id(const struct chan *c)
+{
+	return c->qid.path >> 8;
+}
+
+static enum slot_file
+path_file(const struct chan *c)
+{
+	return (enum slot_file)(c->qid.path & 0xff);
+}
+
+static int
+sip_attach(const char *spec, struct chan **out)
+{
+	(void)spec;
+	*out = chan_new(&dev_sip);
+	if (*out == NULL)
+		return -ENOMEM;
+	(*out)->qid = (struct qid){ .path = FILE_ROOT, .type = QT_DIR };
+	return 0;
+}
+
+static int
+servers_gen(int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+{
+	struct slot *s;
+	int r = 0;
+
+	if (i >= SIP_SLOTS)
+		return -1;
+	spin_lock(&sip_lock);
+	s = slot_at((unsigned)i);
+	if (s != NULL) {
+		strlcpy(buf, s->name, SYS_NAME_MAX + 1);
+		*e = (struct dirtab){ buf, s->id << 8 | SLOT_DIR, HW_DIR, 0 };
+		r = 1;
+	}
+	spin_unlock(&sip_lock);
+	return r;
+}
+
+static int
+sip_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+{
+	static const struct dirtab root[] = {
+		{ "clone", FILE_CLONE, HW_RW, 0 }, { "types", FILE_TYPES, HW_RW, 0 },
+		{ "servers", FILE_SERVERS, HW_DIR, 0 },
+	};
+
+	if (c->qid.path == FILE_SERVERS)
+		return servers_gen(i, e, buf);
+	if (c->qid.path == FILE_ROOT) {
+		if ((size_t)i >= ARRAY_LEN(root))
+			return -1;
+		*e = root[i];
+		return 1;
+	}
+	if ((size_t)i >= ARRAY_LEN(slot_files))
+		return -1;
+	*e = (struct dirtab){ slot_files[i].name, path_id(c) << 8 | slot_files[i].file,
+			      slot_files[i].mode, 0 };
+	return 1;
+}
+
+static int
+sip_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+	 struct chan **out)
+{
+	return devtab_walk(c, n, names, done, qids, out, sip_gen);
+}
+
+static int64_t
+sip_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
+{
+	return devtab_readdir(c, buf, n, off, sip_gen);
+}
+
+static int
+sip_stat(struct chan *c, struct sys_stat *st)
+{
+	struct dirtab e = { "sip", c->qid.path, HW_RW, 0 };
+
+	if (c->qid.type & QT_DIR)
+		e.mode = HW_DIR;
+	for (size_t i = 0; i < ARRAY_LEN(slot_files); i++)
+		if (path_id(c) != 0 && slot_files[i].file == path_file(c))
+			e.mode = slot_files[i].mode;
+	return devtab_stat(c, st, &e);
+}
+
+/* True for the server of the slot itself. */
+static bool
+is_own(uint64_t id)
+{
+	return (uint64_t)proc_current()->sip == id;
+}
+
+static int
+clone_open(struct chan **cp, uint32_t flags)
+{
+	struct chan *c = chan_new(&dev_sip);
+	uint64_t id;
+	int r;
+
+	if (c == NULL)
+		return -ENOMEM;
+	r = slot_new(&id);
+	if (r < 0) {
+		chan_put(c);
+		return r;
+	}
+	c->qid = (struct qid){ .path = id << 8 | SLOT_CTL, .type = QT_FILE };
+	c->flags = flags;
+	chan_put(*cp);
+	*cp = c;
+	return 0;
+}
+
+static int
+sip_open(struct chan **cp, uint32_t flags)
+{
+	struct chan *c = *cp;
+	bool write = (flags & SYS_O_ACCMODE) != SYS_O_RDONLY;
+	int r = 0;
+
+	if (c->qid.type & QT_DIR)
+		return 0;
+	if (c->qid.path == FILE_CLONE)
+		r = cap_check(CAP_ADMIN);
+	else if (write && !(path_id(c) != 0 && path_file(c) == SLOT_HEALTH && is_own(path_id(c))))
+		r = cap_check(CAP_ADMIN);
+	if (r < 0)
+		return r;
+	return c->qid.path == FILE_CLONE ? clone_open(cp, flags) : 0;
+}
+
+static void
+sip_close(struct chan *c)
+{
+	(void)c;
+}
+
+/* The name space of the running server. */
+static int64_t
+ns_read(uint64_t id, struct uio *u, uint64_t off)
+{
+	struct proc *p = slot_proc(id);
+	struct ns *ns = NULL;
+	char *text = NULL;
+	int64_t n;
+
+	if (p == NULL)
+		return 0;
+	spin_lock(&p->lock);
+	if (p->ns != NULL) {
+		ns = p->ns;
+		ns_get(ns);
+	}
+	spin_unlock(&p->lock);
+	proc_put(p);
+	if (ns == NULL)
+		return 0;
+	n = ns_text(ns, &text);
+	ns_put(ns);
+	if (n > 0)
+		n = uio_put_text(u, off, text, (size_t)n);
+	kfree(text);
+	return n;
+}
+
+static size_t
+devices_text(const struct slot *s, char *buf, size_t n)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < s->caps.ngrants; i++) {
+		const struct grant *g = &s->caps.grants[i];
+
+		if (g->kind == GRANT_PCI)
+			at += (size_t)ksnprintf(buf + MIN(at, n), n - MIN(at, n), "%u.%u.%u\n",
+						g->lo >> 8, g->lo >> 3 & 31, g->lo & 7);
+	}
+	return at;
+}
+
+/* sip_lock is held. */
+static size_t
+slot_text(struct slot *s, enum slot_file file, char *buf, size_t n, uint64_t memory)
+{
+	switch (file) {
+	case SLOT_CTL: return (size_t)ksnprintf(buf, n, "%lu\n", s->id);
+	case SLOT_STATUS: return slot_status(s, buf, n, memory);
+	case SLOT_HEALTH: return slot_health(s, buf, n);
+	case SLOT_CAPS: return cap_spec_text(&s->caps, buf, n);
+	case SLOT_DEVICES: return devices_text(s, buf, n);
+	default: return 0;
+	}
+}
+
+static int64_t
+slot_read(struct chan *c, struct uio *u, uint64_t off)
+{
+	enum slot_file file = path_file(c);
+	char *text = kmalloc(SIP_LOG_SIZE);
+	struct proc *p = file == SLOT_STATUS ? slot_proc(path_id(c)) : NULL;
+	uint64_t memory = p != NULL ? proc_memory(p) : 0;
+	struct slot *s;
+	size_t n = 0;
+	int64_t r;
+
+	if (p != NULL)
+		proc_put(p);
+	if (text == NULL)
+		return -ENOMEM;
+	spin_lock(&sip_lock);
+	s = slot_find(path_id(c));
+	if (s != NULL && file == SLOT_LOG)
+		n = slot_log_copy(s, text);
+	else if (s != NULL)
+		n = slot_text(s, file, text, TEXT_MAX, memory);
+	if (s != NULL && off == 0)
+		c->aux2 = s->changes;
+	spin_unlock(&sip_lock);
+	if (s == NULL)
+		r = error(ENOENT, "sip: the server's slot was deleted");
+	else
+		r = uio_put_text(u, off, text, MIN(n, (size_t)SIP_LOG_SIZE));
+	kfree(text);
+	return r;
+}
+
+static int64_t
+types_read(struct uio *u, uint64_t off)
+{
+	char *text = kmalloc(SIP_TYPES * (SIP_NAME + SIP_PATH));
+	int64_t r;
+
+	if (text == NULL)
+		return -ENOMEM;
+	r = uio_put_text(u, off, text, types_text(text, SIP_TYPES * (SIP_NAME + SIP_PATH)));
+	kfree(text);
+	return r;
+}
+
+static int64_t
+sip_read(struct chan *c, struct uio *u, uint64_t off)
+{
+	if (c->qid.path == FILE_TYPES)
+		return types_read(u, off);
+	if (path_id(c) == 0 || (c->qid.type & QT_DIR))
+		return -EISDIR;
+	if (path_file(c) == SLOT_NS)
+		return ns_read(path_id(c), u, off);
+	return path_file(c) == SLOT_OUTPUT ? 0 : slot_read(c, u, off);
+}
+
+/* What a server writes to its descriptors 1 and 2. */
+static int64_t
+output_write(uint64_t id, struct uio *u)
+{
+	char part[256];
+	int64_t done = 0;
+
+	while (u->left > 0) {
+		size_t n = MIN(u->left, sizeof part);
+		int r = uio_get(u, part, n);
+
+		if (r < 0)
+			return r;
+		slot_log(id, part, n);
+		done += (int64_t)n;
+		irq_window();
+	}
+	return done;
+}
+
+static int64_t
+sip_write(struct chan *c, struct uio *u, uint64_t off)
+{
+	char *text;
+	int64_t n;
+	int r = 0;
+
+	(void)off;
+	if (path_id(c) != 0 && path_file(c) == SLOT_OUTPUT)
+		return output_write(path_id(c), u);
+	if (!(path_file(c) == SLOT_HEALTH && is_own(path_id(c))))
+		r = cap_check(CAP_ADMIN);
+	if (r < 0)
+		return r;
+	text = kmalloc(SIP_COMMAND_MAX);
+	if (text == NULL)
+		return -ENOMEM;
+	n = uio_get_command(u, text, SIP_COMMAND_MAX);
+	if (n >= 0) {
+		if (c->qid.path == FILE_TYPES)
+			r = type_add(text);
+		else if (path_file(c) == SLOT_CTL)
+			r = slot_command(path_id(c), text);
+		else if (path_file(c) == SLOT_HEALTH)
+			r = slot_report(path_id(c), text);
+		else
+			r = -EPERM;
+	}
+	kfree(text);
+	return n < 0 ? n : r < 0 ? r : n;
+}
+
+/* Readable when the slot has changed since this channel's last read of it. */
+static int
+sip_poll(struct chan *c, struct waitq **q, struct spinlock **l)
+{
+	struct slot *s;
+	int ready = POLLIN | POLLOUT;
+
+	(void)q;
+	(void)l;
+	if (path_id(c) == 0 || (path_file(c) != SLOT_STATUS && path_file(c) != SLOT_HEALTH))
+		return ready;
+	spin_lock(&sip_lock);
+	s = slot_find(path_id(c));
+	if (s != NULL && s->changes == c->aux2)
+		ready = POLLOUT;
+	spin_unlock(&sip_lock);
+	return s != NULL ? ready : POLLIN | POLLHUP;
+}
+
+struct chan *
+sip_output_new(uint64_t id, const char *name)
+{
+	struct chan *c = chan_new(&dev_sip);
+	char text[SIP_NAME + 32];
+	int n = ksnprintf(text, sizeof text, "/dev/sip/servers/%s/log", name);
+
+	if (c == NULL)
+		return NULL;
+	c->qid = (struct qid){ .path = id << 8 | SLOT_OUTPUT, .type = QT_FILE };
+	c->flags = SYS_O_RDWR;
+	c->open = true;
+	c->path = path_new(text, (size_t)n);
+	return c;
+}
+
+const struct dev dev_sip = {
+	.name = "sip", .attach = sip_attach, .walk = sip_walk, .open = sip_open,
+	.close = sip_close, .read = sip_read, .write = sip_write, .readdir = sip_readdir,
+	.stat = sip_stat, .poll = sip_poll,
+};

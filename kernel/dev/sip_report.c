@@ -1,0 +1,200 @@
+/*
+ * Server slots: what a server says of itself, its texts, its log.  sip_lock protects it all.
+ */
+#include "sip.h"
+
+#include "../hw.h"
+
+static const char *const status_names[] = {
+	"unknown", "starting", "healthy", "degraded", "failing", "stopped",
+};
+
+char *
+sip_split(char *text)
+{
+	char *rest = text;
+
+	while (*rest != '\0' && *rest != ' ')
+		rest++;
+	while (*rest == ' ')
+		*rest++ = '\0';
+	return rest;
+}
+
+struct report {
+	enum sip_status status;
+	const char *message, *last;
+	uint64_t requests, errors;
+};
+
+static int
+report_line(struct report *rep, char *line)
+{
+	char *rest = sip_split(line);
+
+	if (strcmp(line, "message") == 0)
+		rep->message = rest;
+	else if (strcmp(line, "last") == 0)
+		rep->last = rest;
+	else if (strcmp(line, "requests") == 0)
+		return text_number(rest, UINT64_MAX, &rep->requests);
+	else if (strcmp(line, "errors") == 0)
+		return text_number(rest, UINT64_MAX, &rep->errors);
+	else if (strcmp(line, "state") == 0) {
+		for (int i = SIP_STARTING; i <= SIP_STOPPED; i++)
+			if (strcmp(rest, status_names[i]) == 0) {
+				rep->status = (enum sip_status)i;
+				return 0;
+			}
+		return -EINVAL;
+	} else
+		return -EINVAL;
+	return 0;
+}
+
+/* sip_lock is held. */
+static void
+report_apply(struct slot *s, const struct report *rep)
+{
+	bool change = rep->status != s->status || rep->errors != s->errors;
+
+	s->report_ns = time_now();
+	if (rep->message != NULL && strcmp(rep->message, s->message) != 0) {
+		strlcpy(s->message, rep->message, sizeof s->message);
+		change = true;
+	}
+	if (rep->last != NULL && (strcmp(rep->last, s->last) != 0 || rep->errors != s->errors)) {
+		strlcpy(s->last, rep->last, sizeof s->last);
+		s->last_ns = s->report_ns;
+		change = true;
+	}
+	if (rep->status == SIP_HEALTHY && s->nrestarts > 0) {
+		struct restart *r = &s->restarts[(s->nrestarts - 1) % SIP_RESTARTS];
+
+		if (r->took_ns == 0)
+			r->took_ns = s->report_ns - r->end_ns;
+	}
+	s->status = rep->status;
+	s->requests = rep->requests;
+	s->errors = rep->errors;
+	if (change)
+		slot_changed(s);
+}
+
+int
+slot_report(uint64_t id, char *text)
+{
+	struct report rep = { 0 };
+	struct slot *s;
+	char *next;
+	int r = 0;
+
+	spin_lock(&sip_lock);
+	s = slot_find(id);
+	if (s == NULL || s->pid == 0)
+		r = error(ESRCH, "sip: the server is not running");
+	else
+		rep = (struct report){ .status = s->status, .requests = s->requests,
+				       .errors = s->errors };
+	for (; r == 0 && *text != '\0'; text = next) {
+		next = strchr(text, '\n');
+		if (next != NULL)
+			*next++ = '\0';
+		else
+			next = text + strlen(text);
+		if (report_line(&rep, text) < 0)
+			r = error(EINVAL, "sip: %s is not a line of a report", text);
+	}
+	if (r == 0)
+		report_apply(s, &rep);
+	spin_unlock(&sip_lock);
+	return r;
+}
+
+size_t
+slot_status(const struct slot *s, char *buf, size_t n, uint64_t memory)
+{
+	uint64_t uptime = s->pid != 0 ? time_now() - s->start_ns : 0;
+	size_t at;
+
+	at = (size_t)ksnprintf(buf, n, "name %s\ntype %s\npid %d\nstatus %s\nuptime %lu\n"
+			       "generation %u\nrequests %lu\nerrors %lu\nmemory %lu\n",
+			       s->name, s->type, s->pid > 0 ? s->pid : 0, status_names[s->status],
+			       uptime, s->generation, s->requests, s->errors, memory);
+	at += (size_t)ksnprintf(buf + at, n - at, "deadline %lu\nreport %lu\n", s->deadline_ms,
+				s->report_ns);
+	if (s->pid == 0 && s->cause[0] != '\0')
+		at += (size_t)ksnprintf(buf + at, n - at, "cause %s\n", s->cause);
+	for (unsigned i = 0; i < s->nmounts; i++)
+		at += (size_t)ksnprintf(buf + at, n - at, "mount %s\n", s->mounts[i]);
+	return at;
+}
+
+size_t
+slot_health(const struct slot *s, char *buf, size_t n)
+{
+	uint64_t first = s->nrestarts > SIP_RESTARTS ? s->nrestarts - SIP_RESTARTS : 0;
+	size_t at;
+
+	at = (size_t)ksnprintf(buf, n, "state %s\nmessage %s\nrequests %lu\nerrors %lu\n",
+			       status_names[s->status], s->message, s->requests, s->errors);
+	if (s->last[0] != '\0')
+		at += (size_t)ksnprintf(buf + at, n - at, "last %lu %s\n", s->last_ns, s->last);
+	at += (size_t)ksnprintf(buf + at, n - at, "restarts %lu\n", s->nrestarts);
+	for (uint64_t i = first; i < s->nrestarts; i++) {
+		const struct restart *r = &s->restarts[i % SIP_RESTARTS];
+
+		at += (size_t)ksnprintf(buf + at, n - at, "restart %lu took %lu cause %s\n",
+					r->end_ns, r->took_ns, r->cause);
+	}
+	return at;
+}
+
+/* --- log --- */
+
+/* What a server says is also the kernel's message, under its name. */
+static void
+say(const char *name, const char *line)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(line, name, n) == 0 && line[n] == ':')
+		kprint("%s\n", line);
+	else
+		kprint("%s: %s\n", name, line);
+}
+
+void
+slot_log(uint64_t id, const char *text, size_t n)
+{
+	char line[SIP_LINE + 1], name[SIP_NAME];
+	struct slot *s;
+
+	spin_lock(&sip_lock);
+	for (size_t i = 0; i < n && (s = slot_find(id)) != NULL; i++) {
+		s->log[s->log_end++ % SIP_LOG_SIZE] = text[i];
+		if (text[i] != '\n')
+			s->line[s->line_length++] = text[i];
+		if (text[i] != '\n' && s->line_length < SIP_LINE)
+			continue;
+		memcpy(line, s->line, s->line_length);
+		line[s->line_length] = '\0';
+		s->line_length = 0;
+		strlcpy(name, s->name, sizeof name);
+		spin_unlock(&sip_lock);
+		say(name, line);
+		spin_lock(&sip_lock);
+	}
+	spin_unlock(&sip_lock);
+}
+
+size_t
+slot_log_copy(const struct slot *s, char *buf)
+{
+	uint64_t first = s->log_end > SIP_LOG_SIZE ? s->log_end - SIP_LOG_SIZE : 0;
+	size_t n = 0;
+
+	for (uint64_t i = first; i < s->log_end; i++)
+		buf[n++] = s->log[i % SIP_LOG_SIZE];
+	return n;
+}

@@ -1,0 +1,550 @@
+/*
+ * Server slots: configuration, start and stop, what became of them.  See sip.c for the files.
+ *
+ *	unknown --start--> starting --report--> healthy <--report--> degraded
+ *	any --its process ends--> failing, or stopped when `stop` or `restart` asked for it
+ *
+ * sip_lock protects everything here.  It is not held while a process is started, noted or waited for;
+ * a slot is looked up again afterwards.  All waiters wait on one queue, `changed`.
+ */
+#include "sip.h"
+
+#include "../hw.h"
+#include "../poll.h"
+
+enum { STOP_MS = 3000, KILL_MS = 5000, PRIORITY_MAX = 30, MS = 1000000 };
+
+struct spinlock sip_lock = SPINLOCK("sip");
+static struct waitq changed = { LIST_INIT(changed.waiters) };
+static struct slot *slots[SIP_SLOTS];
+static uint64_t serial;
+static struct { char name[SIP_NAME], path[SIP_PATH]; } types[SIP_TYPES];
+static unsigned ntypes;
+
+struct slot *
+slot_at(unsigned index)
+{
+	return slots[index];
+}
+
+struct slot *
+slot_find(uint64_t id)
+{
+	struct slot *s = slots[id % SIP_SLOTS];
+
+	return s != NULL && s->id == id ? s : NULL;
+}
+
+static struct slot *
+slot_named(const char *name)
+{
+	for (unsigned i = 0; i < SIP_SLOTS; i++)
+		if (slots[i] != NULL && strcmp(slots[i]->name, name) == 0)
+			return slots[i];
+	return NULL;
+}
+
+int
+slot_gone(void)
+{
+	return error(ENOENT, "sip: the server's slot was deleted");
+}
+
+void
+slot_changed(struct slot *s)
+{
+	s->changes++;
+	wake_all(&changed);
+	poll_notify();
+}
+
+int
+slot_new(uint64_t *id)
+{
+	struct slot *s = kzalloc(sizeof *s);
+	unsigned i = 0;
+
+	if (s != NULL)
+		s->log = kzalloc(SIP_LOG_SIZE);
+	if (s == NULL || s->log == NULL) {
+		kfree(s);
+		return -ENOMEM;
+	}
+	spin_lock(&sip_lock);
+	while (i < SIP_SLOTS && slots[i] != NULL)
+		i++;
+	if (i < SIP_SLOTS) {
+		*id = s->id = ++serial * SIP_SLOTS + i;
+		s->changes = 1;
+		ksnprintf(s->name, sizeof s->name, "%lu", s->id);
+		slots[i] = s;
+	}
+	spin_unlock(&sip_lock);
+	if (i < SIP_SLOTS)
+		return 0;
+	kfree(s->log);
+	kfree(s);
+	return error(ENOSPC, "sip: all %d slots are in use", SIP_SLOTS);
+}
+
+static int
+slot_delete(uint64_t id)
+{
+	struct slot *s;
+	bool running;
+
+	spin_lock(&sip_lock);
+	s = slot_find(id);
+	running = s != NULL && s->pid != 0;
+	if (s != NULL && !running) {
+		slots[id % SIP_SLOTS] = NULL;
+		slot_changed(s);
+	}
+	spin_unlock(&sip_lock);
+	if (running)
+		return error(EBUSY, "sip: the server is running");
+	if (s == NULL)
+		return slot_gone();
+	kfree(s->log);
+	kfree(s);
+	return 0;
+}
+
+/* --- types --- */
+
+int
+type_add(char *text)
+{
+	char *w[2];
+	unsigned i = 0;
+
+	if (text_words(text, w, 2) != 2 || strlen(w[0]) >= SIP_NAME || strlen(w[1]) >= SIP_PATH)
+		return error(EINVAL, "sip: write `NAME PATH`");
+	spin_lock(&sip_lock);
+	while (i < ntypes && strcmp(types[i].name, w[0]) != 0)
+		i++;
+	if (i < SIP_TYPES) {
+		strlcpy(types[i].name, w[0], SIP_NAME);
+		strlcpy(types[i].path, w[1], SIP_PATH);
+		ntypes = MAX(ntypes, i + 1);
+	}
+	spin_unlock(&sip_lock);
+	return i < SIP_TYPES ? 0 : error(ENOSPC, "sip: all %d types are in use", SIP_TYPES);
+}
+
+size_t
+types_text(char *buf, size_t n)
+{
+	size_t at = 0;
+
+	spin_lock(&sip_lock);
+	for (unsigned i = 0; i < ntypes; i++)
+		at += (size_t)ksnprintf(buf + at, n - at, "%s %s\n", types[i].name, types[i].path);
+	spin_unlock(&sip_lock);
+	return at;
+}
+
+/* --- configuration: each with sip_lock held, `rest` what follows the command's word --- */
+
+static int
+set_text(char *to, size_t n, const char *what, const char *rest)
+{
+	if (*rest == '\0' || strlen(rest) >= n)
+		return error(EINVAL, "sip: %s needs a text of at most %zu bytes", what, n - 1);
+	strlcpy(to, rest, n);
+	return 0;
+}
+
+static int
+set_name(struct slot *s, char *rest)
+{
+	if (*rest == '\0' || strlen(rest) >= SIP_NAME || *rest == '.' || strchr(rest, '/') != NULL ||
+	    strchr(rest, ' ') != NULL)
+		return error(EINVAL, "sip: %s is not a name", rest);
+	if (slot_named(rest) != NULL && slot_named(rest) != s)
+		return error(EEXIST, "sip: there is a server %s", rest);
+	strlcpy(s->name, rest, SIP_NAME);
+	return 0;
+}
+
+static int
+set_type(struct slot *s, char *rest)
+{
+	int r = set_text(s->type, SIP_NAME, "type", rest);
+
+	for (unsigned i = 0; r == 0 && s->exec[0] == '\0' && i < ntypes; i++)
+		if (strcmp(types[i].name, rest) == 0)
+			strlcpy(s->exec, types[i].path, SIP_EXEC);
+	return r;
+}
+
+static int
+set_exec(struct slot *s, char *rest)
+{
+	return set_text(s->exec, SIP_EXEC, "exec", rest);
+}
+
+static int
+add_capability(struct slot *s, char *rest)
+{
+	uint32_t mask = cap_parse(rest);
+
+	if (mask == 0)
+		return error(EINVAL, "sip: there is no capability %s", rest);
+	s->caps.mask |= mask;
+	return 0;
+}
+
+static int
+add_grant(struct slot *s, struct grant g)
+{
+	for (unsigned i = 0; i < s->caps.ngrants; i++)
+		if (memcmp(&s->caps.grants[i], &g, sizeof g) == 0)
+			return 0;
+	if (s->caps.ngrants == CAP_GRANTS_MAX)
+		return error(ENOSPC, "sip: a server can have %d grants", CAP_GRANTS_MAX);
+	s->caps.grants[s->caps.ngrants++] = g;
+	return 0;
+}
+
+static int
+add_device(struct slot *s, char *rest)
+{
+	unsigned bdf;
+	int r;
+
+	if (strcmp(rest, "all") == 0) {
+		s->caps.unlimited = true;
+		return 0;
+	}
+	if (cap_parse_pci(rest, &bdf) < 0)
+		return error(EINVAL, "sip: %s is not B.D.F", rest);
+	if ((r = cap_check_pci(bdf)) < 0)
+		return r;
+	return add_grant(s, (struct grant){ GRANT_PCI, bdf, bdf });
+}
+
+static int
+add_port(struct slot *s, char *rest)
+{
+	char *hi = strchr(rest, '-');
+	uint64_t lo, last;
+
+	if (hi != NULL)
+		*hi++ = '\0';
+	if (text_number(rest, 0xffff, &lo) < 0 ||
+	    text_number(hi != NULL ? hi : rest, 0xffff, &last) < 0 || last < lo)
+		return error(EINVAL, "sip: write `port LOW-HIGH`");
+	return add_grant(s, (struct grant){ GRANT_PORT, (uint32_t)lo, (uint32_t)last });
+}
+
+static int
+add_line(struct slot *s, char *rest)
+{
+	uint64_t line;
+
+	if (text_number(rest, IRQ_MESSAGE_BASE - 1, &line) < 0)
+		return error(EINVAL, "sip: %s is not a line", rest);
+	return add_grant(s, (struct grant){ GRANT_LINE, (uint32_t)line, (uint32_t)line });
+}
+
+static int
+add_mount(struct slot *s, char *rest)
+{
+	if (s->nmounts == SIP_MOUNTS)
+		return error(ENOSPC, "sip: a server can have %d mounts", SIP_MOUNTS);
+	if (set_text(s->mounts[s->nmounts], SIP_TEXT, "mount", rest) < 0)
+		return -EINVAL;
+	s->nmounts++;
+	return 0;
+}
+
+static int
+set_memory(struct slot *s, char *rest)
+{
+	if (text_size(rest, 1ull << 46, &s->memory) < 0)
+		return error(EINVAL, "sip: %s is not a size", rest);
+	return 0;
+}
+
+static int
+set_priority(struct slot *s, char *rest)
+{
+	uint64_t v;
+
+	if (text_number(rest, PRIORITY_MAX, &v) < 0)
+		return error(EINVAL, "sip: a priority is 0..%d", PRIORITY_MAX);
+	s->priority = (uint32_t)v;
+	return 0;
+}
+
+static int
+set_deadline(struct slot *s, char *rest)
+{
+	if (text_number(rest, 86400000, &s->deadline_ms) < 0)
+		return error(EINVAL, "sip: %s is not a number of ms", rest);
+	return 0;
+}
+
+/* --- start --- */
+
+struct start {
+	char exec[SIP_EXEC], name[SIP_NAME], env[2][64];
+	char *argv[SIP_ARGS + 1];
+	const char *envp[3];
+	struct cap_spec caps;
+	struct spawn spawn;
+};
+
+/* sip_lock is held: what to start, and the slot marked as being started. */
+static int
+start_prepare(struct slot *s, struct start *st)
+{
+	int n;
+
+	if (s->pid != 0)
+		return error(EBUSY, "sip: %s is running", s->name);
+	strlcpy(st->exec, s->exec, SIP_EXEC);
+	n = text_words(st->exec, st->argv, SIP_ARGS);
+	if (n <= 0)
+		return error(EINVAL, "sip: %s has no program, or too many words", s->name);
+	strlcpy(st->name, s->name, SIP_NAME);
+	st->caps = s->caps;
+	if (s->generation > 0) {
+		struct restart *r = &s->restarts[s->nrestarts++ % SIP_RESTARTS];
+
+		r->end_ns = s->end_ns;
+		r->took_ns = 0;
+		strlcpy(r->cause, s->cause, sizeof r->cause);
+	}
+	s->generation++;
+	s->pid = SIP_SPAWNING;
+	s->early_pid = 0;
+	s->stopping = false;
+	s->status = SIP_STARTING;
+	s->message[0] = '\0';
+	s->requests = s->errors = 0;
+	s->start_ns = s->report_ns = time_now();
+	ksnprintf(st->env[0], sizeof st->env[0], "SIP_NAME=%s", s->name);
+	ksnprintf(st->env[1], sizeof st->env[1], "SIP_GENERATION=%u", s->generation);
+	st->envp[0] = st->env[0];
+	st->envp[1] = st->env[1];
+	st->spawn = (struct spawn){ .path = st->argv[0], .argv = (const char *const *)st->argv,
+				    .envp = st->envp, .sip = (void *)s->id,
+				    .memory_limit = s->memory, .prio = s->priority };
+	slot_changed(s);
+	return 0;
+}
+
+/* Its pid, or an error. */
+static int
+start_process(uint64_t id, struct start *st)
+{
+	int r = cap_new(&st->caps, &st->spawn.caps);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 3; i++) {
+		st->spawn.fd[i] = sip_output_new(id, st->name);
+		if (st->spawn.fd[i] == NULL)
+			r = -ENOMEM;
+	}
+	if (r == 0)
+		return proc_spawn(&st->spawn, NULL);
+	for (int i = 0; i < 3; i++)
+		if (st->spawn.fd[i] != NULL)
+			chan_put(st->spawn.fd[i]);
+	cap_put(st->spawn.caps);
+	return r;
+}
+
+static int
+slot_start(uint64_t id)
+{
+	struct start *st = kzalloc(sizeof *st);
+	struct slot *s;
+	int r;
+
+	if (st == NULL)
+		return -ENOMEM;
+	spin_lock(&sip_lock);
+	s = slot_find(id);
+	r = s != NULL ? start_prepare(s, st) : slot_gone();
+	spin_unlock(&sip_lock);
+	if (r == 0) {
+		r = start_process(id, st);
+		spin_lock(&sip_lock);
+		s = slot_find(id);	/* it is there: a slot that is starting is not deleted */
+		s->pid = r < 0 || s->early_pid == r ? 0 : r;
+		if (r < 0) {
+			s->status = SIP_FAILING;
+			s->end_ns = time_now();
+			ksnprintf(s->cause, sizeof s->cause, "start: %s", thread_current()->errstr);
+		}
+		slot_changed(s);
+		spin_unlock(&sip_lock);
+	}
+	kfree(st);
+	return r < 0 ? r : 0;
+}
+
+/* --- stop --- */
+
+/* Posts the note, or kills with NULL: its pid, 0 if it is not running. */
+static int
+slot_signal(uint64_t id, const char *note, bool stopping)
+{
+	struct slot *s;
+	struct proc *p;
+	int pid = 0;
+
+	spin_lock(&sip_lock);
+	s = slot_find(id);
+	if (s != NULL && s->pid > 0) {
+		pid = s->pid;
+		s->stopping = stopping;
+	} else if (s != NULL && s->pid == 0 && stopping) {
+		s->status = SIP_STOPPED;
+		slot_changed(s);
+	}
+	spin_unlock(&sip_lock);
+	p = pid != 0 ? proc_find(pid) : NULL;
+	if (p != NULL && (uint64_t)p->sip == id) {
+		if (note != NULL)
+			proc_note(p, 0, note);
+		else
+			proc_kill(p, "sip: killed");
+	}
+	if (p != NULL)
+		proc_put(p);
+	return pid;
+}
+
+/* Until the slot's process is another than pid: 0, -ETIMEDOUT, -EINTR. */
+static int
+wait_end(uint64_t id, int pid, uint64_t ms)
+{
+	uint64_t until = time_now() + ms * MS;
+	struct slot *s;
+	int r = 0;
+
+	spin_lock(&sip_lock);
+	while (r == 0 && (s = slot_find(id)) != NULL && s->pid == pid)
+		r = wait_on(&changed, &sip_lock, until);
+	s = slot_find(id);
+	if (s == NULL || s->pid != pid)
+		r = 0;
+	spin_unlock(&sip_lock);
+	return r;
+}
+
+static int
+slot_kill(uint64_t id, bool stopping)
+{
+	int pid = slot_signal(id, NULL, stopping);
+	int r = pid != 0 ? wait_end(id, pid, KILL_MS) : 0;
+
+	return r == -ETIMEDOUT ? error(ETIMEDOUT, "sip: process %d does not end", pid) : r;
+}
+
+static int
+kill_command(uint64_t id)
+{
+	return slot_kill(id, false);
+}
+
+/* "interrupt" is SIGINT to a program of the C library. */
+static int
+slot_stop(uint64_t id)
+{
+	int pid = slot_signal(id, "interrupt", true);
+	int r = pid != 0 ? wait_end(id, pid, STOP_MS) : 0;
+
+	return r == -ETIMEDOUT ? slot_kill(id, true) : r;
+}
+
+static int
+slot_restart(uint64_t id)
+{
+	int r = slot_stop(id);
+
+	return r < 0 ? r : slot_start(id);
+}
+
+void
+sip_proc_exit(struct proc *p, const struct sys_wait *end)
+{
+	struct slot *s;
+
+	spin_lock(&sip_lock);
+	s = slot_find((uint64_t)p->sip);
+	if (s != NULL && s->pid == SIP_SPAWNING)
+		s->early_pid = p->pid;
+	else if (s != NULL && s->pid == p->pid)
+		s->pid = 0;
+	else
+		s = NULL;
+	if (s != NULL) {
+		s->end_ns = time_now();
+		s->status = s->stopping ? SIP_STOPPED : SIP_FAILING;
+		if (s->stopping)
+			strlcpy(s->cause, "asked to stop", sizeof s->cause);
+		else if (end->note[0] != '\0')
+			strlcpy(s->cause, end->note, sizeof s->cause);
+		else
+			ksnprintf(s->cause, sizeof s->cause, "exited with status %d", end->status);
+		slot_changed(s);
+	}
+	spin_unlock(&sip_lock);
+}
+
+/* --- commands --- */
+
+static const struct {
+	const char *name;
+	int (*set)(struct slot *s, char *rest);	/* with sip_lock held */
+	int (*act)(uint64_t id);
+} commands[] = {
+	{ "name", set_name, NULL }, { "type", set_type, NULL }, { "exec", set_exec, NULL },
+	{ "capability", add_capability, NULL }, { "device", add_device, NULL },
+	{ "port", add_port, NULL }, { "line", add_line, NULL }, { "mount", add_mount, NULL },
+	{ "memory", set_memory, NULL }, { "priority", set_priority, NULL },
+	{ "deadline", set_deadline, NULL }, { "start", NULL, slot_start },
+	{ "stop", NULL, slot_stop }, { "restart", NULL, slot_restart },
+	{ "kill", NULL, kill_command }, { "delete", NULL, slot_delete },
+};
+
+int
+slot_command(uint64_t id, char *text)
+{
+	char *rest = sip_split(text);
+	struct slot *s;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(text, commands[i].name) != 0)
+			continue;
+		if (commands[i].act != NULL)
+			return *rest == '\0' ? commands[i].act(id) :
+			       error(EINVAL, "sip: %s takes no argument", text);
+		spin_lock(&sip_lock);
+		s = slot_find(id);
+		r = s != NULL ? commands[i].set(s, rest) : slot_gone();
+		spin_unlock(&sip_lock);
+		return r;
+	}
+	return error(EINVAL, "sip: there is no command %s", text);
+}
+
+struct proc *
+slot_proc(uint64_t id)
+{
+	struct slot *s;
+	int pid;
+
+	spin_lock(&sip_lock);
+	s = slot_find(id);
+	pid = s != NULL ? s->pid : 0;
+	spin_unlock(&sip_lock);
+	return pid > 0 ? proc_find(pid) : NULL;
+}
