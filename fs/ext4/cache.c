@@ -111,6 +111,7 @@ static void
 begin_load(struct ext4_shard *s, struct ext4_buf *b, uint64_t blk)
 {
 	b->blk = blk;
+	b->shard = s;
 	b->loading = true;
 	b->recent = false;
 	atomic_store(&b->checked, 0);
@@ -138,7 +139,7 @@ free_extra(struct ext4_buf *b)
 }
 
 void
-ext4_brelse(struct ext4_fs *fs, struct ext4_buf *b)
+ext4_brelse(struct ext4_buf *b)
 {
 	struct ext4_shard *s;
 	bool last;
@@ -149,7 +150,7 @@ ext4_brelse(struct ext4_fs *fs, struct ext4_buf *b)
 		atomic_fetch_sub_explicit(&b->refs, 1, memory_order_release);
 		return;
 	}
-	s = shard_of(&fs->cache, b->blk);
+	s = b->shard;
 	pthread_mutex_lock(&s->lock);
 	last = atomic_fetch_sub(&b->refs, 1) == 1;
 	if (last && b->valid)
@@ -166,7 +167,7 @@ load(struct ext4_fs *fs, struct ext4_shard *s, struct ext4_buf *b)
 
 	end_load(s, b, r == 0);
 	if (r < 0)
-		ext4_brelse(fs, b);
+		ext4_brelse(b);
 	return r;
 }
 
@@ -194,7 +195,7 @@ ext4_bread(struct ext4_fs *fs, uint64_t blk, struct ext4_buf **out)
 		pthread_mutex_unlock(&s->lock);
 		if (*out != NULL)
 			return 0;
-		ext4_brelse(fs, b);
+		ext4_brelse(b);
 	}
 	b = victim(s);
 	if (b == NULL)
@@ -246,7 +247,7 @@ ext4_bahead(struct ext4_fs *fs, uint64_t blk, uint32_t n)
 		if (r == 0)
 			memcpy(held[i]->data, bytes + ((size_t)i << fs->block_bits), fs->block_size);
 		end_load(shard_of(c, blk + i), held[i], r == 0);
-		ext4_brelse(fs, held[i]);
+		ext4_brelse(held[i]);
 	}
 	free(bytes);
 }
@@ -283,7 +284,7 @@ ext4_bcopy(struct ext4_fs *fs, uint64_t blk, uint32_t n, uint8_t *dst)
 			    here - ((size_t)absent << fs->block_bits));
 
 			if (r < 0) {
-				ext4_brelse(fs, b);
+				ext4_brelse(b);
 				return r;
 			}
 			absent = 0;
@@ -292,7 +293,7 @@ ext4_bcopy(struct ext4_fs *fs, uint64_t blk, uint32_t n, uint8_t *dst)
 			memcpy(here, b->data, fs->block_size);
 		else
 			absent++;
-		ext4_brelse(fs, b);
+		ext4_brelse(b);
 	}
 	return 0;
 }

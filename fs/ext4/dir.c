@@ -122,7 +122,7 @@ ext4_dir_block(struct ext4_inode *dir, uint64_t lblk, struct ext4_buf **out)
 		ext4_set_checked(*out, dir->ino, EXT4_CHECKED_DIR);
 		return 0;
 	}
-	ext4_brelse(fs, *out);
+	ext4_brelse(*out);
 	*out = NULL;
 	return r;
 }
@@ -183,7 +183,7 @@ ext4_dir_read(struct ext4_inode *dir, uint64_t from, ext4_dir_fn fn, void *ctx)
 			continue;
 		}
 		r = read_block(dir, b, lblk << bits, from, fn, ctx);
-		ext4_brelse(dir->fs, b);
+		ext4_brelse(b);
 		if (r != 0)
 			return r < 0 ? r : 0;
 		lblk++;
@@ -227,7 +227,7 @@ linear_lookup(struct ext4_inode *dir, const char *name, size_t n, uint32_t *ino)
 
 		if (r == 0 && b != NULL) {
 			r = ext4_dir_search(dir, b->data, name, n, ino);
-			ext4_brelse(dir->fs, b);
+			ext4_brelse(b);
 			if (r > 0)
 				return 0;
 			lblk++;

@@ -76,6 +76,7 @@ struct ext4_buf {
 	atomic_uint refs;
 	atomic_uint_fast64_t checked;	/* inode << 32 | EXT4_CHECKED_* */
 	bool valid, loading, recent, extra;
+	struct ext4_shard *shard;
 	struct ext4_buf *next;		/* same bucket */
 };
 
@@ -119,7 +120,7 @@ void ext4_cache_free(struct ext4_fs *fs);
 void ext4_cache_drop(struct ext4_fs *fs);
 /* The block, held until ext4_brelse.  -EUCLEAN if there is no such block. */
 int ext4_bread(struct ext4_fs *fs, uint64_t blk, struct ext4_buf **out);
-void ext4_brelse(struct ext4_fs *fs, struct ext4_buf *b);
+void ext4_brelse(struct ext4_buf *b);		/* NULL is nothing */
 /* The block if it is in the cache now, held; or NULL. */
 struct ext4_buf *ext4_bpeek(struct ext4_fs *fs, uint64_t blk);
 /* Brings blk and up to n - 1 that follow it into the cache in one read.  Errors show in bread. */
@@ -264,18 +265,18 @@ struct ext4_file {			/* one open file */
 	uint32_t window;		/* blocks to read ahead */
 };
 
-int ext4_file_open(struct ext4_file *f, struct ext4_inode *ip);	/* takes a reference */
+/* -ENOKEY when its contents are encrypted. */
+int ext4_check_readable(const struct ext4_inode *ip);
+void ext4_file_open(struct ext4_file *f, struct ext4_inode *ip);	/* takes a reference */
 void ext4_file_close(struct ext4_file *f);
 struct ext4_span {
 	const uint8_t *data;
-	struct ext4_buf *buf;		/* give to ext4_span_done */
+	struct ext4_buf *buf;		/* give to ext4_brelse */
 };
 /*
  * Up to n bytes at off without a copy: as many as lie in one block and in the file; 0 at its end.
- * On success with more than 0, ext4_span_done must follow.
  */
 int64_t ext4_file_span(struct ext4_file *f, uint64_t off, size_t n, struct ext4_span *s);
-void ext4_span_done(struct ext4_file *f, struct ext4_span *s);
 /* Copies up to n bytes at off; short only at the end of the file.  Bytes, or a negative errno. */
 int64_t ext4_file_read(struct ext4_file *f, uint64_t off, size_t n, uint8_t *dst);
 /* The target's bytes without a 0; their number, at most n. */

@@ -140,7 +140,7 @@ read_node(struct ext4_inode *ip, uint64_t blk, uint32_t depth, struct node *n,
 			ext4_set_checked(*out, ip->ino, EXT4_CHECKED_EXTENT);
 	}
 	if (r < 0) {
-		ext4_brelse(ip->fs, *out);
+		ext4_brelse(*out);
 		*out = NULL;
 	}
 	return r;
@@ -213,13 +213,13 @@ ext4_extent_map(struct ext4_inode *ip, uint64_t lblk, struct ext4_run *run)
 		if (i == 0)
 			break;
 		child = child_at(&n, i - 1);
-		ext4_brelse(ip->fs, b);
+		ext4_brelse(b);
 		r = read_node(ip, child, depth, &n, &b);
 	}
 	if (r == 0 && n.depth > 0)
 		*run = (struct ext4_run){.lblk = lblk, .len = end - lblk};
 	else if (r == 0)
 		leaf_run(&n, lblk, end, run);
-	ext4_brelse(ip->fs, b);
+	ext4_brelse(b);
 	return r;
 }

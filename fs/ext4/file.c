@@ -12,26 +12,21 @@
 enum { BULK_BYTES = 128 << 10, WINDOW_MIN = 4, WINDOW_MAX = 128 };
 
 /* An encrypted file's bytes mean nothing without its key. */
-static int
-refuse_encrypted(const struct ext4_inode *ip)
+int
+ext4_check_readable(const struct ext4_inode *ip)
 {
 	if (ip->flags & FL_ENCRYPT)
 		return ext4_error(ENOKEY, "ext4: inode %u: encrypted, and there is no key", ip->ino);
 	return 0;
 }
 
-int
+void
 ext4_file_open(struct ext4_file *f, struct ext4_inode *ip)
 {
-	int r = refuse_encrypted(ip);
-
-	if (r < 0)
-		return r;
 	memset(f, 0, sizeof(*f));
 	ext4_ihold(ip);
 	f->ip = ip;
 	pthread_mutex_init(&f->lock, NULL);
-	return 0;
 }
 
 void
@@ -148,13 +143,6 @@ ext4_file_span(struct ext4_file *f, uint64_t off, size_t n, struct ext4_span *s)
 	return got;
 }
 
-void
-ext4_span_done(struct ext4_file *f, struct ext4_span *s)
-{
-	ext4_brelse(f->ip->fs, s->buf);
-	s->buf = NULL;
-}
-
 /* Whole blocks straight to dst: bytes done, 0 if off and n do not call for it. */
 static int64_t
 bulk(struct ext4_file *f, uint64_t off, size_t n, uint8_t *dst)
@@ -203,7 +191,7 @@ ext4_file_read(struct ext4_file *f, uint64_t off, size_t n, uint8_t *dst)
 			got = span(f, off + done, n - done, n - done, &s);
 			if (got > 0)
 				memcpy(dst + done, s.data, (size_t)got);
-			ext4_span_done(f, &s);
+			ext4_brelse(s.buf);
 			/* what a window was read for is not counted against the next one */
 			remember(f, off + done + (uint64_t)(got > 0 ? got : 0));
 		}
@@ -247,7 +235,7 @@ ext4_readlink(struct ext4_inode *ip, size_t n, uint8_t *dst)
 
 	if (!ext4_inode_is_link(ip))
 		return ext4_error(EINVAL, "ext4: inode %u: not a symbolic link", ip->ino);
-	r = refuse_encrypted(ip);
+	r = ext4_check_readable(ip);
 	if (r < 0)
 		return r;
 	if (n > ip->size)
@@ -256,11 +244,9 @@ ext4_readlink(struct ext4_inode *ip, size_t n, uint8_t *dst)
 		memcpy(dst, ext4_inode_iblock(ip), n);
 		r = (int64_t)n;
 	} else {
-		r = ext4_file_open(&f, ip);
-		if (r == 0) {
-			r = ext4_file_read(&f, 0, n, dst);
-			ext4_file_close(&f);
-		}
+		ext4_file_open(&f, ip);
+		r = ext4_file_read(&f, 0, n, dst);
+		ext4_file_close(&f);
 	}
 	if (r == 0 || (r > 0 && dst[0] == 0))
 		return ext4_error(EUCLEAN, "ext4: inode %u: empty symbolic link", ip->ino);

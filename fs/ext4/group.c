@@ -102,7 +102,7 @@ ext4_group_read(struct ext4_fs *fs, uint32_t group, struct ext4_group *g)
 	if (fs->csum_kind != EXT4_CSUM_NONE && !fs->opt.nocheck &&
 	    checksum(fs, group, at) != get16(d.bg_checksum))
 		r = ext4_error(EUCLEAN, "ext4: group %u: bad checksum", group);
-	ext4_brelse(fs, b);
+	ext4_brelse(b);
 	if (r < 0)
 		return r;
 	decode(fs, &d, g);

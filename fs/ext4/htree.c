@@ -110,10 +110,10 @@ push(struct ext4_inode *dir, struct path *p, uint64_t lblk)
 }
 
 static void
-release(struct ext4_inode *dir, struct path *p, uint32_t keep)
+release(struct path *p, uint32_t keep)
 {
 	while (p->levels > keep)
-		ext4_brelse(dir->fs, p->frame[--p->levels].buf);
+		ext4_brelse(p->frame[--p->levels].buf);
 }
 
 /* The last entry whose hash is not above; the first has none and stands for 0. */
@@ -171,7 +171,7 @@ advance(struct ext4_inode *dir, struct path *p, uint32_t levels, uint32_t hash)
 	int r;
 
 	while (p->levels > 0 && p->frame[p->levels - 1].at + 1 >= p->frame[p->levels - 1].count)
-		release(dir, p, p->levels - 1);
+		release(p, p->levels - 1);
 	if (p->levels == 0)
 		return 0;
 	f = &p->frame[p->levels - 1];
@@ -206,7 +206,7 @@ search_leaves(struct ext4_inode *dir, struct path *p, uint32_t hash, const char 
 		if (b == NULL)
 			return damaged(dir, lblk, "leaf is a hole");
 		r = ext4_dir_search(dir, b->data, name, n, ino);
-		ext4_brelse(dir->fs, b);
+		ext4_brelse(b);
 		if (r > 0)
 			return 1;
 		r = advance(dir, p, levels, hash);
@@ -230,7 +230,7 @@ ext4_htree_lookup(struct ext4_inode *dir, const char *name, size_t n, uint32_t *
 	}
 	if (r > 0)
 		r = search_leaves(dir, &p, hash, name, n, ino);
-	release(dir, &p, 0);
+	release(&p, 0);
 	if (r > 0)
 		return 0;
 	if (r == 0)

@@ -72,7 +72,7 @@ tree_run(struct ext4_inode *ip, uint32_t blk, uint32_t level, uint64_t at, struc
 		else
 			blk = pointer_at(b->data, at >> ((level - 1) * bits));
 		at &= (covers >> bits) - 1;
-		ext4_brelse(ip->fs, b);
+		ext4_brelse(b);
 	}
 	return r;
 }

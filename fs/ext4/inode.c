@@ -212,7 +212,7 @@ load(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
 	ip = calloc(1, sizeof(*ip) + fs->inode_size);
 	if (ip != NULL)
 		memcpy(ip->raw, b->data + (at & (fs->block_size - 1)), fs->inode_size);
-	ext4_brelse(fs, b);
+	ext4_brelse(b);
 	if (ip == NULL)
 		return ext4_error(ENOMEM, "ext4: no memory for an inode");
 	ip->fs = fs;

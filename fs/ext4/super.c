@@ -206,7 +206,7 @@ reread(struct ext4_fs *fs)
 	if (r < 0)
 		return r;
 	memcpy(&sb, b->data + within, sizeof(sb));
-	ext4_brelse(fs, b);
+	ext4_brelse(b);
 	r = ext4_super_decode(fs, &sb);
 	if (r == 0 && fs->block_bits != bits)
 		r = bad("block size in the journal: 1 shifted by", fs->block_bits);

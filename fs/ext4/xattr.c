@@ -166,7 +166,7 @@ walk(struct ext4_inode *ip, visit_fn visit, void *ctx)
 	    b->data + sizeof(struct disk_xattr_header)};
 	if (got == 0)
 		got = walk_region(ip, &r, visit, ctx);
-	ext4_brelse(ip->fs, b);
+	ext4_brelse(b);
 	return got;
 }
 
@@ -225,9 +225,8 @@ read_value_inode(struct ext4_inode *ip, const struct entry *e, uint8_t *dst)
 		return r;
 	if (!(holder->flags & FL_EA_INODE) || holder->size != e->size)
 		r = damaged(ip, "a value's inode is none");
-	if (r == 0)
-		r = ext4_file_open(&f, holder);
 	if (r == 0) {
+		ext4_file_open(&f, holder);
 		r = ext4_file_read(&f, 0, e->size, dst);
 		ext4_file_close(&f);
 	}
