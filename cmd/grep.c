@@ -6,7 +6,7 @@
 static const char help[] =
 	"grep [-cilnqv] STRING [FILE...]: prints the lines that have STRING, as it is\n"
 	"  -c  only how many     -i  letters of both cases are alike   -l  only the files' names\n"
-	"  -n  with line numbers -q  nothing, only the exit status     -v  the lines that have it not\n"
+	"  -n  with line numbers -q  nothing, only the exit status     -v  the lines without it\n"
 	"Exits with 0 if there was one, 1 if none, 2 after an error.\n";
 
 static bool only_count, fold, only_names, numbers, quiet, invert;

@@ -16,12 +16,12 @@ static const char help[] =
 	"sh [-evx] -c COMMANDS [NAME [ARGUMENT...]]: runs the commands\n"
 	"  -e  ends at the first command that fails    -v  shows commands before they run\n"
 	"  -x  shows programs with their arguments     -i  as at a terminal\n"
-	"Language: PROGRAM ARGUMENTS, | ; & && || ! < > >> 2> >&, ' \" \\ quotes, $NAME ${NAME:-WORD}\n"
-	"  $1 $# $@ $? $! $( ), * ? [ ], NAME=VALUE, # comment, (LIST), { LIST; },\n"
+	"Language: PROGRAM ARGUMENTS, | ; & && || ! < > >> 2> >&, ' \" \\ quotes, $NAME\n"
+	"  ${NAME:-WORD} $1 $# $@ $? $! $( ), * ? [ ], NAME=VALUE, # comment, (LIST), { LIST; },\n"
 	"  if LIST; then LIST; elif LIST; then LIST; else LIST; fi, while LIST; do LIST; done,\n"
 	"  until LIST; do LIST; done, for NAME in WORDS; do LIST; done\n"
-	"Own commands: . : [ break cd continue echo exec exit export false read set shift test true\n"
-	"  unset wait\n";
+	"Own commands: . : [ break cd continue echo exec exit export false read set shift test\n"
+	"  true unset wait\n";
 
 void
 sh_warn(const struct shell *sh, const char *what, const char *why)

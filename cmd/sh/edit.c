@@ -269,7 +269,8 @@ read_cooked(const char *prompt, char *line, size_t n)
 int
 sh_edit_line(const char *prompt, char *line, size_t n)
 {
-	struct edit e = { .prompt = prompt, .line = line, .cap = n < SH_LINE_MAX ? n : SH_LINE_MAX };
+	struct edit e = { .prompt = prompt, .line = line,
+			  .cap = n < SH_LINE_MAX ? n : SH_LINE_MAX };
 	int result;
 
 	fflush(stdout);

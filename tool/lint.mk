@@ -1,0 +1,49 @@
+# make lint, make fmt: the form of the code, and what compilers and checkers see in it.
+# T=path checks only files whose name begins with it.
+
+C_FILES	:= $(filter $(T)%,$(sort $(shell git ls-files '*.c' 2>/dev/null)))
+H_FILES	:= $(filter $(T)%,$(sort $(shell git ls-files '*.h' 2>/dev/null)))
+# Compiled as the kernel or the personality is, or as a program of this system.
+KERNEL_C := $(filter kernel/%,$(filter-out %_test.c,$(C_FILES)))
+PERS_C	:= $(filter lib/linux/%,$(filter-out %_test.c,$(C_FILES)))
+USER_C	:= $(filter-out $(KERNEL_C) $(PERS_C) lib/os/lux9/%,$(C_FILES))
+
+LINT_FLAGS := -std=gnu2x $(WARN) -Wno-unknown-warning-option -Iinclude -I. -D_GNU_SOURCE
+LINT_KERNEL := -std=gnu2x $(WARN) -Wno-unknown-warning-option -Iinclude -Ikernel -ffreestanding \
+	       -mcmodel=kernel -mno-red-zone
+LINT_PERS := -std=gnu2x $(WARN) -Wno-unknown-warning-option -Iinclude -ffreestanding
+
+.PHONY: lint lint-form lint-clang lint-headers lint-cppcheck lint-tidy fmt
+lint: lint-form lint-clang lint-headers lint-cppcheck lint-tidy
+
+lint-form:
+	@sh tool/form.sh $(C_FILES) $(H_FILES)
+
+lint-clang:
+	@echo "clang"
+	$V$(if $(USER_C),$(CLANG) $(LINT_FLAGS) -fsyntax-only $(USER_C))
+	$V$(if $(KERNEL_C),$(CLANG) $(LINT_KERNEL) -fsyntax-only $(KERNEL_C))
+	$V$(if $(PERS_C),$(CLANG) $(LINT_PERS) -fsyntax-only $(PERS_C))
+
+# A header compiles alone.
+lint-headers:
+	@echo "headers"
+	$Vfor h in $(filter include/%,$(H_FILES)); do \
+		echo "#include \"$$h\"" | $(CC) $(LINT_FLAGS:-Wno-unknown-warning-option=) \
+			-fsyntax-only -x c - || exit 1; \
+	done
+
+lint-cppcheck:
+	@echo "cppcheck"
+	$V$(if $(C_FILES),cppcheck -q -j2 --std=c11 --error-exitcode=1 --inline-suppr --force \
+		--max-configs=1 --enable=warning,portability --suppress=normalCheckLevelMaxBranches \
+		--suppress=missingInclude --suppress=syntaxError --suppress=nullPointerRedundantCheck \
+		-Iinclude -Ikernel -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 $(C_FILES))
+
+lint-tidy:
+	@echo "clang-tidy"
+	$V$(if $(USER_C),clang-tidy --quiet $(USER_C) -- $(LINT_FLAGS) 2>/dev/null)
+	$V$(if $(KERNEL_C),clang-tidy --quiet $(KERNEL_C) -- $(LINT_KERNEL) 2>/dev/null)
+
+fmt:
+	$Vclang-format -i $(C_FILES) $(H_FILES)
