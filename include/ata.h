@@ -114,7 +114,7 @@ void ata_fis_h2d(uint8_t fis[ATA_FIS_H2D_SIZE], const struct ata_command *c);
 int ata_fis_decode(const uint8_t *fis, size_t n, struct ata_result *out);
 /* "status 0x41 DRDY ERR, error 0x40 UNC"; the length, as snprintf's but at most size - 1. */
 int ata_error_text(uint8_t status, uint8_t error, char *buf, size_t size);
-/* The errno for it: -EIO, -EILSEQ (ICRC), -ENODATA (UNC), -ENXIO (IDNF), -ENOMEDIUM ... */
+/* 0 without ERR or DF, else -ENOMEDIUM or -EIO. */
 int ata_errno(uint8_t status, uint8_t error);
 
 /* --- lib/ata/ahci.c: what AHCI has in memory ---------------------------------------------------- */

@@ -98,15 +98,7 @@ ata_errno(uint8_t status, uint8_t error)
 {
 	if (!(status & (ATA_STATUS_ERR | ATA_STATUS_DF)))
 		return 0;
-	if (status & ATA_STATUS_DF)
-		return -EIO;
-	if (error & ATA_ERROR_ICRC)
-		return -EILSEQ;
-	if (error & ATA_ERROR_UNC)
-		return -ENODATA;
-	if (error & ATA_ERROR_IDNF)
-		return -ENXIO;
-	if (error & (ATA_ERROR_NM | ATA_ERROR_MC | ATA_ERROR_MCR))
+	if (!(status & ATA_STATUS_DF) && (error & (ATA_ERROR_NM | ATA_ERROR_MC | ATA_ERROR_MCR)))
 		return -ENOMEDIUM;
 	return -EIO;
 }

@@ -1,0 +1,743 @@
+/*
+ * The model's registers and commands; see model.h.  It follows AHCI 1.3.1, section 5, as far as a
+ * driver can see it.  One lock; the device's thread holds it while it carries out a command.
+ */
+#include "model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "../regs.h"
+#include "ata.h"
+
+enum {
+	TFD_READY = ATA_STATUS_DRDY | 0x10, TFD_NO_DEVICE = 0x7f, SPEED_GEN3 = 3 << 4,
+	ACTIVE_IPM = 1 << 8, SERR_CHANGED = 1 << 26 | 1 << 16, MODEL_SLOTS = 32,
+};
+
+static void
+lint(struct model *m, const char *what)
+{
+	m->lint++;
+	m->lint_what = what;
+}
+
+/* --- interrupts and the link ------------------------------------------------------------------ */
+
+static void
+update(struct model *m)
+{
+	for (unsigned i = 0; i < MODEL_PORTS; i++)
+		if (m->port[i].is & m->port[i].ie)
+			m->is |= 1u << i;
+	if (m->is && GHC_IE_get(m->ghc)) {
+		m->pending++;
+		pthread_cond_broadcast(&m->irq);
+	}
+}
+
+static void
+link_down(struct model_port *p)
+{
+	p->ssts = 0;
+	p->tfd = TFD_NO_DEVICE;
+	p->sig = UINT32_MAX;
+	p->hung = 0;
+}
+
+static void
+link_up(struct model_port *p)
+{
+	if (!p->disk.present || p->disk.dead) {
+		link_down(p);
+		return;
+	}
+	p->ssts = DET_PRESENT | SPEED_GEN3 | ACTIVE_IPM;
+	p->tfd = TFD_READY;
+	p->sig = SIGNATURE_ATA;
+	p->halted = false;
+	p->hung = 0;
+	p->disk.resets++;
+}
+
+static void
+link_changed(struct model_port *p)
+{
+	p->serr |= SERR_CHANGED;
+	p->is |= IS_PRCS | IS_PCS;
+}
+
+static void
+reset_all(struct model *m)
+{
+	m->ghc = GHC_AE_MASK;
+	m->is = 0;
+	for (unsigned i = 0; i < MODEL_PORTS; i++) {
+		struct model_port *p = &m->port[i];
+		struct model_disk disk = p->disk;
+
+		*p = (struct model_port){ .disk = disk };
+		link_up(p);
+	}
+}
+
+/* --- commands ------------------------------------------------------------------------------------- */
+
+static uint8_t *
+dma_at(struct model *m, uint64_t paddr, size_t n)
+{
+	uint8_t *p = (uint8_t *)(uintptr_t)paddr;
+
+	if (!m->bus_master)
+		lint(m, "DMA with bus mastering off");
+	for (unsigned i = 0; i < MODEL_DMAS; i++)
+		if (m->dma[i].p && p >= m->dma[i].p && n <= m->dma[i].n &&
+		    (size_t)(p - m->dma[i].p) <= m->dma[i].n - n)
+			return p;
+	lint(m, "DMA outside of the driver's memory");
+	return NULL;
+}
+
+/* Moves n bytes between buf and the PRDs; false if they do not have room. */
+static bool
+move(struct model *m, const uint8_t *header, uint8_t *table, uint8_t *buf, size_t n, bool to_host)
+{
+	uint32_t nprds = (uint32_t)(header[2] | header[3] << 8);
+
+	for (uint32_t i = 0; i < nprds && n; i++) {
+		uint64_t paddr;
+		uint32_t dbc;
+		size_t part;
+		uint8_t *mem;
+
+		memcpy(&paddr, table + AHCI_TABLE_PRDT + i * AHCI_PRD_SIZE, 8);
+		memcpy(&dbc, table + AHCI_TABLE_PRDT + i * AHCI_PRD_SIZE + 12, 4);
+		part = (dbc & 0x3fffff) + 1;
+		if (!(dbc & 1))
+			lint(m, "odd PRD byte count");
+		if (part > n)
+			part = n;
+		mem = dma_at(m, paddr, part);
+		if (!mem)
+			return false;
+		memcpy(to_host ? mem : buf, to_host ? buf : mem, part);
+		buf += part;
+		n -= part;
+	}
+	return !n;
+}
+
+static void
+put_word(uint8_t *page, unsigned w, uint16_t v)
+{
+	page[2 * w] = (uint8_t)v;
+	page[2 * w + 1] = (uint8_t)(v >> 8);
+}
+
+static void
+put_text(uint8_t *page, unsigned w, unsigned nwords, const char *s)
+{
+	size_t len = strlen(s);
+
+	for (unsigned i = 0; i < 2 * nwords; i++)
+		page[2 * w + (i ^ 1)] = i < len ? (uint8_t)s[i] : ' ';
+}
+
+void
+model_identify(const struct model_disk *d, uint8_t page[512])
+{
+	uint32_t lba28 = d->nsectors < ATA_LBA28_SECTORS ? (uint32_t)d->nsectors : 0xfffffff;
+	uint8_t sum = 0;
+
+	memset(page, 0, 512);
+	put_word(page, 0, 0x0040);
+	put_word(page, 1, 16383);
+	put_word(page, 3, 16);
+	put_word(page, 6, 63);
+	put_text(page, 10, 10, d->serial);
+	put_text(page, 23, 4, "1.0");
+	put_text(page, 27, 20, "Model disk");
+	put_word(page, 49, 0x0300);
+	put_word(page, 60, (uint16_t)lba28);
+	put_word(page, 61, (uint16_t)(lba28 >> 16));
+	put_word(page, 75, (uint16_t)(d->depth - 1));
+	put_word(page, 76, (uint16_t)(0x000e | (d->ncq ? 0x100 : 0)));
+	put_word(page, 82, 0x0021);
+	put_word(page, 83, (uint16_t)(0x4000 | (d->lba48 ? 0x3400 : 0x1000)));
+	put_word(page, 84, 0x4040);
+	put_word(page, 85, 0x0021);
+	for (unsigned i = 0; i < 4; i++)
+		put_word(page, 100 + i, (uint16_t)(d->nsectors >> 16 * i));
+	put_word(page, 106, d->secsize == 512 ? 0x6003 : 0x5000);
+	put_word(page, 117, (uint16_t)(d->secsize / 2));
+	put_word(page, 169, d->trim);
+	put_word(page, 217, 1);
+	page[510] = 0xa5;
+	for (unsigned i = 0; i < 511; i++)
+		sum = (uint8_t)(sum + page[i]);
+	page[511] = (uint8_t)-sum;
+}
+
+static bool
+is_queued(uint8_t opcode)
+{
+	return opcode == ATA_READ_FPDMA || opcode == ATA_WRITE_FPDMA;
+}
+
+struct decoded { uint8_t opcode; bool has_data; uint64_t lba; uint32_t n; };
+
+static struct decoded
+decode(const struct model_disk *d, const uint8_t *f)
+{
+	struct decoded c = { .opcode = f[2] };
+
+	c.lba = f[4] | (uint64_t)f[5] << 8 | (uint64_t)f[6] << 16 | (uint64_t)f[8] << 24 |
+	    (uint64_t)f[9] << 32 | (uint64_t)f[10] << 40;
+	c.n = (uint32_t)(f[12] | f[13] << 8);
+	if (is_queued(c.opcode))
+		c.n = (uint32_t)(f[3] | f[11] << 8);
+	if (c.opcode == ATA_READ_DMA || c.opcode == ATA_WRITE_DMA) {
+		c.lba = (c.lba & 0xffffff) | (uint64_t)(f[7] & 15) << 24;
+		c.n = c.n ? c.n & 0xff : 256;
+	} else if (!c.n)
+		c.n = 65536;
+	c.has_data = is_queued(c.opcode) || c.opcode == ATA_READ_DMA || c.opcode == ATA_WRITE_DMA ||
+	    c.opcode == ATA_READ_DMA_EXT || c.opcode == ATA_WRITE_DMA_EXT;
+	(void)d;
+	return c;
+}
+
+static struct model_fault *
+find_fault(struct model *m, const struct decoded *c)
+{
+	for (unsigned i = 0; i < MODEL_FAULTS; i++) {
+		struct model_fault *f = &m->fault[i];
+
+		if (!f->times || (f->opcode && f->opcode != c->opcode))
+			continue;
+		if (!f->opcode && !c->has_data)
+			continue;
+		if (f->lba != UINT64_MAX && (f->lba < c->lba || f->lba >= c->lba + c->n))
+			continue;
+		f->times--;
+		return f;
+	}
+	return NULL;
+}
+
+static void
+trim(struct model_disk *d, const uint8_t *ranges, unsigned nblocks)
+{
+	for (unsigned i = 0; i < nblocks * 64; i++) {
+		uint64_t e, lba, n;
+
+		memcpy(&e, ranges + 8 * i, 8);
+		lba = e & 0xffffffffffff;
+		n = e >> 48;
+		if (lba < d->nsectors && n <= d->nsectors - lba)
+			memset(d->data + lba * d->secsize, 0, n * d->secsize);
+	}
+	d->trims++;
+}
+
+/* False: the device aborts it. */
+static bool
+carry_out(struct model *m, struct model_disk *d, const uint8_t *header, uint8_t *table)
+{
+	struct decoded c = decode(d, table);
+	bool write = header[0] & AHCI_HEADER_WRITE;
+	uint8_t page[512];
+
+	if (c.has_data) {
+		if (c.lba >= d->nsectors || c.n > d->nsectors - c.lba)
+			return false;
+		*(write ? &d->writes : &d->reads) += 1;
+		return move(m, header, table, d->data + c.lba * d->secsize, (size_t)c.n * d->secsize,
+		    !write);
+	}
+	switch (c.opcode) {
+	case ATA_IDENTIFY:
+		model_identify(d, page);
+		return move(m, header, table, page, sizeof page, true);
+	case ATA_FLUSH:
+	case ATA_FLUSH_EXT:
+		d->flushes++;
+		return true;
+	case ATA_STANDBY_IMMEDIATE:
+		d->standbys++;
+		return true;
+	case ATA_DSM:
+		if (!d->trim || !move(m, header, table, page, sizeof page, false))
+			return false;
+		trim(d, page, 1);
+		return true;
+	}
+	return false;
+}
+
+/* --- the device's thread ------------------------------------------------------------------------------- */
+
+static void
+end_badly(struct model *m, struct model_port *p, uint32_t is, uint8_t error)
+{
+	p->tfd = TFD_READY | ATA_STATUS_ERR | (uint32_t)error << 8;
+	p->is |= is;
+	p->halted = true;
+	update(m);
+}
+
+static void
+end_well(struct model *m, struct model_port *p, uint32_t bit, bool queued, bool quietly)
+{
+	p->ci &= ~bit;
+	p->sact &= ~bit;
+	p->tfd = TFD_READY;
+	if (!quietly) {
+		p->is |= queued ? IS_SDBS : IS_DHRS;
+		update(m);
+	}
+}
+
+static void
+check_mix(struct model *m, const struct model_port *p, const uint8_t *table, unsigned slot)
+{
+	uint32_t bit = 1u << slot;
+
+	if (is_queued(table[2])) {
+		if (!(p->sact & bit))
+			lint(m, "queued command without its SACT bit");
+		if (table[12] >> 3 != slot)
+			lint(m, "tag is not the slot");
+		if (slot >= p->disk.depth || !p->disk.ncq)
+			lint(m, "more queued commands than the disk takes");
+		if (p->ci & ~p->sact)
+			lint(m, "queued and plain commands together");
+	} else if ((p->ci | p->sact) & ~bit)
+		lint(m, "a plain command beside another");
+}
+
+static void
+run_slot(struct model *m, struct model_port *p, unsigned slot)
+{
+	uint32_t bit = 1u << slot;
+	uint8_t *header = dma_at(m, ((uint64_t)p->clbu << 32 | p->clb) + slot * AHCI_HEADER_SIZE,
+	    AHCI_HEADER_SIZE);
+	struct model_fault *f;
+	struct decoded c;
+	uint8_t *table = NULL;
+	uint64_t at = 0;
+
+	if (header) {
+		memcpy(&at, header + 8, 8);
+		table = dma_at(m, at, AHCI_TABLE_PRDT);
+	}
+	if (!table) {
+		end_badly(m, p, IS_HBFS, 0);
+		return;
+	}
+	check_mix(m, p, table, slot);
+	c = decode(&p->disk, table);
+	f = find_fault(m, &c);
+	if (f && f->kind == MODEL_HANG) {
+		p->hung |= bit;
+		if (is_queued(c.opcode))
+			p->ci &= ~bit;
+	} else if (f && f->kind == MODEL_INTERFACE)
+		end_badly(m, p, IS_IFS, 0);
+	else if (f && f->kind == MODEL_FAIL)
+		end_badly(m, p, IS_TFES, f->error);
+	else if (!carry_out(m, &p->disk, header, table))
+		end_badly(m, p, IS_TFES, ATA_ERROR_ABRT);
+	else
+		end_well(m, p, bit, is_queued(c.opcode), f && f->kind == MODEL_NO_INTERRUPT);
+}
+
+/* One command of some port, queued ones in any order; false if there is none. */
+static bool
+run_one(struct model *m)
+{
+	for (unsigned i = 0; i < MODEL_PORTS; i++) {
+		struct model_port *p = &m->port[i];
+		uint32_t todo = p->ci & ~p->hung;
+		unsigned skip, n = (unsigned)__builtin_popcount(p->ci | p->sact);
+
+		if (!todo || p->halted || !CMD_ST_get(p->cmd) || !p->ssts)
+			continue;
+		if (n > p->disk.most_in_flight)
+			p->disk.most_in_flight = n;
+		m->random = m->random * 1664525 + 1013904223;
+		skip = (m->random >> 16) % (unsigned)__builtin_popcount(todo);
+		while (skip--)
+			todo &= todo - 1;
+		run_slot(m, p, (unsigned)__builtin_ctz(todo));
+		return true;
+	}
+	return false;
+}
+
+static void *
+device(void *arg)
+{
+	struct model *m = arg;
+
+	pthread_mutex_lock(&m->lock);
+	while (!m->closing) {
+		if (m->delay_us) {
+			pthread_mutex_unlock(&m->lock);
+			usleep(m->delay_us);
+			pthread_mutex_lock(&m->lock);
+		}
+		if (!run_one(m))
+			pthread_cond_wait(&m->work, &m->lock);
+	}
+	pthread_mutex_unlock(&m->lock);
+	return NULL;
+}
+
+/* --- registers ------------------------------------------------------------------------------------------- */
+
+static void
+write_cmd(struct model *m, struct model_port *p, uint32_t v)
+{
+	if (CMD_ST_get(v) && !CMD_ST_get(p->cmd)) {
+		if (!CMD_FRE_get(p->cmd))
+			lint(m, "ST without FRE");
+		if (p->tfd & (ATA_STATUS_BSY | ATA_STATUS_DRQ))
+			lint(m, "ST while the device is busy");
+	}
+	if (!CMD_ST_get(v))
+		p->ci = p->sact = 0;
+	v = CMD_CR_set(v, CMD_ST_get(v));
+	p->cmd = CMD_FR_set(v, CMD_FRE_get(v));
+}
+
+static void
+write_sctl(struct model_port *p, uint32_t v)
+{
+	uint32_t was = SCTL_DET_get(p->sctl), is = SCTL_DET_get(v);
+
+	p->sctl = v;
+	if (is == SCTL_DET_RESET) {
+		link_down(p);
+		p->ci = p->sact = 0;
+	} else if (was == SCTL_DET_RESET) {
+		link_up(p);
+		link_changed(p);
+	}
+}
+
+static void
+write_port(struct model *m, struct model_port *p, unsigned off, uint32_t v)
+{
+	switch (off) {
+	case PORT_CLB: p->clb = v; break;
+	case PORT_CLBU: p->clbu = v; break;
+	case PORT_FB: p->fb = v; break;
+	case PORT_FBU: p->fbu = v; break;
+	case PORT_IS: p->is &= ~v; break;
+	case PORT_IE: p->ie = v; break;
+	case PORT_CMD: write_cmd(m, p, v); break;
+	case PORT_SCTL: write_sctl(p, v); break;
+	case PORT_SERR:
+		p->serr &= ~v;
+		if (!(p->serr & SERR_CHANGED))
+			p->is &= ~(uint32_t)(IS_PRCS | IS_PCS);
+		break;
+	case PORT_SACT:
+		p->sact |= v;
+		break;
+	case PORT_CI:
+		if (!CMD_ST_get(p->cmd))
+			lint(m, "CI without ST");
+		if (v & p->ci)
+			lint(m, "CI bit set twice");
+		p->ci |= v;
+		pthread_cond_signal(&m->work);
+		break;
+	}
+}
+
+static uint32_t
+read_port(const struct model_port *p, unsigned off)
+{
+	switch (off) {
+	case PORT_CLB: return p->clb;
+	case PORT_CLBU: return p->clbu;
+	case PORT_FB: return p->fb;
+	case PORT_FBU: return p->fbu;
+	case PORT_IS: return p->is;
+	case PORT_IE: return p->ie;
+	case PORT_CMD: return p->cmd;
+	case PORT_TFD: return p->tfd;
+	case PORT_SIG: return p->sig;
+	case PORT_SSTS: return p->ssts;
+	case PORT_SCTL: return p->sctl;
+	case PORT_SERR: return p->serr;
+	case PORT_SACT: return p->sact;
+	case PORT_CI: return p->ci;
+	}
+	return 0;
+}
+
+static uint64_t
+bus_read(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width)
+{
+	struct model *m = d->bus_priv;
+	uint32_t v = 0;
+
+	pthread_mutex_lock(&m->lock);
+	m->accesses++;
+	if (bar != 5 || width != 4)
+		lint(m, "not a 32-bit access to ABAR");
+	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)
+		lint(m, "access outside of the registers");
+	else if (off >= HBA_PORTS)
+		v = read_port(&m->port[(off - HBA_PORTS) / HBA_PORT_SIZE], off % HBA_PORT_SIZE);
+	else if (off == HBA_CAP)
+		v = m->cap;
+	else if (off == HBA_GHC)
+		v = m->ghc;
+	else if (off == HBA_IS)
+		v = m->is;
+	else if (off == HBA_PI)
+		v = (1u << MODEL_PORTS) - 1;
+	pthread_mutex_unlock(&m->lock);
+	return v;
+}
+
+static void
+bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_t value)
+{
+	struct model *m = d->bus_priv;
+	uint32_t v = (uint32_t)value;
+
+	pthread_mutex_lock(&m->lock);
+	m->accesses++;
+	if (bar != 5 || width != 4 || !m->enabled)
+		lint(m, "not a 32-bit access to an enabled ABAR");
+	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)
+		lint(m, "access outside of the registers");
+	else if (off >= HBA_PORTS)
+		write_port(m, &m->port[(off - HBA_PORTS) / HBA_PORT_SIZE], off % HBA_PORT_SIZE, v);
+	else if (off == HBA_GHC && GHC_HR_get(v))
+		reset_all(m);
+	else if (off == HBA_GHC)
+		m->ghc = v;
+	else if (off == HBA_IS)
+		m->is &= ~v;
+	if (off == HBA_GHC || off == HBA_IS || off % HBA_PORT_SIZE == PORT_IE ||
+	    off % HBA_PORT_SIZE == PORT_SCTL)
+		update(m);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* --- the rest of the bus ------------------------------------------------------------------------------------ */
+
+static int
+bus_info(struct sip_dev *d, struct sip_pci_info *info)
+{
+	(void)d;
+	info->class = 0x010601;
+	info->vendor = 0x8086;
+	info->device = 0x2922;
+	info->bar[5].kind = SIP_BAR_MEM;
+	info->bar[5].base = 0xfebf1000;
+	info->bar[5].size = 0x1000;
+	info->irq = 10;
+	info->msi = 1;
+	info->vector = 40;
+	info->enabled = true;
+	return 0;
+}
+
+static int
+bus_command(struct sip_dev *d, const char *text)
+{
+	struct model *m = d->bus_priv;
+
+	pthread_mutex_lock(&m->lock);
+	if (strcmp(text, "enable") == 0)
+		m->enabled = true;
+	else if (strncmp(text, "busmaster ", 10) == 0)
+		m->bus_master = strcmp(text + 10, "on") == 0;
+	pthread_mutex_unlock(&m->lock);
+	return 0;
+}
+
+static int
+bus_map(struct sip_dev *d, unsigned bar, struct sip_bar *out)
+{
+	(void)d, (void)bar;
+	out->regs = NULL;
+	return 0;
+}
+
+static void
+bus_unmap(struct sip_dev *d, struct sip_bar *bar)
+{
+	(void)d, (void)bar;
+}
+
+static int
+bus_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
+{
+	struct model *m = d->bus_priv;
+	void *p;
+	int err = -ENOMEM;
+
+	if (posix_memalign(&p, align < 64 ? 64 : align, size))
+		return -ENOMEM;
+	memset(p, 0, size);
+	pthread_mutex_lock(&m->lock);
+	for (int i = 0; i < MODEL_DMAS && err; i++)
+		if (!m->dma[i].p) {
+			m->dma[i].p = p;
+			m->dma[i].n = size;
+			*out = (struct sip_dma){ p, (uintptr_t)p, size, i };
+			err = 0;
+		}
+	pthread_mutex_unlock(&m->lock);
+	if (err)
+		free(p);
+	return err;
+}
+
+static void
+bus_dma_free(struct sip_dev *d, struct sip_dma *dma)
+{
+	struct model *m = d->bus_priv;
+
+	pthread_mutex_lock(&m->lock);
+	m->dma[dma->handle].p = NULL;
+	pthread_mutex_unlock(&m->lock);
+	free(dma->vaddr);
+}
+
+static int
+bus_irq_open(struct sip_dev *d, int irq)
+{
+	(void)d;
+	return irq;
+}
+
+/* Returns now and then, since the waiting thread is ended by a signal on a real bus. */
+static int
+bus_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
+{
+	struct model *m = d->bus_priv;
+	struct timespec t;
+
+	(void)fd;
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += 5000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	pthread_mutex_lock(&m->lock);
+	if (!m->pending)
+		pthread_cond_timedwait(&m->irq, &m->lock, &t);
+	*count = m->pending;
+	*ns = 0;
+	m->pending = 0;
+	pthread_mutex_unlock(&m->lock);
+	return *count ? 0 : -EINTR;
+}
+
+static void
+bus_irq_close(struct sip_dev *d, int fd)
+{
+	(void)d, (void)fd;
+}
+
+/* --- what a test does ------------------------------------------------------------------------------------------ */
+
+void
+model_disk_make(struct model *m, unsigned port, uint64_t nsectors, uint32_t secsize, bool ncq)
+{
+	struct model_disk *d = &m->port[port].disk;
+
+	pthread_mutex_lock(&m->lock);
+	free(d->data);
+	*d = (struct model_disk){ .present = true, .ncq = ncq, .lba48 = true, .trim = true,
+		.depth = ncq ? 32 : 1, .nsectors = nsectors, .secsize = secsize };
+	d->data = calloc(nsectors, secsize);
+	snprintf(d->serial, sizeof d->serial, "SN%u", port);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void
+model_plug(struct model *m, unsigned port, const char *serial)
+{
+	struct model_port *p = &m->port[port];
+
+	pthread_mutex_lock(&m->lock);
+	p->disk.present = true;
+	snprintf(p->disk.serial, sizeof p->disk.serial, "%s", serial);
+	link_up(p);
+	link_changed(p);
+	update(m);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void
+model_unplug(struct model *m, unsigned port)
+{
+	struct model_port *p = &m->port[port];
+
+	pthread_mutex_lock(&m->lock);
+	p->disk.present = false;
+	link_down(p);
+	link_changed(p);
+	update(m);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void
+model_add_fault(struct model *m, struct model_fault f)
+{
+	pthread_mutex_lock(&m->lock);
+	for (unsigned i = 0; i < MODEL_FAULTS; i++)
+		if (!m->fault[i].times) {
+			m->fault[i] = f;
+			break;
+		}
+	pthread_mutex_unlock(&m->lock);
+}
+
+void
+model_init(struct model *m)
+{
+	memset(m, 0, sizeof *m);
+	m->bus = (struct sip_bus){
+		.info = bus_info, .command = bus_command, .map = bus_map, .unmap = bus_unmap,
+		.read = bus_read, .write = bus_write, .dma_alloc = bus_dma_alloc,
+		.dma_free = bus_dma_free, .irq_open = bus_irq_open, .irq_wait = bus_irq_wait,
+		.irq_close = bus_irq_close,
+	};
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->work, NULL);
+	pthread_cond_init(&m->irq, NULL);
+	m->cap = CAP_NP_set(0, MODEL_PORTS - 1) | CAP_NCS_set(0, MODEL_SLOTS - 1) |
+	    CAP_SNCQ_MASK | CAP_S64A_MASK;
+	m->random = 1;
+	pthread_create(&m->thread, NULL, device, m);
+}
+
+void
+model_fini(struct model *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->closing = true;
+	pthread_cond_signal(&m->work);
+	pthread_mutex_unlock(&m->lock);
+	pthread_join(m->thread, NULL);
+	for (unsigned i = 0; i < MODEL_PORTS; i++)
+		free(m->port[i].disk.data);
+	pthread_mutex_destroy(&m->lock);
+	pthread_cond_destroy(&m->work);
+	pthread_cond_destroy(&m->irq);
+}

@@ -1,0 +1,73 @@
+/*
+ * A model of an AHCI controller with its disks, at the level of registers and memory, for tests:
+ * a bus of sip.h whose device is a thread.  Disks are memory; faults are made on demand, and what
+ * the driver must not do is counted in `lint`.
+ */
+#pragma once
+#include <pthread.h>
+#include "sip.h"
+
+enum { MODEL_PORTS = 4, MODEL_FAULTS = 8, MODEL_DMAS = 256, MODEL_DELAY_NONE = 0 };
+
+enum model_fault_kind {
+	MODEL_FAIL,		/* the command ends with `error` in the task file */
+	MODEL_HANG,		/* it never ends */
+	MODEL_INTERFACE,	/* an interface fatal error instead of an answer */
+	MODEL_NO_INTERRUPT,	/* it ends, and nobody is told */
+};
+
+struct model_fault {
+	enum model_fault_kind kind;
+	unsigned times;		/* how often; 0: the entry is free */
+	uint64_t lba;		/* of a command that touches it; UINT64_MAX: any with data */
+	uint8_t error, opcode;	/* opcode 0: any */
+};
+
+struct model_disk {
+	bool present, ncq, lba48, trim;
+	unsigned depth;
+	uint64_t nsectors;
+	uint32_t secsize;
+	uint8_t *data;
+	char serial[21];
+	unsigned flushes, resets, standbys, trims;
+	uint64_t reads, writes;
+	unsigned most_in_flight;
+	bool dead;		/* COMRESET brings no link */
+};
+
+struct model_port {
+	uint32_t clb, clbu, fb, fbu, is, ie, cmd, tfd, sig, ssts, sctl, serr, sact, ci;
+	bool halted;		/* after an error, until COMRESET */
+	uint32_t hung;		/* slots of commands that never end */
+	struct model_disk disk;
+};
+
+struct model {
+	struct sip_bus bus;
+	pthread_mutex_t lock;
+	pthread_cond_t work, irq;
+	pthread_t thread;
+	bool closing;
+	uint32_t ghc, is, cap;
+	uint64_t pending;	/* interrupts not yet read */
+	struct model_port port[MODEL_PORTS];
+	struct model_fault fault[MODEL_FAULTS];
+	struct { uint8_t *p; size_t n; } dma[MODEL_DMAS];
+	bool bus_master, enabled;
+	unsigned delay_us;	/* of each command */
+	unsigned lint;
+	const char *lint_what;
+	uint64_t accesses;	/* register reads and writes */
+	uint32_t random;
+};
+
+void model_init(struct model *m);
+void model_fini(struct model *m);
+/* Before model_init's device is used, or by plug while it runs. */
+void model_disk_make(struct model *m, unsigned port, uint64_t nsectors, uint32_t secsize, bool ncq);
+void model_plug(struct model *m, unsigned port, const char *serial);
+void model_unplug(struct model *m, unsigned port);
+void model_add_fault(struct model *m, struct model_fault f);
+/* Fills an IDENTIFY page, with its checksum. */
+void model_identify(const struct model_disk *d, uint8_t page[512]);
