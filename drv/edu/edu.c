@@ -5,7 +5,7 @@
  *	attach		enable the function, map its registers, check who it is, get memory for
  *			DMA, ask for interrupts
  *	interrupt	in a thread of its own: read the cause, acknowledge it, wake who waits
- *	requests	one function for each file of its directory (files; man/4/edu)
+ *	requests	one function for each file of its directory; man/4/edu
  *	health		once a second: is the device still there?
  *	detach		quiet the device first, then give everything back
  *
@@ -72,6 +72,7 @@ attach(struct sip_server *s, struct sip_dev *d)
 	if (!e)
 		return -ENOMEM;
 	e->dev = d;
+	e->timeout_ms = EDU_TIMEOUT_MS;
 	pthread_mutex_init(&e->one, NULL);
 	sip_event_init(&e->event);
 	s->priv = d->priv = e;		/* the interrupt thread needs it from the first moment */
@@ -88,7 +89,7 @@ static void
 detach(struct sip_server *s, struct sip_dev *d)
 {
 	struct edu *e = d->priv;
-	sip_dev_busmaster(d, false);
+	sip_dev_busmaster(d, false);	/* before the memory it may write to goes */
 	s->priv = d->priv = NULL;
 	release(e);
 }
@@ -112,20 +113,19 @@ health(struct sip_server *s)
 {
 	struct edu *e = s->priv;
 	if (pthread_mutex_trylock(&e->one) != 0)
-		return 0;	/* busy: its deadline watches it */
+		return 0;		/* busy: its deadline watches it */
 	bool ok = alive(e);
 	pthread_mutex_unlock(&e->one);
 	return ok ? 0 : -EIO;
 }
 
 /* The directory: a text is asked for whole; a command comes without its newline. */
-
 static int
 wait_for(struct edu *e, uint32_t bits)
 {
-	int err = sip_event_wait(&e->event, bits, EDU_TIMEOUT_MS);
+	int err = sip_event_wait(&e->event, bits, e->timeout_ms);
 	if (err < 0)
-		os_set_errstr("no interrupt in %u ms", EDU_TIMEOUT_MS);
+		os_set_errstr("no interrupt in %u ms", e->timeout_ms);
 	return err;
 }
 

@@ -3,8 +3,7 @@
 #include "sip.h"
 
 enum {				/* BAR 0; below 0x80 in 4 bytes, above in 4 or 8 */
-	EDU_ID = 0x00,		/* major << 24 | minor << 16 | 0x00ed */
-	EDU_LIVE = 0x04,	/* gives the complement of what was written */
+	EDU_ID = 0x00, EDU_LIVE = 0x04,	/* LIVE gives the complement of what was written */
 	EDU_FACTORIAL = 0x08,
 	EDU_STATUS = 0x20,
 	EDU_IRQ_STATUS = 0x24,
@@ -31,6 +30,7 @@ struct edu {
 	pthread_mutex_t one;		/* one command at a time */
 	struct sip_event event;		/* EDU_IRQ_* that have come */
 	_Atomic uint64_t interrupts;
+	unsigned timeout_ms;
 };
 
 extern const struct sip_type edu_type;
