@@ -1,7 +1,7 @@
 /*
  * From a word as it was written to the arguments that it stands for: quotes, $VARIABLES,
- * $(commands), splitting at white space, and patterns.  While a field grows, a character that was quoted and
- * means something in a pattern has a backslash before it.
+ * $(commands), splitting at white space, and patterns.  While a field grows, a character that was
+ * quoted and means something in a pattern has a backslash before it.
  */
 #include <ctype.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 
 export CPUS=2 TIMEOUT=200
 progs=
-for f in test/prog/linux_*.c; do
+for f in test/prog/linux_*.c test/prog/posix_*.c; do
 	p=$(basename "$f" .c)
 	progs="$progs $p"
 done
@@ -48,7 +48,10 @@ tar -C "$dir" -cf "$dir/extra/tree.tar" tree
 (cd "$dir" && find ./tree -type f | LC_ALL=C sort | xargs sha256sum) > "$dir/extra/sums"
 boot
 for p in $progs; do
-	expect "$p: all right"
+	case $p in
+	posix_*) expect "$p: all right" ;;
+	esac
 done
+refuse 'FAIL '
 expect 'busybox runs' ash-function-works 'ash document HERE' 'awk 5050' 'a b c' trapped \
 	'the same sums' "$(seq 1 5000 | md5sum | cut -d' ' -f1)"

@@ -142,5 +142,5 @@ main(void)
 	faults();
 	interruption();
 	children();
-	return all_right("linux_signals");
+	return all_right("posix_signals");
 }

@@ -134,5 +134,5 @@ main(void)
 	heap();
 	CHECK(deep(4000) == 0);
 	code();
-	return all_right("linux_memory");
+	return all_right("posix_memory");
 }

@@ -147,5 +147,5 @@ main(int argc, char **argv, char **envp)
 	pipes();
 	readiness();
 	many();
-	return all_right("linux_process");
+	return all_right("posix_process");
 }

@@ -116,5 +116,5 @@ main(void)
 	names();
 	directories();
 	bad_memory();
-	return all_right("linux_files");
+	return all_right("posix_files");
 }

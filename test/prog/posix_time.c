@@ -51,5 +51,5 @@ main(void)
 		;
 	CHECK(ticks >= 5 && setitimer(ITIMER_REAL, &off, NULL) == 0);
 	CHECK(now(CLOCK_PROCESS_CPUTIME_ID) > cpu);
-	return all_right("linux_time");
+	return all_right("posix_time");
 }

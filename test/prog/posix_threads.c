@@ -118,5 +118,5 @@ main(void)
 	many();
 	/* The process ends although a thread is asleep. */
 	CHECK(pthread_create(&t, NULL, sleepy, NULL) == 0);
-	return all_right("linux_threads");
+	return all_right("posix_threads");
 }

@@ -1,0 +1,48 @@
+# A server without a capability cannot open what needs it, and is told why; one with it reaches only
+# what it was granted.
+. test/boot/lib.sh
+
+mkdir -p "$dir/extra"
+cat > "$dir/extra/probe.sh" <<'END'
+for f in /dev/mem /dev/io /dev/irq/ctl /dev/dma/alloc; do
+	if (exec 3<>$f); then echo "opened $f"; else echo "refused $f"; fi
+done
+echo poweroff > /dev/sysctl && echo "switched off" || echo "refused poweroff"
+(exec 3<>/dev/sip/clone) && echo "made a server" || echo "refused clone"
+if dd if=/dev/mem bs=4096 skip=256 count=1 of=/dev/null; then echo "read RAM"; fi
+echo "probe $1 done"
+END
+init <<'END'
+exec 3<>/dev/sip/clone
+echo name bare >&3
+echo exec /boot/bin/sh /boot/probe.sh bare >&3
+echo start >&3
+exec 3>&-
+exec 3<>/dev/sip/clone
+echo name device >&3
+echo exec /boot/bin/sh /boot/probe.sh device >&3
+echo capability device-access >&3
+echo device 0.31.2 >&3
+echo start >&3
+exec 3>&-
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	grep -q "probe bare done" /dev/sip/servers/bare/log &&
+	grep -q "probe device done" /dev/sip/servers/device/log && break
+	sleep 0.5
+done
+cat /dev/sip/servers/bare/caps
+grep -n "" /dev/sip/servers/bare/log
+echo ====
+cat /dev/sip/servers/device/caps
+cat /dev/sip/servers/device/log
+END
+boot
+console > "$dir/text"
+sed '/^====/,$d' "$dir/text" | grep -q 'opened' && fail "a server without capabilities opened a device"
+for f in /dev/mem /dev/io /dev/irq/ctl /dev/dma/alloc poweroff clone; do
+	sed '/^====/,$d' "$dir/text" | grep -q "refused $f" || fail "no word of $f"
+done
+expect 'probe bare done' 'probe device done'
+expect_re '/dev/mem: .*device-access' '/dev/irq/ctl: .*interrupt' '/dev/dma/alloc: .*dma'
+sed '1,/^====/d' "$dir/text" | grep -q 'opened /dev/mem' || fail "device-access does not open /dev/mem"
+refuse 'switched off' 'made a server' 'read RAM' 'opened /dev/irq' 'opened /dev/dma'
