@@ -33,7 +33,7 @@ struct sip_dev;
 struct sip_server_ops {
 	int (*initialize)(struct sip_server *s);	/* options are known; no device yet */
 	int (*start)(struct sip_server *s);		/* everything attached; before the first request */
-	void (*stop)(struct sip_server *s);		/* nothing is served any more; before detach */
+	void (*stop)(struct sip_server *s);		/* after initialize went well; before detach */
 	int (*health)(struct sip_server *s);		/* each second: < 0 is degraded; sets the message */
 };
 
@@ -135,6 +135,7 @@ struct sip_server {
 	unsigned ndevs;
 	int log_fd;			/* -1: standard error only */
 	int health_fd;			/* -1: not under sipd */
+	bool initialized, mounted;	/* what sip_finish has to undo */
 	atomic_bool stopping;
 };
 

@@ -35,7 +35,7 @@ common(struct sip_server *s, struct sip_option out[COMMON_MAX])
 	unsigned n = 0;
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		const char *name = all[i].name;
-		bool fs = s->type->fs, driver = s->type->driver;
+		bool driver = s->type->driver, fs = s->type->fs && s->type->fs->mount;
 		if (name && strcmp(name, "r") == 0 && !fs)
 			continue;
 		if (name && strcmp(name, "device") == 0 && !driver && !fs)
@@ -137,6 +137,12 @@ sip_parse(struct sip_server *s, int argc, char **argv)
 		int e = store(s, o, o->arg ? argv[i] : NULL);
 		if (e)
 			return e;
+	}
+	if (!s->config.name[0] || s->config.name[0] == '.' || strchr(s->config.name, '/') ||
+	    strlen(s->config.name) >= SIP_NAME_MAX) {
+		s->config.name = s->type->name;
+		sip_log(s, "-name: not a name");
+		return -EINVAL;
 	}
 	return 0;
 }

@@ -128,6 +128,7 @@ sip_start(struct sip_server *s)
 	int e = ops && ops->initialize ? ops->initialize(s) : 0;
 	if (e < 0)
 		return sip_fail(s, e, "initialize");
+	s->initialized = true;
 	e = attach_all(s);
 	if (e < 0)
 		return e;
@@ -136,6 +137,7 @@ sip_start(struct sip_server *s)
 		if (e < 0)
 			return sip_fail(s, e, "%s", s->config.device ? s->config.device : "mount");
 	}
+	s->mounted = true;
 	e = ops && ops->start ? ops->start(s) : 0;
 	return e < 0 ? sip_fail(s, e, "start") : 0;
 }
@@ -193,9 +195,9 @@ sip_finish(struct sip_server *s)
 {
 	const struct sip_type *t = s->type;
 	sip_health_end(s);
-	if (t->server && t->server->stop)
+	if (s->initialized && t->server && t->server->stop)
 		t->server->stop(s);
-	if (t->fs && t->fs->unmount) {
+	if (s->mounted && t->fs && t->fs->unmount) {
 		int e = t->fs->unmount(s);
 		if (e < 0)
 			sip_fail(s, e, "unmount");
@@ -207,6 +209,7 @@ sip_finish(struct sip_server *s)
 			t->driver->detach(s, d);
 		sip_dev_close(d);
 	}
+	s->initialized = s->mounted = false;
 	sip_set_state(s, SIP_STOPPED, NULL);
 	if (s->health_fd >= 0)
 		close(s->health_fd);
