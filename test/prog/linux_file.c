@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -219,9 +220,8 @@ static void
 bad_memory(void)
 {
 	int fd = fresh(0);
-	void *bad = (void *)16;
+	void *volatile bad = (void *)16;
 	struct iovec v = { bad, 10 };
-	struct stat *nowhere = bad;
 
 	NEED(fd >= 0);
 	CHECK(write(fd, "hello", 5) == 5);
@@ -230,7 +230,7 @@ bad_memory(void)
 	CHECK_ERR(writev(fd, &v, 1), EFAULT);
 	CHECK_ERR(open(bad, O_RDONLY), EFAULT);
 	CHECK_ERR(pipe(bad), EFAULT);
-	(void)nowhere;
+	CHECK_ERR((int)syscall(SYS_fstat, fd, bad), EFAULT);
 	close(fd);
 }
 
