@@ -96,7 +96,7 @@ struct p9_msg {
 	uint64_t gen, data_version;
 	uint8_t status;		/* Rlock */
 	struct ipc_qid qid;
-	struct p9_str name, name2;	/* name2: symlink's target, renameat's new name */
+	struct p9_str name, name2;	/* name2: symlink's and readlink's target, renameat's new name */
 	struct p9_str uname, aname;
 	struct p9_str version, ename;
 	struct p9_str client;	/* lock's client_id */
@@ -107,7 +107,7 @@ struct p9_msg {
 	struct ipc_setattr setattr;
 	struct ipc_statfs statfs;
 	struct ipc_lock lock;	/* its `client` is not used; see above */
-	const void *data;	/* read, write, readdir, readlink: `count` bytes */
+	const void *data;	/* read, write, readdir: `count` bytes */
 	struct p9_str stat;	/* Rstat, Twstat: one packed record, see p9_stat_unpack */
 };
 

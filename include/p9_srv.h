@@ -24,26 +24,30 @@
 
 struct p9_srv;
 struct p9_conn;
-struct p9_worker;
+struct p9_steps;
+struct p9_xattr;
 
 struct p9_fid {
-	/* The server's. */
-	void *aux;
+	void *aux;		/* the server's */
 
 	/* Set by the library; read-only for the server. */
 	struct ipc_qid qid;	/* as answered to attach, walk, create */
 	uint32_t uid;		/* from attach; P9_NOUID when the client told none */
-	bool is_open;
 	uint32_t flags;		/* O_* of the open, when is_open */
+	bool is_open;
 	struct p9_srv *srv;
 
 	/* The library's own. */
-	uint32_t num;
+	bool remove_on_clunk, owned;
+	_Atomic uint8_t phase;
+	_Atomic bool dir_busy;
 	_Atomic uint32_t refs;
+	uint32_t num;
+	struct p9_conn *conn;
 	struct p9_fid *parent, *next;
 	char *name;		/* as walked; NULL for a root */
-	uint8_t kind;
-	void *xattr;
+	char short_name[32];
+	struct p9_xattr *xattr;
 	uint64_t dir_offset, dir_cookie;
 };
 
@@ -63,21 +67,19 @@ struct p9_req {
 	/* The library's own. */
 	struct ipc_rep out;
 	struct p9_conn *conn;
-	struct p9_worker *worker;
-	void (*then)(struct p9_req *);
+	void (*op)(struct p9_req *);
+	bool (*then)(struct p9_req *);
 	void (*release)(void *arg);
 	void *release_arg;
-	_Atomic uint32_t state;
-	uint8_t phase_pad, dialect, wire_type, answered;
-	_Atomic uint32_t phase;
-	uint32_t nstep, nnames;
-	uint8_t *buf;		/* what came: bulk, or the whole message */
-	uint8_t *rbuf;		/* room for an answer */
+	_Atomic uint32_t state, phase;
+	_Atomic uint64_t stamp_ns;
+	uint8_t wire_type;
+	bool tagged, stable;
+	uint32_t nnames, step;
+	uint8_t *buf, *rbuf;	/* what came; room for an answer */
 	size_t buf_size, rbuf_size, rbuf_used;
-	struct p9_fid *cur, *step;
-	struct p9_plain *plain;
+	struct p9_steps *steps;
 	struct p9_req *flushers, *next;
-	uint64_t stamp_ns;
 	const char *names[P9_NAMES_MAX];
 	struct ipc_qid qids[P9_NAMES_MAX];
 	union {
@@ -97,7 +99,7 @@ struct p9_srv_ops {
 	/* Session.  attach sets r->fid->aux.  -> p9_reply_qid */
 	void (*attach)(struct p9_req *);
 	/* Makes r->newfid an auth fid, which is then read and written.  NULL: none is needed. */
-	void (*auth)(struct p9_req *);
+	void (*auth)(struct p9_req *);	/* -> p9_reply_qid */
 
 	/* r->name in the directory r->fid; sets r->newfid->aux.  -> p9_reply_qid */
 	void (*walk)(struct p9_req *);
@@ -105,7 +107,7 @@ struct p9_srv_ops {
 	 * NULL: aux is copied. */
 	int (*clone)(const struct p9_fid *from, struct p9_fid *to);
 	/* The last use of a fid is over: once for each fid whose attach, auth, walk, clone or create
-	 * succeeded.  May be NULL. */
+	 * succeeded.  Called with nothing of the server's on the stack.  May be NULL. */
 	void (*destroy)(struct p9_fid *);
 
 	/* in.flags = Linux O_*, never O_CREAT.  A directory is opened too.  -> p9_reply_open.
@@ -156,7 +158,7 @@ struct p9_srv_ops {
 
 	/* The client (or the end of its connection) wants `old` over: it should be answered soon,
 	 * as it is or with EINTR.  `old` is valid during this call, though another thread may be
-	 * answering it.  The reply to the flush waits for the answer to `old`.  May be NULL. */
+	 * answering it, and its operation may not have begun.  The reply to the flush waits for the answer to `old`.  May be NULL. */
 	void (*flush)(struct p9_req *old);
 };
 
@@ -189,8 +191,8 @@ void p9_reply_count(struct p9_req *, uint32_t count);
 /* Any memory of the server's that is valid until this call returns.  Small answers are copied,
  * large ones sent at once; nothing is copied that lies in p9_buf(r).  len is cut to in.count. */
 void p9_reply_data(struct p9_req *, const void *, size_t len);
-/* The same without a copy: the memory must stay valid until release(arg) is called, which may be
- * within this call or later, from any thread; exactly once. */
+/* The same without a copy: the memory must stay valid until release(arg) is called, exactly once:
+ * within this call, or as late as the thread's next request.  No operation may wait for it. */
 void p9_reply_held(struct p9_req *, const void *, size_t len, void (*release)(void *), void *arg);
 void p9_reply_attr(struct p9_req *, const struct ipc_attr *);
 void p9_reply_statfs(struct p9_req *, const struct ipc_statfs *);
@@ -228,7 +230,8 @@ int p9_srv_add_fd(struct p9_srv *, int fd);
 int p9_srv_port(const struct p9_srv *);
 
 struct p9_srv_stats {
-	uint64_t requests, errors, bytes_read, bytes_written;
+	uint64_t requests, bytes_read, bytes_written;
+	uint64_t errors;	/* replies; ENOENT, which is everyday, is not counted or kept */
 	uint32_t inflight, fids, conns;
 	uint64_t oldest_ns;	/* how long the oldest request has been seen waiting by these calls */
 	uint64_t last_error_ns;	/* os_time_ns of it; 0: none */

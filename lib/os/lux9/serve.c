@@ -1,0 +1,199 @@
+/*
+ * A 9P server on Lux9: requests come in place, by SYS_SERVE (lux9/ipc.h).
+ *
+ * Each worker has a request into whose members the kernel writes.  An answer that an operation
+ * gives before it returns is not sent then: the worker's next SYS_SERVE sends it and waits for
+ * the next request in one entry, into the same request.  Any other answer is sent at once, by a
+ * SYS_SERVE that receives nothing.  Data of an answer must outlive the operation for that, so
+ * small data is copied to the request's own room, and large data that is not held is sent at once.
+ *
+ * The kernel's tags are trusted: it uses none twice before its answer, flushed or not.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <os.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <lux9/calls.h>
+#include "../../9p/srv.h"
+
+#define COPY_MAX	2048		/* a second SYS_SERVE costs more than this copy */
+#define BULK		(128 * 1024)	/* bytes of a write that arrive in one request */
+#define WAKE_NS		2000000000ll	/* how late a stop may be noticed */
+
+static long
+serve(struct p9_conn *c, const struct ipc_rep *rep, struct p9_req *r, int64_t timeout_ns)
+{
+	return lux_call6(SYS_SERVE, c->fd, LUX_ARG(rep), r ? LUX_ARG(&r->in) : 0,
+		r ? LUX_ARG(r->buf) : 0, r ? LUX_ARG(r->buf_size) : 0, timeout_ns);
+}
+
+static void
+send_now(struct p9_req *r)
+{
+	struct p9_conn *c = r->conn;
+	uint32_t old = atomic_fetch_or(&r->state, REQ_ANSWERED);
+
+	serve(c, &r->out, NULL, 0);
+	p9_answered(r, old & REQ_FLUSHED);
+}
+
+/* The worker's own answer can wait for its next entry. */
+static bool
+can_wait(struct p9_req *r)
+{
+	if (r->stable || r->out.length == 0)
+		return true;
+	if (r->out.length > COPY_MAX || !p9_req_room(&r->rbuf, &r->rbuf_size, COPY_MAX))
+		return false;
+	memcpy(r->rbuf, r->out.data, r->out.length);
+	r->out.data = r->rbuf;
+	return true;
+}
+
+static void
+lux_send(struct p9_req *r)
+{
+	if (p9_self && p9_self->current == r && can_wait(r))
+		p9_self->ready = r;
+	else
+		send_now(r);
+}
+
+/* The answer of the operation that has just returned, if it can go with the next entry.  Fids are
+ * given up first, unless that destroys one, which may own the data. */
+static bool
+combine(struct p9_worker *me, struct p9_req *r)
+{
+	uint32_t alone = 1;
+
+	if (r->release || !atomic_compare_exchange_strong(&r->state, &alone, 1 | REQ_ANSWERED))
+		return false;
+	p9_release_fids(r);
+	return me->dead == NULL;
+}
+
+static void
+take(struct p9_worker *me, struct p9_req *r)
+{
+	int rc;
+
+	r->wire_type = (uint8_t)r->in.type;
+	rc = p9_req_begin(r);
+	if (rc == 0)
+		rc = r->in.type > 127 ? -EOPNOTSUPP : p9_set_bulk(r);
+	me->current = r;
+	if (rc)
+		p9_error(r, rc, NULL);
+	else
+		p9_request(r);
+	me->current = NULL;
+}
+
+static struct p9_req *
+fresh(struct p9_conn *c)
+{
+	struct p9_req *r = p9_req_new(c);
+
+	if (r && !p9_req_room(&r->buf, &r->buf_size, BULK)) {
+		p9_req_recycle(r);
+		r = NULL;
+	}
+	return r;
+}
+
+/* After an operation: what the next entry sends, or NULL; *r is the request to receive into. */
+static const struct ipc_rep *
+settle(struct p9_worker *me, struct p9_req **r)
+{
+	struct p9_req *ready = me->ready;
+	struct p9_conn *c = me->conn;
+
+	me->ready = NULL;
+	if (ready && combine(me, ready))
+		return &ready->out;
+	if (ready && (atomic_load(&ready->state) & REQ_ANSWERED)) {
+		serve(c, &ready->out, NULL, 0);
+		p9_answered(ready, false);
+	} else if (ready) {
+		send_now(ready);
+	}
+	p9_after_request(me);
+	*r = fresh(c);
+	return NULL;
+}
+
+static void *
+worker(void *arg)
+{
+	struct p9_conn *c = arg;
+	struct p9_srv_state *st = c->state;
+	struct p9_worker me = { 0 };
+	const struct ipc_rep *rep = NULL;
+	struct p9_req *r;
+	long rc;
+
+	p9_worker_begin(&me, c, st);
+	r = fresh(c);
+	while (r && !st->stopping) {
+		rc = serve(c, rep, r, WAKE_NS);
+		if (rc == 0) {
+			take(&me, r);
+			rep = settle(&me, &r);
+		} else if (rc == -ETIMEDOUT || rc == -EINTR || (rc == -EINVAL && rep)) {
+			rep = NULL;
+		} else {
+			break;
+		}
+	}
+	if (rep)
+		serve(c, rep, NULL, 0);
+	if (r)
+		p9_req_recycle(r);
+	p9_flush_all(c);
+	p9_worker_end(st);
+	p9_conn_put(c);
+	p9_thread_over(st);
+	return NULL;
+}
+
+int
+p9_os_start(struct p9_srv *srv, const char *where)
+{
+	struct p9_srv_state *st = srv->state;
+	struct p9_conn *c;
+	char path[256];
+	int fd, rc = 0, n = 0;
+
+	if ((size_t)snprintf(path, sizeof path, "/srv/%s", where) >= sizeof path ||
+	    strchr(where, '/') || strchr(where, '!'))
+		return -EINVAL;
+	fd = os_open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fd;
+	c = p9_conn_new(srv, -1);
+	if (!c) {
+		os_close(fd);
+		return -ENOMEM;
+	}
+	c->send = lux_send;
+	c->dialect = P9_2000L;
+	c->msize = P9_MSIZE_MAX;
+	c->trusted_tags = true;
+	c->fd = fd;
+	for (; n < st->nthreads && rc == 0; n++) {
+		atomic_fetch_add(&c->refs, 1);
+		rc = p9_thread(st, worker, c);
+		if (rc)
+			p9_conn_put(c);
+	}
+	p9_conn_put(c);
+	return n > 1 || rc == 0 ? 0 : rc;
+}
+
+void
+p9_os_stop(struct p9_srv_state *st)
+{
+	(void)st;	/* workers look at st->stopping when they wake */
+}
