@@ -120,8 +120,14 @@ $(TEST_LIB): $(call TEST_OBJ,$(LIB_SRC) $(OS_HOST))
 	@mkdir -p $(@D)
 	$Vrm -f $@ && ar rcs $@ $^
 test_extra = $(if $(filter drv/% fs/% net/%,$(1)),$(filter-out %_test.c %/main.c,$(wildcard $(dir $(1))*.c)))
+# The kernel's portable parts, over kernel/testing.h.
+KTEST_SRC := $(patsubst %,kernel/%.c,chan uio path devtab ns walk name fd env sysfile sysdir sysname elf dev/root dev/boot \
+	     dev/env dev/pipe dev/srv)
+$B/test/kernel/%.o: HOSTFLAGS += -iquote kernel
+$B/test/libkernel.a: $(call TEST_OBJ,$(KTEST_SRC))
+	$Vrm -f $@ && ar rcs $@ $^
 define unit_test
-$B/test/$(1:.c=): $$(call TEST_OBJ,$(1) $$(call test_extra,$(1))) $(TEST_LIB)
+$B/test/$(1:.c=): $$(call TEST_OBJ,$(1) $$(call test_extra,$(1))) $(TEST_LIB) $(if $(filter kernel/%,$(1)),$B/test/libkernel.a)
 	@mkdir -p $$(@D)
 	$V$(CC) -pthread $(SAN) -o $$@ $$^ -lcmocka
 endef
@@ -154,7 +160,7 @@ fuzzers: $(FUZZ:%=$B/fuzz/bin/%)
 KFLAGS	:= $(CSTD) $(WARN) -O2 -Iinclude -Ikernel -ffreestanding -fno-stack-protector -fno-pie -mcmodel=kernel \
 	   -mgeneral-regs-only -mno-red-zone -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
 KDEBUG	:= -DLOCK_DEBUG -fsanitize=undefined -fno-sanitize=alignment
-KLD	= -static -nostdlib -no-pie -Wl,-T,kernel/amd64/kernel.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
+KLD	= -static -nostdlib -no-pie -Wl,-T,kernel/amd64/kernel.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 # Linked twice: the second link carries the table of symbols of the first.
 define kernel_variant

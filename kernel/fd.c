@@ -222,7 +222,7 @@ set_in(struct fdtable *t, struct chan *c, int fd, bool cloexec)
 }
 
 int
-fd_set(struct chan *c, int fd, bool cloexec)
+fd_replace(struct chan *c, int fd, bool cloexec)
 {
 	return set_in(current_table(), c, fd, cloexec);
 }

@@ -6,7 +6,7 @@
 
 int fd_close(int fd);
 /* Puts c, whose reference passes also on error, at fd, closing what was there: fd. */
-int fd_set(struct chan *c, int fd, bool cloexec);
+int fd_replace(struct chan *c, int fd, bool cloexec);
 /* set < 0: only tells.  0, 1 or -EBADF. */
 int fd_cloexec(int fd, int set);
 void fdtable_get(struct fdtable *t);

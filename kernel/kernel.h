@@ -20,13 +20,27 @@ typedef uint64_t paddr_t;
 #define PAGE_MASK	(PAGE_SIZE - 1)
 
 #define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)	({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
-#define MAX(a, b)	({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
+#define CHOOSE_(a, b, op, x, y) \
+	({ __typeof__(a) x = (a); __typeof__(b) y = (b); x op y ? x : y; })
+#define CHOOSE(a, b, op, n)	CHOOSE_NAMED(a, b, op, n)
+#define CHOOSE_NAMED(a, b, op, n) CHOOSE_(a, b, op, a_##n, b_##n)
+#define MIN(a, b)	CHOOSE(a, b, <, __COUNTER__)
+#define MAX(a, b)	CHOOSE(a, b, >, __COUNTER__)
 #define ROUND_UP(x, n)	(((x) + (n) - 1) & ~((__typeof__(x))(n) - 1))
 #define ROUND_DOWN(x, n) ((x) & ~((__typeof__(x))(n) - 1))
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* a * b / c, whose result must fit. */
+static inline uint64_t
+mul_div(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t high;
+
+	__asm__("mulq %3\n\tdivq %4" : "=&a"(a), "=&d"(high) : "0"(a), "r"(b), "r"(c) : "cc");
+	return a;
+}
 
 /* A doubly linked list with a head; an unlinked node points at itself. */
 struct list {

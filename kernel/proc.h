@@ -15,11 +15,12 @@ struct request;
 enum thread_state { T_NEW, T_RUNNABLE, T_RUNNING, T_SLEEPING, T_WAKING, T_STOPPED, T_DEAD };
 
 struct thread {
-	/* Offsets 0..31 are known to amd64/switch.S. */
+	/* Offsets 0..39 are known to amd64/trap.S. */
 	uint64_t ksp;			/* saved kernel stack pointer */
 	uint8_t *kstack;		/* lowest address of the stack */
 	void *fpu;			/* FXSAVE or XSAVE area */
 	struct proc *proc;		/* NULL: a kernel thread */
+	uint32_t work;			/* WORK_*: to do before it goes back to user mode; atomic */
 
 	uint32_t state;			/* enum thread_state; atomic */
 	uint32_t on_cpu;		/* its registers are in a processor */
@@ -31,22 +32,30 @@ struct thread {
 	struct list wait;		/* in a wait queue */
 	int wake_reason;
 	bool interruptible, killable;
-	uint32_t killed;		/* it must end; atomic */
-	uint32_t noted;			/* a note waits; atomic */
+	bool in_note;			/* its handler has not come back */
 	struct list siblings;		/* proc->threads */
 	uint64_t fs_base, gs_base;
 	uint64_t cpu_ns, start_ns;
-	struct sys_regs *uregs;		/* the frame of its last entry, for /proc */
+	void (*kernel_fn)(void *);
+	void *kernel_arg;
 	struct request *request;	/* mnt.c: its request record, kept for the next */
 	struct thread *serving;		/* mnt.c */
 	char errstr[SYS_ERRSTR_MAX];
 };
+
+/* Work for a thread on its way to user mode. */
+#define WORK_RESCHED	1	/* another thread should run */
+#define WORK_NOTE	2	/* a note waits */
+#define WORK_KILL	4	/* it must end */
+#define WORK_STOP	8	/* its process is stopped */
+#define WORK_FRAME	16	/* the saved registers were changed: restore them all */
 
 #define NOTES_MAX 8
 
 struct note {
 	char text[64];
 	uint64_t address, code;
+	int tid;			/* 0: for any thread */
 };
 
 struct proc {
@@ -67,12 +76,12 @@ struct proc {
 	struct cap_set *caps;
 	struct chan *cwd;		/* under lock; take a reference */
 	uint64_t notify, upcall;	/* user addresses */
-	bool in_note;
 	struct note notes[NOTES_MAX];
 	int nnotes;
 	bool exiting, zombie, stopped;
 	struct sys_wait end;
-	struct waitq child_wait;	/* under lock */
+	struct waitq child_wait;	/* under proc.c's tree lock */
+	struct waitq gone;		/* under lock: a thread has left, or it goes on after a stop */
 	uint64_t cpu_ns;
 	uint64_t start_ns;
 	void *sip;			/* dev/sip.c: the server slot it runs for */
@@ -93,7 +102,30 @@ uint64_t time_now(void);
 uint64_t time_wall(void);
 void time_set_wall(uint64_t ns);
 
-/* sched.c */
+/*
+ * sched.c.  A thread that is asleep (T_SLEEPING) is made runnable by whoever changes its state
+ * first; `reason` is what its wait returns.  False if it was not asleep.
+ */
+bool thread_wake(struct thread *t, int reason);
+/*
+ * The current thread, whose state is T_SLEEPING, gives the processor to `next`, which the caller
+ * has claimed with thread_claim(); returns when woken.
+ */
+bool thread_claim(struct thread *t);
+void sched_handoff(struct thread *next);
+/* Makes a claimed thread runnable instead. */
+void sched_run_claimed(struct thread *t);
+/* Runs another thread; the current one is T_SLEEPING, T_STOPPED or T_DEAD. */
+void schedule(void);
+/* Adds WORK_* and makes the thread notice soon. */
+void thread_set_work(struct thread *t, uint32_t work);
+/* A new thread with a stack and one reference; runs fn(arg) in the kernel if proc is NULL. */
+struct thread *thread_new(struct proc *p, uint32_t prio);
+void thread_put(struct thread *t);
+void sched_start(struct thread *t);	/* T_NEW to runnable; takes over the reference */
+/* The registers of a thread of a process when it is in the kernel. */
+struct sys_regs *thread_regs(struct thread *t);
+
 struct sched_stats {
 	uint64_t switches, syscalls, interrupts, ipis, faults, idle_ns;
 };
@@ -125,6 +157,7 @@ uint64_t proc_memory(struct proc *p);	/* bytes of RAM of its own and shared */
 struct spawn {
 	const char *path;
 	const char *const *argv;	/* NULL-terminated */
+	const char *const *envp;	/* NULL-terminated, or NULL */
 	struct chan *fd[3];
 	struct cap_set *caps;
 	void *sip;

@@ -15,3 +15,13 @@ syscall_handler sys_open, sys_close, sys_pread, sys_pwrite, sys_seek, sys_readdi
 
 /* sysname.c */
 syscall_handler sys_bind, sys_mount, sys_unmount;
+
+/* dev/mnt.c */
+syscall_handler sys_serve;
+
+/* proc.c, exec.c, note.c, futex.c, sysproc.c, sysmem.c */
+syscall_handler sys_fork, sys_thread, sys_exit, sys_thread_exit, sys_exec, sys_wait, sys_notify,
+	sys_noted, sys_note, sys_upcall, sys_setbase, sys_sleep, sys_futex, sys_map, sys_unmap,
+	sys_protect, sys_time, sys_yield, sys_errstr, sys_seterrstr, sys_procinfo, sys_setid,
+	sys_getpid, sys_gettid;
+void futex_init(void);

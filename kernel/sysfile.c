@@ -234,7 +234,7 @@ sys_dup(const uint64_t a[6])
 		chan_put(c);
 		return fd;
 	}
-	return fd_set(c, to, cloexec);
+	return fd_replace(c, to, cloexec);
 }
 
 static int64_t

@@ -65,7 +65,10 @@ separator(char c)
 	return c == '/' || c == '\0';
 }
 
-/* "#name" of a kernel device at the start of the text: its root; the text goes on after it. */
+/*
+ * "#name" of a kernel device at the start of the text: its root, without what is mounted in it; the
+ * text goes on after it.
+ */
 static int
 start_device(struct walker *w, const struct dev *d, size_t n)
 {
@@ -82,6 +85,7 @@ start_device(struct walker *w, const struct dev *d, size_t n)
 		return err;
 	w->at = (struct place){ .c = c, .path = path_new(w->pos, n) };
 	w->pos += n;
+	w->ns = NULL;
 	return w->at.path ? 0 : -ENOMEM;
 }
 

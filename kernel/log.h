@@ -1,0 +1,10 @@
+/* The kernel's log.  log.c. */
+#pragma once
+#include "kernel.h"
+
+extern bool log_console;	/* messages also go to the serial line at once */
+
+void log_write(const char *s, size_t n);
+/* Copies the log's bytes from absolute position off, or from its oldest; returns how many. */
+size_t log_read(char *buf, size_t n, uint64_t off);
+void log_panic(void);

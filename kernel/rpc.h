@@ -1,0 +1,56 @@
+/*
+ * Requests to services: service.c.  What the mount driver uses; a server's side is SYS_SERVE.
+ */
+#pragma once
+#include <lux9/ipc.h>
+
+#include "service.h"
+
+enum request_state { REQ_IDLE, REQ_QUEUED, REQ_ACTIVE, REQ_COPYING, REQ_DONE };
+
+/*
+ * One request.  Its caller fills head and the two bulks, calls service_call(), and reads the
+ * reply.  A bulk is the current thread's memory (user) or the kernel's; kernel memory must be
+ * `kbuf`, which the request owns, or stay valid while the request is not REQ_DONE.
+ */
+struct request {
+	struct list link;		/* in the service's queue */
+	struct service *service;
+	uint32_t state;			/* enum request_state; under the service's lock */
+	struct thread *client;		/* who waits, or NULL */
+	struct as *as;			/* the client's */
+	struct ipc_req head;
+	const void *src;
+	void *dst;
+	uint32_t nsrc, ndst;
+	bool user_src, user_dst;
+	bool waiting;			/* the client waits for REQ_COPYING to end */
+	/* The reply. */
+	int32_t error;			/* 0 or a negative errno */
+	uint32_t count, got;		/* got: bytes in dst */
+	uint64_t offset;
+	struct ipc_qid qid;
+	/* Without a waiter: what is to be done when the reply comes. */
+	struct request *flushed;	/* IPC_TFLUSH: the request it ends, while that is not over */
+	struct request *flusher;	/* the flush of this one; it then keeps the tag from reuse */
+	uint32_t fid;			/* a fid that the request frees (clunk) or makes */
+	bool makes_fid;
+	void *kbuf;
+};
+
+#define NOFID UINT32_MAX
+
+/* The current thread's request, emptied; NULL if memory is short. */
+struct request *request_get(void);
+/*
+ * Sends r and waits.  0 or a negative errno (r->error), the text recorded; -EINTR after a note, when the
+ * server has been told; then r may be gone, and the fid it was to make (fid, makes_fid) is freed:
+ * callers use r only after 0.
+ */
+int service_call(struct service *s, struct request *r);
+/* Sends a clunk; nobody waits. */
+void service_clunk(struct service *s, uint32_t fid);
+uint32_t service_fid(struct service *s);	/* NOFID if there is none */
+void service_fid_free(struct service *s, uint32_t fid);
+/* The thread ends. */
+void request_free(struct thread *t);
