@@ -4,7 +4,7 @@
  *	part [-s SECTOR-SIZE] -p FILE
  *
  * A line for the table and one for each partition: number, first sector, sectors, type, UUID,
- * attributes, label; then what was refused.  Exit status 1 if something was, 2 for a wrong use.
+ * attributes, what it is (boot, container or -), label; then what was refused.  Exit status 1 if something was, 2 for a wrong use.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,10 +38,9 @@ print_part(const struct blk_part *p)
 		snprintf(type, sizeof type, "%s", p->type_uuid);
 	else
 		snprintf(type, sizeof type, "0x%02x", p->mbr_type);
-	printf("part %u %llu %llu %s %s 0x%llx%s%s%s%s\n", p->number, (unsigned long long)p->start,
+	printf("part %u %llu %llu %s %s 0x%llx %s%s%s\n", p->number, (unsigned long long)p->start,
 	    (unsigned long long)p->nsectors, type, p->uuid, (unsigned long long)p->attributes,
-	    p->container ? " container" : "", p->bootable ? " boot" : "", p->label[0] ? " " : "",
-	    p->label);
+	    p->container ? "container" : p->bootable ? "boot" : "-", p->label[0] ? " " : "", p->label);
 }
 
 static int
