@@ -20,24 +20,12 @@ status_value(int pid, const char *name)
 {
 	char path[40], text[PROC_STATUS];
 	size_t n = text_copy(path, "/proc/", sizeof(path));
-	const char *p = text;
 
 	n = text_add_number(path, n, sizeof(path), pid);
 	text_add(path, n, sizeof(path), "/status");
 	if (text_read_file(path, text, sizeof(text)) < 0)
 		return -1;
-	while (*p) {
-		const char *value = text_after(p, name);
-
-		if (value && (*value == ' ' || *value == '\t' || *value == ':')) {
-			if (*value == ':')
-				value++;
-			return text_number(&value);
-		}
-		while (*p && *p++ != '\n')
-			;
-	}
-	return -1;
+	return text_line_value(text, name);
 }
 
 int

@@ -61,32 +61,20 @@ lx_setrlimit(unsigned which, const struct rlimit64 *in)
 	return lx_prlimit64(0, which, in, NULL);
 }
 
-/* The value of the line `name value` of a text; a K or M after it is counted. */
-static uint64_t
-line_value(const char *text, const char *name)
-{
-	while (*text) {
-		const char *v = text_after(text, name);
-
-		if (v && (*v == ' ' || *v == '\t'))
-			return (uint64_t)text_number(&v);
-		while (*text && *text++ != '\n')
-			;
-	}
-	return 0;
-}
-
 long
 lx_sysinfo(struct sysinfo *out)
 {
 	char text[TEXT_SIZE];
+	int64_t total, left;
 
 	memset(out, 0, sizeof(*out));
 	out->uptime = time_now(0) / NSEC;
-	out->mem_unit = 1;
+	out->mem_unit = PAGE;
 	if (text_read_file("/dev/swap", text, sizeof(text)) > 0) {
-		out->totalram = line_value(text, "memory");
-		out->freeram = line_value(text, "free");
+		total = text_line_value(text, "pages total");
+		left = text_line_value(text, "pages free");
+		out->totalram = total > 0 ? (uint64_t)total : 0;
+		out->freeram = left > 0 ? (uint64_t)left : 0;
 	}
 	return 0;
 }

@@ -108,6 +108,8 @@ size_t text_add(char *dst, size_t at, size_t n, const char *src);
 size_t text_add_number(char *dst, size_t at, size_t n, int64_t v);
 /* Reads a decimal number, perhaps negative, at *s and moves past it; 0 if there is none. */
 int64_t text_number(const char **s);
+/* The value of the line `name value` of a text of such lines, or -1. */
+int64_t text_line_value(const char *text, const char *name);
 /* Reads a whole small file; the length without its end, or an error. */
 long text_read_file(const char *path, char *buf, size_t n);
 long text_write_file(const char *path, const char *text);

@@ -79,6 +79,20 @@ text_number(const char **s)
 	return (int64_t)(negative ? 0 - v : v);
 }
 
+int64_t
+text_line_value(const char *text, const char *name)
+{
+	while (*text) {
+		const char *v = text_after(text, name);
+
+		if (v && (*v == ' ' || *v == '\t'))
+			return text_number(&v);
+		while (*text && *text++ != '\n')
+			;
+	}
+	return -1;
+}
+
 long
 text_read_file(const char *path, char *buf, size_t n)
 {

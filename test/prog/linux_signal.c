@@ -252,7 +252,7 @@ faults(void)
 		*low = 1;
 	CHECK(count == 2 && fault_address == low);
 	if (sigsetjmp(jump, 1) == 0)
-		zero = 1 / zero;
+		zero = 10 / zero;
 	CHECK(count == 3 && last == SIGFPE && on_alt);
 	if (sigsetjmp(jump, 1) == 0)
 		__asm__ volatile("ud2");
