@@ -15,7 +15,7 @@
 #   DRY      1: print the command and do nothing
 #
 # Exits with 0 when the machine powered off, with N after `exit N` on /dev/sysctl, with 124 when
-# the time was up and with 125 when QEMU itself failed.
+# the time was up, with 125 when QEMU itself failed and with 127 after a panic.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 b=${B:-$top/build}
@@ -74,6 +74,6 @@ cat "$err" >&2
 case $rc in
 0|124|137) ;;
 1)	if grep -q '^qemu-system-x86_64: ' "$err"; then rc=125; else rc=0; fi ;;
-*)	[ $((rc % 2)) = 1 ] && [ "$rc" -lt 128 ] && rc=$(((rc - 1) / 2)) || rc=125 ;;
+*)	if [ $((rc % 2)) = 1 ]; then rc=$(((rc - 1) / 2)); else rc=125; fi ;;
 esac
 exit "$rc"
