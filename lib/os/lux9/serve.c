@@ -20,6 +20,7 @@
 
 #define COPY_MAX	2048		/* a second SYS_SERVE costs more than this copy */
 #define BULK		(128 * 1024)	/* bytes of a write that arrive in one request */
+#define RETRY_NS	10000000	/* between attempts when memory is short */
 #define WAKE_NS		2000000000ll	/* how late a stop may be noticed */
 
 static long
@@ -91,16 +92,20 @@ take(struct p9_worker *me, struct p9_req *r)
 	me->current = NULL;
 }
 
+/* A request to receive into; waits for memory, and is NULL only when the service stops. */
 static struct p9_req *
 fresh(struct p9_conn *c)
 {
-	struct p9_req *r = p9_req_new(c);
+	while (!c->state->stopping) {
+		struct p9_req *r = p9_req_new(c);
 
-	if (r && !p9_req_room(&r->buf, &r->buf_size, BULK)) {
-		p9_req_recycle(r);
-		r = NULL;
+		if (r && p9_req_room(&r->buf, &r->buf_size, BULK))
+			return r;
+		if (r)
+			p9_req_recycle(r);
+		os_sleep_ns(RETRY_NS);
 	}
-	return r;
+	return NULL;
 }
 
 /* After an operation: what the next entry sends, or NULL; *r is the request to receive into. */
