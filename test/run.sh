@@ -59,7 +59,7 @@ run_one()
 	result=$logs/$kind-$name.result
 	case $kind in
 	build)	[ "$(cat "$logs/build.rc")" = 0 ]; rc=$?
-		cp "$logs/build.log" "$log" ;;
+		grep -vE '^[A-Z]+ +[^ ]+$' "$logs/build.log" > "$log" ;;
 	unit)	timeout -k 5 120 "$(unit_path "$name")" > "$log" 2>&1 || rc=$?
 		p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$log" | tail -1)
 		f=$(grep -c '^\[  FAILED  \] [a-zA-Z_]' "$log")

@@ -12,10 +12,12 @@
 #   TIMEOUT  seconds before the machine is ended; 0: never (120)
 #   GDB      1: start stopped, gdb server on port 1234;  a path: on that Unix socket
 #   EXTRA    more arguments, split at spaces
+#   ENDS     exit: nothing but `exit N` is an end; power-off and a reset then give 126
 #   DRY      1: print the command and do nothing
 #
-# Exits with 0 when the machine powered off, with N after `exit N` on /dev/sysctl, with 124 when
-# the time was up, with 125 when QEMU itself failed and with 127 after a panic.
+# Exits with 0 when the machine powered off (or reset itself: see ENDS), with N after `exit N` on
+# /dev/sysctl, with 124 when the time was up, with 125 when QEMU itself failed and with 127 after a
+# panic.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 b=${B:-$top/build}
@@ -72,7 +74,8 @@ timeout --foreground -k 5 "${TIMEOUT:-120}" "$@" 2>"$err" || rc=$?
 cat "$err" >&2
 # isa-debug-exit turns N into 2N+1; 1 is also what QEMU says when it fails, but then with a reason.
 case $rc in
-0|124|137) ;;
+0)	[ "${ENDS:-}" != exit ] || rc=126 ;;
+124|137) rc=124 ;;
 1)	if grep -q '^qemu-system-x86_64: ' "$err"; then rc=125; else rc=0; fi ;;
 *)	if [ $((rc % 2)) = 1 ]; then rc=$(((rc - 1) / 2)); else rc=125; fi ;;
 esac

@@ -8,5 +8,5 @@ export CPUS=${CPUS:-4} DISKS="${DISKS:-$b/demo.img}"
 if [ -t 0 ] && [ -t 1 ]; then
 	TIMEOUT=${TIMEOUT:-0} exec sh tool/qemu.sh
 fi
-APPEND="init.conf=/boot/demo.conf init.end=exit ${APPEND:-}" TIMEOUT=${TIMEOUT:-120} \
+ENDS=exit APPEND="init.conf=/boot/demo.conf init.end=exit ${APPEND:-}" TIMEOUT=${TIMEOUT:-120} \
 	exec sh tool/qemu.sh < /dev/null

@@ -7,7 +7,7 @@ b=${B:-build}
 : > "$b/trace.log"
 export CPUS=${CPUS:-1} DISKS="${DISKS:-$b/demo.img}" TIMEOUT=${TIMEOUT:-120}
 export APPEND="trace=1 init.conf=/boot/demo.conf init.end=exit ${APPEND:-}"
-export EXTRA="-d guest_errors,unimp,trace:ahci_*,trace:ide_*,trace:handle_*,trace:process_ncq_* \
+export ENDS=exit EXTRA="-d guest_errors,unimp,trace:ahci_*,trace:ide_*,trace:handle_*,trace:process_ncq_* \
 -D $b/trace.log ${EXTRA:-}"
 rc=0
 sh tool/qemu.sh < /dev/null || rc=$?

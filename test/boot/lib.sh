@@ -61,11 +61,12 @@ boot()
 {
 	local want=${1:-0} rc=0
 	archive
-	INITRD=$dir/boot.tar APPEND="init.end=exit ${APPEND:-}" SERIAL=$dir/console \
+	ENDS=exit INITRD=$dir/boot.tar APPEND="init.end=exit ${APPEND:-}" SERIAL=$dir/console \
 		sh tool/qemu.sh < /dev/null || rc=$?
 	[ -s "$dir/console" ] || fail "nothing on the console (status $rc)"
 	case $rc in
 	"$want") ;;
+	126)	fail "powered off or reset itself" ;;
 	124)	fail "not ended after $TIMEOUT s" ;;
 	*)	fail "ended with $rc, not $want" ;;
 	esac
