@@ -156,14 +156,16 @@ ram_link(struct p9_req *r)
 	if (!ram_in_directory(r))
 		return;
 	pthread_rwlock_wrlock(&dir->fs->tree);
-	if (ram_is_dir(i))
+	if (ram_dir_find(dir, r->name))
+		e = -EEXIST;
+	else if (ram_is_dir(i))
 		e = -EPERM;
 	else if (!i->nlink)
 		e = -ENOENT;
 	else if (i->nlink >= RAM_LINK_MAX)
 		e = -EMLINK;
 	else
-		e = ram_dir_find(dir, r->name) ? -EEXIST : make(dir, r->name, i);
+		e = make(dir, r->name, i);
 	if (e == 0) {
 		i->nlink++;
 		ram_touch(i, false);
@@ -224,7 +226,8 @@ ram_unlink(struct p9_req *r)
 
 /* What stands at the new name may be replaced: 0, 1 when both are one file, or an errno. */
 static int
-may_replace(const struct ram_inode *i, const struct ram_inode *to, const struct ram_entry *old)
+may_replace(const struct ram_inode *from, const struct ram_inode *i, const struct ram_inode *to,
+	const struct ram_entry *old)
 {
 	if (ram_is_dir(i) && ram_dir_inside(to, i))
 		return -EINVAL;
@@ -232,6 +235,8 @@ may_replace(const struct ram_inode *i, const struct ram_inode *to, const struct 
 		return -ENOENT;
 	if (!old)
 		return 0;
+	if (ram_is_dir(old->inode) && ram_dir_inside(from, old->inode))
+		return -ENOTEMPTY;
 	if (old->inode == i)
 		return 1;
 	if (ram_is_dir(i) && !ram_is_dir(old->inode))
@@ -247,7 +252,7 @@ rename_locked(struct ram_inode *from, const char *name, struct ram_inode *to, co
 	if (!e)
 		return -ENOENT;
 	struct ram_inode *i = e->inode;
-	int err = may_replace(i, to, old);
+	int err = may_replace(from, i, to, old);
 	if (err)
 		return err < 0 ? err : 0;
 	err = ram_dir_add(to, name2, i);
