@@ -93,7 +93,8 @@ var_room(struct var *v, size_t n)
 	value = kzalloc(room);
 	if (value == NULL)
 		return -ENOMEM;
-	memcpy(value, v->value, v->length);
+	if (v->length > 0)
+		memcpy(value, v->value, v->length);
 	kfree(v->value);
 	v->value = value;
 	v->room = room;
@@ -277,6 +278,8 @@ env_write(struct env *e, uint64_t id, struct uio *u, uint64_t off)
 	struct var *v;
 	int err = -ENOENT;
 
+	if (n == 0)
+		return 0;
 	if (off > VALUE_MAX || n > VALUE_MAX - off)
 		return error(EFBIG, "env: a value of more than %d bytes", VALUE_MAX);
 	mutex_lock(&e->lock);
