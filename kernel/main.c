@@ -7,6 +7,7 @@
 #include "amd64/uart.h"
 #include "as.h"
 #include "boot.h"
+#include "dev/cons.h"
 #include "exec.h"
 #include "irq.h"
 #include "log.h"
@@ -17,6 +18,7 @@
 _Noreturn void kernel_main(uint32_t magic, paddr_t info);
 void boot_archive_set(const void *p, size_t n);
 void irq_init(void);
+void irq_pic_off(void);
 
 /* Where each kernel device is found. */
 static const struct {
@@ -92,6 +94,16 @@ first_process(void *arg)
 	first_program();
 }
 
+static void
+console_start(void)
+{
+	cons_sink[0] = uart_write;
+	if (vga_init())
+		cons_sink[1] = vga_write;
+	uart_start();
+	kbd_start();
+}
+
 void
 kernel_main(uint32_t magic, paddr_t info)
 {
@@ -105,12 +117,14 @@ kernel_main(uint32_t magic, paddr_t info)
 	cpu_init_stacks(cpu_self());
 	kprint("lux9: %lu MiB free of %lu, by %s\n", page_free_count() >> 8, page_total() >> 8,
 	       boot.loader);
+	irq_pic_off();		/* before the local APIC stops listening to it */
 	acpi_init(boot.rsdp);
 	time_init();
 	lapic_init();
 	sched_init_cpu();
 	irq_init();
 	futex_init();
+	console_start();
 	if (boot.archive != 0)
 		boot_archive_set(phys_to_virt(boot.archive), boot.archive_size);
 	smp_start();

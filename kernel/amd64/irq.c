@@ -100,8 +100,9 @@ irq_is_reserved(paddr_t pa, size_t n)
 }
 
 /* [8259A datasheet]: ICW1..ICW4, then every line masked. */
-static void
-pic_off(void)
+void irq_pic_off(void);
+void
+irq_pic_off(void)
 {
 	outb(PIC1, 0x11);
 	outb(PIC2, 0x11);
@@ -142,7 +143,6 @@ irq_init(void)
 	struct acpi_ioapic io[IOAPICS_MAX];
 	unsigned n = MIN(acpi_ioapics(io, IOAPICS_MAX), (unsigned)IOAPICS_MAX);
 
-	pic_off();
 	reserve_all();
 	for (unsigned i = 0; i < n; i++)
 		if (io[i].address != 0)

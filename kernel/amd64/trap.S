@@ -153,7 +153,7 @@ trap_common:
 9:	clac				/* a user's alignment flag must not open user memory */
 	pushq 32(%rsp)			/* rflags */
 	pushq 24(%rsp)			/* rip */
-	PUSH_GENERAL 104(%rsp)
+	PUSH_GENERAL 120(%rsp)
 	movq %rsp, %rdi
 	movq F_VECTOR(%rsp), %rsi
 	movq F_ERROR(%rsp), %rdx
@@ -173,7 +173,7 @@ trap_common:
 trap_paranoid:
 	pushq 32(%rsp)
 	pushq 24(%rsp)
-	PUSH_GENERAL 104(%rsp)
+	PUSH_GENERAL 120(%rsp)
 	cld
 	movl $0xc0000101, %ecx
 	rdmsr
