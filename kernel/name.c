@@ -31,16 +31,13 @@ name_place(struct chan *from, const char *path, enum name_what what, struct plac
 	return err;
 }
 
-/*
- * A channel of its own for the place.  One that was just walked has no path yet and is nobody
- * else's; any other is cloned.
- */
+/* A channel of its own for the place: the place's own, or a clone. */
 static int
 place_chan(struct place *p, struct chan **out)
 {
 	struct chan *c = p->c;
 
-	if (c->path == NULL)
+	if (p->fresh)
 		chan_get(c);
 	else if ((c = chan_clone(c)) == NULL)
 		return -ENOMEM;

@@ -60,6 +60,7 @@ struct place {
 	struct path *path;
 	struct mount_head *head;	/* the union or mount that c is the first member of, or NULL */
 	bool mounted;			/* c is beyond the mount point */
+	bool fresh;			/* c was made by this resolution and is nobody else's */
 };
 
 void place_put(struct place *p);

@@ -312,13 +312,30 @@ replace(struct ns *ns, struct chan *at, struct mount_head *now, struct mount_hea
 	return err;
 }
 
+/* A device's root that was not reached by a name is called "#device". */
+static int
+name_root(struct chan *c)
+{
+	char text[32];
+
+	if (c->path == NULL) {
+		int n = ksnprintf(text, sizeof(text), "#%s", c->dev->name);
+
+		c->path = path_new(text, MIN((size_t)n, sizeof(text) - 1));
+	}
+	return c->path ? 0 : -ENOMEM;
+}
+
 #define RACES_MAX 100		/* lost against other mounts on one place */
 
 int
 ns_mount(struct ns *ns, struct chan *new_, struct chan *old, unsigned flags)
 {
-	int err = -EAGAIN;
+	int err = name_root(new_);
 
+	if (err < 0)
+		return err;
+	err = -EAGAIN;
 	if ((new_->qid.type ^ old->qid.type) & QT_DIR)
 		return error(ENOTDIR, "mount: a file and a directory: %s, %s", chan_path(new_),
 			     chan_path(old));

@@ -46,7 +46,6 @@ root_chan(void)
 	if (c == NULL) {
 		if (dev_root.attach("", &c) < 0)
 			return NULL;
-		c->path = path_new("/", 1);
 		if (c->path == NULL ||
 		    !__atomic_compare_exchange_n(&root, &expected, c, false, __ATOMIC_ACQ_REL,
 						 __ATOMIC_ACQUIRE)) {
@@ -83,7 +82,7 @@ start_device(struct walker *w, const struct dev *d, size_t n)
 	err = d->attach("", &c);
 	if (err < 0)
 		return err;
-	w->at = (struct place){ .c = c, .path = path_new(w->pos, n) };
+	w->at = (struct place){ .c = c, .path = path_new(w->pos, n), .fresh = true };
 	w->pos += n;
 	w->ns = NULL;
 	return w->at.path ? 0 : -ENOMEM;
@@ -227,6 +226,7 @@ walk_through(struct walker *w)
 	chan_put(c);
 	w->at.head = h;
 	w->at.mounted = true;
+	w->at.fresh = false;
 }
 
 /* One walk, in the first member of the union that has the first name; *from is that member. */
@@ -266,7 +266,8 @@ advance(struct walker *w, const struct run *r, int n, struct chan *c, struct mou
 		return err;
 	}
 	place_put(&w->at);
-	w->at = (struct place){ .c = c, .path = p, .head = h, .mounted = h != NULL };
+	w->at = (struct place){ .c = c, .path = p, .head = h, .mounted = h != NULL,
+				.fresh = h == NULL };
 	w->pos = r->after[n - 1];
 	return 0;
 }

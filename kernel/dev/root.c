@@ -1,7 +1,7 @@
 /*
  * dev_root: the root of every name space: empty directories to mount on.  root(3)
  */
-#include "chan.h"
+#include "name.h"
 
 enum { QROOT = 0, DIR_MODE = 0040555 };
 
@@ -27,6 +27,7 @@ root_attach(const char *spec, struct chan **out)
 	if (*out == NULL)
 		return -ENOMEM;
 	(*out)->qid = (struct qid){ .path = QROOT, .type = QT_DIR };
+	(*out)->path = path_new("/", 1);
 	return 0;
 }
 
