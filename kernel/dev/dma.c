@@ -302,7 +302,11 @@ static int
 dma_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 	 struct chan **out)
 {
-	return devtab_walk(c, n, names, done, qids, out, dma_gen);
+	int r = devtab_walk(c, n, names, done, qids, out, dma_gen);
+
+	if (*out != NULL)
+		(*out)->aux = NULL;	/* an open file's own */
+	return r;
 }
 
 static int64_t

@@ -375,7 +375,11 @@ static int
 irq_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 	 struct chan **out)
 {
-	return devtab_walk(c, n, names, done, qids, out, irq_gen);
+	int r = devtab_walk(c, n, names, done, qids, out, irq_gen);
+
+	if (*out != NULL)
+		(*out)->aux = NULL;	/* an open file's own */
+	return r;
 }
 
 static int64_t

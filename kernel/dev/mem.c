@@ -32,6 +32,18 @@ mem_attach(const char *spec, struct chan **out)
 	return 0;
 }
 
+/* Only to itself: this is the whole device. */
+static int
+mem_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+	 struct chan **out)
+{
+	int r = devtab_walk(c, n, names, done, qids, out, NULL);
+
+	if (*out != NULL)
+		(*out)->aux = NULL;
+	return r;
+}
+
 static int
 mem_stat(struct chan *c, struct sys_stat *st)
 {
@@ -203,6 +215,6 @@ mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags, s
 }
 
 const struct dev dev_mem = {
-	.name = "mem", .attach = mem_attach, .open = mem_open, .read = mem_read,
+	.name = "mem", .attach = mem_attach, .walk = mem_walk, .open = mem_open, .read = mem_read,
 	.write = mem_write, .stat = mem_stat, .map = mem_map,
 };
