@@ -1,0 +1,155 @@
+# ext4fs judged by Linux: images of every kind of ext2, ext3 and ext4, served by ext4fs, are mounted
+# by Linux's own 9P client (user-mode-linux), and every name, mode, owner, size, time, link and
+# byte is compared with the tree that the image was made from.  One more image is left dirty by
+# Linux's own ext4, cut off in the middle, and must read as it does after e2fsck.
+# bound: 280
+set -u
+PATH=$PATH:/usr/sbin:/sbin
+top=$(cd "$(dirname "$0")/../.." && pwd)
+ext4fs=$(cd "$top" && cd "${B:-build}/host/bin" && pwd)/ext4fs || exit 1
+dir=${TEST_DIR:-$(mktemp -d)}
+modules=$(echo /usr/lib/uml/modules/*/kernel)
+bad=0
+
+[ "$(id -u)" = 0 ] && [ -e /dev/net/tun ] && [ -d "$modules" ] && command -v linux.uml > /dev/null && command -v busybox > /dev/null &&
+	command -v mke2fs > /dev/null || { echo "needs root, /dev/net/tun, linux.uml, busybox, e2fsprogs"; exit 77; }
+[ -x "$ext4fs" ] || { echo "no $ext4fs"; exit 1; }
+if [ "${1:-}" != inside ]; then
+	TEST_DIR=$dir exec unshare -n -m bash "$0" inside
+fi
+cd "$dir" || exit 1
+
+complain()
+{
+	echo "FAIL: $*"
+	bad=1
+}
+
+# Linux as a process; its first program is $1, a shell script, which must power off.
+uml()
+{
+	printf '#!/bin/bash\nPATH=/usr/sbin:/sbin:/usr/bin:/bin\nexec >/dev/null 2>&1\nset -x\nmount -t proc proc /proc\n' > "$dir/init.$1"
+	printf 'mount -t tmpfs tmpfs /mnt\nmkdir /mnt/out /mnt/fs\n' >> "$dir/init.$1"
+	printf 'mount -t hostfs -o %s none /mnt/out\nexec 2>/mnt/out/trace.%s\n' "$dir" "$1" >> "$dir/init.$1"
+	cat >> "$dir/init.$1"
+	printf 'sync -f /mnt/out\necho o > /proc/sysrq-trigger\nsleep 60\n' >> "$dir/init.$1"
+	chmod +x "$dir/init.$1"
+	HOME=$dir TMPDIR=$dir timeout -k 2 100 linux.uml mem=192M root=/dev/root rootfstype=hostfs rootflags=/ ro \
+		con=null con0=null,fd:1 init="$dir/init.$1" uml_dir="$dir" eth0=tuntap,tap0 \
+		> "$dir/console.$1" 2>&1 < /dev/null
+	[ -s "$dir/trace.$1" ] || complain "user-mode-linux did not come up: $(tail -1 "$dir/console.$1")"
+}
+
+make()
+{
+	name=$1
+	shift
+	"$top/tool/mkext4.sh" "$dir/tree" "$dir/$name.img" "$@" || complain "$name: no image"
+	names="$names $name"
+}
+
+# What `find` and sha256sum say about a tree, in one form for both sides.
+list()
+{
+	find . -path ./lost+found -prune -o -printf '%P|%y|%m|%U|%G|%n|%s|%Ts|%l\n' |
+		awk -F'|' -v OFS='|' '$2 == "d" { $6 = $7 = 0 } $2 !~ /[fdl]/ { $7 = 0 } $1 != ""' | LC_ALL=C sort
+	find . -path ./lost+found -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+}
+
+names=
+"$top/tool/mkext4.sh" -tree "$dir/tree" || exit 1
+make ext2 80M -t ext2
+make ext3_1k 80M -D -t ext3 -b 1024
+make ext4 80M -D -t ext4 -b 4096
+make 1k 80M -D -t ext4 -b 1024
+make 2k_plain 80M -t ext4 -b 2048 -O '^64bit,^metadata_csum,uninit_bg'
+make 64k 400M -t ext4 -b 65536
+make 16k 100M -t ext4 -b 16384
+make inline 80M -t ext4 -b 1024 -I 512 -O inline_data
+make bigalloc 80M -t ext4 -b 1024 -C 8192 -O bigalloc
+make meta_bg 80M -t ext4 -b 1024 -O 'meta_bg,^resize_inode,^flex_bg'
+make sparse2 80M -t ext4 -b 1024 -g 2048 -O 'sparse_super2,large_dir,ea_inode,metadata_csum_seed'
+make noextents 80M -t ext4 -b 1024 -I 128 -O '^extents,^64bit,^filetype'
+# mke2fs -d does not write sparse files rightly with inline data, as e2fsprogs' own tools show too
+truncate -s 80M dirty.img
+mke2fs -q -F -t ext4 -b 1024 dirty.img > mke2fs.log 2>&1 || complain "dirty: no image"
+
+uml dirty <<END
+busybox insmod $modules/drivers/block/loop.ko
+mount -o loop,data=journal /mnt/out/dirty.img /mnt/fs
+cd /mnt/fs
+mkdir d
+for i in \$(seq 300); do echo file \$i > d/file_\$i; done
+cp -r /etc/init.d d/copy
+dd if=/bin/bash of=big bs=100k
+ln d/file_7 hard
+ln -s big link
+rm d/file_1*
+sync
+sync -f /mnt/fs
+END
+debugfs -R features dirty.img 2>/dev/null | grep -q needs_recovery || complain "dirty.img is not dirty"
+cp dirty.img clean.img
+e2fsck -fy clean.img > e2fsck.log 2>&1
+[ $? -le 1 ] || complain "clean.img: e2fsck"
+
+ip link set lo up
+ip tuntap add dev tap0 mode tap && ip addr add 10.9.0.1/24 dev tap0 && ip link set tap0 up || exit 1
+port=5600
+pids=
+for name in $names dirty clean; do
+	port=$((port + 1))
+	"$ext4fs" -device "$dir/$name.img" -listen "tcp!10.9.0.1!$port" > "$dir/$name.log" 2>&1 &
+	pids="$pids $!"
+	echo "one $name $port" >> calls
+done
+trap 'kill $pids 2>/dev/null' EXIT
+
+{
+	declare -f list
+	cat <<END
+busybox insmod $modules/net/9p/9pnet.ko
+busybox insmod $modules/net/9p/9pnet_fd.ko
+busybox insmod $modules/fs/netfs/netfs.ko
+busybox insmod $modules/fs/fscache/fscache.ko
+busybox insmod $modules/fs/9p/9p.ko
+ip link set lo up
+ip addr add 10.9.0.2/24 dev eth0
+ip link set eth0 up
+one() {
+	mount -t 9p -o trans=tcp,port=\$2,version=9p2000.L,msize=65536,cache=none,aname=/ 10.9.0.1 /mnt/fs || return
+	cd /mnt/fs
+	list > /mnt/out/\$1.got
+	stat -c '%t %T %b' a/fifo >> /mnt/out/\$1.got.more
+	getfattr -d a/hello a/b/seq > /mnt/out/\$1.xattr
+	touch no 2> /mnt/out/\$1.write
+	df -P . > /mnt/out/\$1.df
+	cd /
+	umount /mnt/fs
+}
+END
+	cat calls
+} | uml read
+
+(cd tree && list > ../want && getfattr -d a/hello a/b/seq > ../want.xattr)
+[ "$(grep -c . want)" -gt 1000 ] || complain "the tree lists nothing"
+for name in $names; do
+	[ -s "$name.got" ] || { complain "$name: nothing came: $(cat "$name.log")"; continue; }
+	if [ "$name" = inline ]; then
+		grep -v a/sparse want > want.now
+		grep -v a/sparse "$name.got" > got.now
+	else
+		cp want want.now
+		cp "$name.got" got.now
+	fi
+	diff want.now got.now > diff.now || complain "$name: $(wc -l < diff.now) lines differ: $(head -4 diff.now)"
+	cmp -s want.xattr "$name.xattr" || complain "$name: attributes: $(diff want.xattr "$name.xattr" | head -3)"
+	grep -q 'Read-only file system' "$name.write" || complain "$name: write: $(cat "$name.write")"
+	[ "$(awk 'NR == 2 { print ($2 > 30000) }' "$name.df")" = 1 ] || complain "$name: $(tail -1 "$name.df")"
+done
+diff clean.got dirty.got > diff.now || complain "dirty: $(head -4 diff.now)"
+grep -q 'file_300|f' dirty.got && grep -q '^big|f' dirty.got || complain "dirty: files are missing"
+grep -q 'd/file_17|' dirty.got && complain "dirty: a removed file is there"
+grep -q 'blocks are read from its journal' dirty.log || complain "dirty: $(cat dirty.log)"
+[ $bad = 0 ] && echo "$(echo $names | wc -w) images and a dirty journal: the same through Linux's 9P client"
+exit $bad
