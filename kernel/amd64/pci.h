@@ -52,7 +52,10 @@ struct pci_func {
 	int handles[32];
 };
 
-/* Finds all functions; bus mastering of storage and network functions is off afterwards. */
+/*
+ * Finds all functions; bus mastering of storage and network functions is off afterwards.  Called
+ * when /dev/pci is attached first.
+ */
 void pci_init(void);
 unsigned pci_count(void);
 struct pci_func *pci_at(unsigned i);		/* NULL beyond the last */

@@ -36,6 +36,10 @@ static int
 pci_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
+	mutex_lock(&owner_lock);
+	if (pci_count() == 0)
+		pci_init();
+	mutex_unlock(&owner_lock);
 	*out = chan_new(&dev_pci);
 	if (*out == NULL)
 		return -ENOMEM;
