@@ -11,6 +11,7 @@
 
 #define SAVED_MIN	64	/* descriptors that a builtin's redirection puts aside */
 #define REDIRS_MAX	16
+#define STAGES_MAX	32	/* programs in a pipe */
 
 struct saved {
 	int fd, copy;
@@ -32,7 +33,7 @@ sh_child_begin(struct shell *sh, bool background)
 			close(fd);
 		}
 	}
-	sh->interactive = false;
+	sh->interactive = sh->echo_input = false;
 	sh->loops = 0;
 }
 
@@ -291,45 +292,57 @@ run_in_child(struct shell *sh, const struct node *n)
 	exit(status);
 }
 
+/* Starts the stages of a pipe: how many; negative if not all of them could be. */
 static int
-run_pipe(struct shell *sh, const struct node *n)
+start_stages(struct shell *sh, const struct node *n, pid_t *pids)
 {
-	pid_t pid, group = 0, last = -1;
-	int in = -1, fd[2] = { -1, -1 }, status;
+	int in = -1, fd[2] = { -1, -1 }, count = 0;
 	bool more = true;
 
-	for (; more; n = n->b) {
+	for (; more && count < STAGES_MAX; n = n->b) {
 		const struct node *stage = n->kind == NODE_PIPE ? n->a : n;
 
 		more = n->kind == NODE_PIPE;
 		fd[0] = fd[1] = -1;
 		if (more && pipe2(fd, O_CLOEXEC) < 0) {
-			sh_warn(sh, "pipe", strerror(errno));
+			sh_warn(sh, "pipe", NULL);
 			break;
 		}
-		pid = start(sh, group, false);
-		if (pid == 0) {
+		pids[count] = start(sh, count ? pids[0] : 0, false);
+		if (pids[count] == 0) {
 			if (in >= 0)
 				dup2(in, 0);
 			if (more)
 				dup2(fd[1], 1);
 			run_in_child(sh, stage);
 		}
-		if (!group)
-			group = pid;
 		if (in >= 0)
 			close(in);
 		if (more)
 			close(fd[1]);
 		in = fd[0];
-		last = more ? -1 : pid;
-		if (pid < 0)
+		if (pids[count++] < 0)
 			break;
 	}
 	if (in >= 0)
 		close(in);
-	status = wait_foreground(sh, last);
-	return status;
+	if (more && count == STAGES_MAX)
+		sh_warn(sh, "|", "too many programs");
+	return more ? -count : count;
+}
+
+/* Waits for all of them; the last one's status counts. */
+static int
+run_pipe(struct shell *sh, const struct node *n)
+{
+	pid_t pids[STAGES_MAX];
+	int count = start_stages(sh, n, pids), status = 1;
+
+	for (int i = 0; i < abs(count); i++)
+		status = pids[i] < 0 ? 1 : sh_wait(sh, pids[i]);
+	if (sh->interactive)
+		tcsetpgrp(0, getpgrp());
+	return count < 0 ? 1 : status;
 }
 
 static int

@@ -8,9 +8,10 @@ mkdir -p "$dir/extra"
 cp "$dir/blob" "$dir/extra/blob"
 init <<'END'
 for i in 1 2 3 4 5 6 7 8; do
-	(for k in 1 2 3 4 5; do cat /boot/blob | cat | sha256sum; done) &
+	(for k in 1 2 3 4 5; do cat /boot/blob | cat | sha256sum > /env/sum$i$k; done) &
 done
 wait
+cat /env/sum*
 cat /dev/sysstat
 END
 for n in 1 2 4 8; do

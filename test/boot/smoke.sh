@@ -4,7 +4,7 @@
 init <<'END'
 uname -a
 echo one two | cat | wc -w
-ls /boot /boot/bin
+ls -1 /boot /boot/bin
 cat /boot/init.conf | head -n 1
 x=works; echo "variable $x" $(echo substitution)
 false || echo "status $?"

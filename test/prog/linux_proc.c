@@ -263,8 +263,8 @@ main(int argc, char **argv)
 
 	if (argc > 1 && (r = be(argc, argv)) >= 0)
 		return r;
-	if (!realpath(argv[0], self)) {
-		perror(argv[0]);
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0) {
+		perror("/proc/self/exe");
 		return 1;
 	}
 	RUN_TESTS(tests);
