@@ -45,20 +45,6 @@ dirent_pack(void *buf, size_t n, uint64_t path, int64_t off, uint8_t type, const
 	return length;
 }
 
-static struct chan *
-same_dir(struct chan *c)
-{
-	struct chan *n = chan_new(c->dev);
-
-	if (n) {
-		n->qid = c->qid;
-		n->id = c->id;
-		n->aux = c->aux;
-		n->aux2 = c->aux2;
-	}
-	return n;
-}
-
 static int
 find(struct chan *c, const char *name, struct dirtab *e, char *buf, dirgen gen)
 {
@@ -77,26 +63,26 @@ int
 devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 	    struct chan **out, dirgen gen)
 {
-	struct chan *at = same_dir(c);
+	struct chan at = { .dev = c->dev, .qid = c->qid, .id = c->id, .aux = c->aux, .aux2 = c->aux2 };
 	char buf[SYS_NAME_MAX + 1];
 	struct dirtab e;
 
-	*done = 0;
 	*out = NULL;
-	if (at == NULL)
-		return -ENOMEM;
-	for (int i = 0; i < n; i++) {
-		int err = at->qid.type & QT_DIR ? find(at, names[i], &e, buf, gen) : -ENOTDIR;
+	for (*done = 0; *done < n; ++*done) {
+		int err = at.qid.type & QT_DIR ? find(&at, names[*done], &e, buf, gen) : -ENOTDIR;
 
-		if (err < 0) {
-			kfree(at);
-			return i == 0 ? err : 0;
-		}
-		at->qid = (struct qid){ .path = e.path, .type = qid_type(e.mode) };
-		qids[i] = at->qid;
-		*done = i + 1;
+		if (err < 0)
+			return *done == 0 ? err : 0;
+		at.qid = (struct qid){ .path = e.path, .type = qid_type(e.mode) };
+		qids[*done] = at.qid;
 	}
-	*out = at;
+	*out = chan_new(c->dev);
+	if (*out == NULL)
+		return -ENOMEM;
+	(*out)->qid = at.qid;
+	(*out)->id = c->id;
+	(*out)->aux = c->aux;
+	(*out)->aux2 = c->aux2;
 	return 0;
 }
 

@@ -240,7 +240,8 @@ cons_put(struct uio *u)
 		if (uio_get(u, buf, n) < 0)
 			return -EFAULT;
 		cons_write(buf, n);
-		irq_window();
+		if (u->left > 0)
+			irq_window();
 	}
 	return (int64_t)total;
 }

@@ -210,7 +210,8 @@ read_bytes(uint64_t file, struct uio *u, uint64_t off)
 		if (uio_put(u, from, n) < 0)
 			return -EFAULT;
 		done += n;
-		irq_window();
+		if (u->left > 0)
+			irq_window();
 	}
 	return (int64_t)done;
 }

@@ -18,6 +18,7 @@ struct way {
 	uint64_t in, out;	/* bytes ever written and read */
 	size_t size;		/* of the ring: a power of two; 0: not yet */
 	unsigned order;
+	size_t want;		/* the least space that a waiting writer needs */
 	bool writing, reading;
 	struct waitq readers, writers;
 };
@@ -66,6 +67,7 @@ pipe_new(struct chan *end[2])
 	for (int i = 0; i < 2; i++) {
 		waitq_init(&p->way[i].readers);
 		waitq_init(&p->way[i].writers);
+		p->way[i].want = SIZE_MAX;
 	}
 	end[0] = end_new(p, 0);
 	end[1] = end_new(p, 1);
@@ -81,6 +83,20 @@ pipe_new(struct chan *end[2])
 	return -ENOMEM;
 }
 
+static size_t
+space(const struct way *w)
+{
+	return w->size - (size_t)(w->in - w->out);
+}
+
+/* Called with the lock held. */
+static void
+wake_writers(struct way *w)
+{
+	w->want = SIZE_MAX;
+	wake_all(&w->writers);
+}
+
 static void
 pipe_close(struct chan *c)
 {
@@ -92,7 +108,7 @@ pipe_close(struct chan *c)
 	last = p->closed[1 - c->aux2];
 	for (int i = 0; i < 2; i++) {
 		wake_all(&p->way[i].readers);
-		wake_all(&p->way[i].writers);
+		wake_writers(&p->way[i]);
 	}
 	spin_unlock(&p->lock);
 	poll_notify();
@@ -161,7 +177,8 @@ pipe_read(struct chan *c, struct uio *u, uint64_t off)
 		w->reading = false;
 		if (err == 0)
 			w->out += n;
-		wake_all(&w->writers);
+		if (space(w) >= w->want)
+			wake_writers(w);
 		wake_one(&w->readers);
 	}
 	spin_unlock(&p->lock);
@@ -170,10 +187,16 @@ pipe_read(struct chan *c, struct uio *u, uint64_t off)
 	return err < 0 ? err : (int64_t)n;
 }
 
+/*
+ * The space that a write of n bytes waits for.  A long one waits for half of the ring, so that
+ * reader and writer do not take turns for every page.
+ */
 static size_t
-space(const struct way *w)
+needed(const struct chan *c, const struct way *w, size_t n)
 {
-	return w->size - (size_t)(w->in - w->out);
+	if (n <= PIPE_ATOMIC)
+		return n;
+	return c->flags & SYS_O_NONBLOCK ? 1 : MIN(n, MAX(w->size / 2, PIPE_ATOMIC));
 }
 
 /* Waits until it may write some of n bytes: how many, 0 with *err when the pipe is closed. */
@@ -189,8 +212,9 @@ writable(struct chan *c, struct way *w, size_t n, int *err)
 			*err = -ENOMEM;
 			return 0;
 		}
-		if (!w->writing && space(w) >= MIN(n, PIPE_ATOMIC))
+		if (!w->writing && space(w) >= needed(c, w, n))
 			return MIN(n, space(w));
+		w->want = MIN(w->want, needed(c, w, n));
 		*err = c->flags & SYS_O_NONBLOCK ? -EAGAIN : wait_on(&w->writers, &p->lock, FOREVER);
 		if (*err < 0)
 			return 0;
@@ -224,13 +248,16 @@ pipe_write(struct chan *c, struct uio *u, uint64_t off)
 			done += n;
 		}
 		wake_one(&w->readers);
-		wake_all(&w->writers);
-		spin_unlock(&p->lock);
-		poll_notify();
-		irq_window();
-		spin_lock(&p->lock);
+		wake_writers(w);
+		if (u->left > 0 && err == 0) {
+			spin_unlock(&p->lock);
+			poll_notify();
+			irq_window();
+			spin_lock(&p->lock);
+		}
 	}
 	spin_unlock(&p->lock);
+	poll_notify();
 	if (err == -EPIPE && done == 0)
 		proc_note(proc_current(), thread_current()->tid, "sys: pipe");
 	return done > 0 ? (int64_t)done : err;

@@ -199,7 +199,7 @@ fd_text(struct proc *p, char *buf, size_t n)
 
 		if (c == NULL)
 			continue;
-		at += ksnprintf(buf + at, n - (size_t)at, "%d %s %s %u %lu %lu %s\n", fd,
+		at += ksnprintf(buf + at, n - (size_t)at, "%d %s %s %u %lu %10lu %s\n", fd,
 				modes[c->flags & 3], c->dev->name, c->id, c->qid.path, c->offset,
 				c->path ? c->path->text : "-");
 		chan_put(c);
