@@ -4,6 +4,7 @@
 #include <p9_client.h>
 
 #define P9C_TAGS 256
+#define P9C_LIST_MAX (1 << 20)	/* answers that one directory may take */
 
 struct p9c_call {
 	pthread_cond_t woken;

@@ -304,15 +304,17 @@ p9c_list(struct p9c_file *f, int (*fn)(void *, const struct p9c_entry *), void *
 	if (plain(f))
 		return p9c_plain_list(f, fn, arg);
 	t.count = chunk(f, f->client->msize);
-	do {
+	for (int i = 0; i < P9C_LIST_MAX; i++) {
 		rc = p9c_rpc(f->client, &t, &r, &keep);
 		if (rc == 0 && r.count > t.count)
 			rc = -EPROTO;
 		if (rc == 0)
 			rc = entries(&r, &t.offset, fn, arg);
 		free(keep);
-	} while (rc == 0 && r.count);
-	return rc;
+		if (rc || r.count == 0)
+			return rc;
+	}
+	return -EPROTO;
 }
 
 int

@@ -200,19 +200,21 @@ entries(const struct p9_msg *r, int (*fn)(void *, const struct p9c_entry *), voi
 int
 p9c_plain_list(struct p9c_file *f, int (*fn)(void *, const struct p9c_entry *), void *arg)
 {
-	struct p9_msg t = { .type = P9_TREAD, .fid = f->num }, r;
+	struct p9_msg t = { .type = P9_TREAD, .fid = f->num }, r = { 0 };
 	void *keep;
 	int rc;
 
 	t.count = f->client->msize - P9_IOHDR;
-	do {
+	for (int i = 0; i < P9C_LIST_MAX; i++) {
 		rc = p9c_rpc(f->client, &t, &r, &keep);
 		if (rc == 0 && r.count > t.count)
 			rc = -EPROTO;
 		if (rc == 0)
 			rc = entries(&r, fn, arg);
 		free(keep);
+		if (rc || r.count == 0)
+			return rc;
 		t.offset += r.count;
-	} while (rc == 0 && r.count);
-	return rc;
+	}
+	return -EPROTO;
 }

@@ -9,6 +9,7 @@
 #define INT(m, wire)	{ #m, offsetof(struct p9_msg, m), P9_KINT, wire, WIDTH(m) }
 #define REC(m, k)	{ #m, offsetof(struct p9_msg, m), k, 0, 0 }
 #define STR(m)		REC(m, P9_KSTR)
+#define DATA		{ "count", offsetof(struct p9_msg, count), P9_KDATA, 4, 4 }
 #define END		{ 0 }
 #define LIST(name, ...)	static const struct p9_field name[] = { __VA_ARGS__ __VA_OPT__(,) END }
 
@@ -30,8 +31,8 @@ LIST(topen, INT(fid, 4), INT(omode, 1));
 LIST(ropen, REC(qid, P9_KQID), INT(iounit, 4));
 LIST(tcreate, INT(fid, 4), STR(name), INT(mode, 4), INT(omode, 1));
 LIST(tread, INT(fid, 4), INT(offset, 8), INT(count, 4));
-LIST(twrite, INT(fid, 4), INT(offset, 8), REC(count, P9_KDATA));
-LIST(just_data, REC(count, P9_KDATA));
+LIST(twrite, INT(fid, 4), INT(offset, 8), DATA);
+LIST(just_data, DATA);
 LIST(rstat, REC(stat, P9_KSTAT));
 LIST(twstat, INT(fid, 4), REC(stat, P9_KSTAT));
 LIST(rstatfs, INT(statfs.type, 4), INT(statfs.bsize, 4), INT(statfs.blocks, 8),
