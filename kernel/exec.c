@@ -360,19 +360,21 @@ build_vector(uint64_t *v, const struct exec_args *a, const uint64_t (*aux)[2], u
 	}
 }
 
-/* The stack, from its end downward: the strings, 16 random bytes, the vector. */
+/* The stack, from its end downward: the strings and the path, 16 random bytes, the vector. */
 static int
-build_stack(struct exec_program *prog, const struct exec_args *a, const struct image *im)
+build_stack(struct exec_program *prog, const char *path, const struct exec_args *a,
+	    const struct image *im)
 {
 	const struct proc *p = proc_current();
-	uint64_t strings = STACK_TOP - 16 - ROUND_UP(a->used, 16ul), random = strings - 16;
+	size_t npath = strlen(path) + 1;
+	uint64_t strings = STACK_TOP - 16 - ROUND_UP(a->used + npath, 16ul), random = strings - 16;
 	uint64_t bytes[2];
 	const uint64_t aux[AUX_MAX][2] = {
 		{ AT_PHDR, im->elf.phdr }, { AT_PHENT, 56 }, { AT_PHNUM, im->elf.phnum },
 		{ AT_PAGESZ, PAGE_SIZE }, { AT_BASE, 0 }, { AT_ENTRY, im->elf.entry },
 		{ AT_UID, p->uid }, { AT_EUID, p->uid }, { AT_GID, p->gid }, { AT_EGID, p->gid },
 		{ AT_HWCAP, 0 }, { AT_CLKTCK, 100 }, { AT_SECURE, 0 }, { AT_RANDOM, random },
-		{ AT_EXECFN, strings }, { AT_NULL, 0 },
+		{ AT_EXECFN, strings + a->used }, { AT_NULL, 0 },
 	};
 	size_t max = a->argc + a->envc + 3 + 2 * AUX_MAX;
 	uint64_t *v = kmalloc(max * sizeof *v);
@@ -385,6 +387,8 @@ build_stack(struct exec_program *prog, const struct exec_args *a, const struct i
 
 	prog->rsp = ROUND_DOWN(random - n * sizeof *v, 16ul);
 	err = as_copy_out(prog->as, strings, a->text, a->used);
+	if (err == 0)
+		err = as_copy_out(prog->as, strings + a->used, path, npath);
 	if (err == 0)
 		err = as_copy_out(prog->as, random, bytes, sizeof bytes);
 	if (err == 0)
@@ -434,7 +438,7 @@ exec_load(struct chan *from, const char *path, const struct exec_args *a, struct
 	if (err == 0)
 		err = as_map(out->as, &low, STACK_SIZE, &stack);
 	if (err == 0)
-		err = build_stack(out, a, im);
+		err = build_stack(out, path, a, im);
 	out->rip = pers != NULL ? pers->elf.entry : im->elf.entry;
 	program_names(out, path, a);
 	image_put(im);
