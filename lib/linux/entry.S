@@ -38,7 +38,10 @@ pers_start:
 	xor	%r10d, %r10d
 	jmp	*%r11
 
-	/* A Linux call: number in rax, arguments in rdi rsi rdx r10 r8 r9, the address at rsp. */
+	/*
+	 * A Linux call: number in rax, arguments in rdi rsi rdx r10 r8 r9, the address at rsp.
+	 * What C preserves is stored too: for clone, for signals, and for pers_fault.
+	 */
 	.globl pers_upcall
 pers_upcall:
 	mov	%rsp, %gs:T_USP
@@ -51,6 +54,12 @@ pers_upcall:
 	mov	%r10, F_R10(%rsp)
 	mov	%r8, F_R8(%rsp)
 	mov	%r9, F_R9(%rsp)
+	mov	%rbx, %gs:T_REGS+R_RBX
+	mov	%rbp, %gs:T_REGS+R_RBP
+	mov	%r12, %gs:T_REGS+R_R12
+	mov	%r13, %gs:T_REGS+R_R13
+	mov	%r14, %gs:T_REGS+R_R14
+	mov	%r15, %gs:T_REGS+R_R15
 	cmp	call_count(%rip), %rax
 	jae	1f
 	lea	call_table(%rip), %r11
@@ -76,32 +85,13 @@ pers_exit_ret:
 1:	mov	$-ENOSYS, %rax
 	jmp	pers_exit
 
-	.macro save_callee
-	mov	%rbx, %gs:T_REGS+R_RBX
-	mov	%rbp, %gs:T_REGS+R_RBP
-	mov	%r12, %gs:T_REGS+R_R12
-	mov	%r13, %gs:T_REGS+R_R13
-	mov	%r14, %gs:T_REGS+R_R14
-	mov	%r15, %gs:T_REGS+R_R15
-	.endm
-
 	/* There may be a signal to deliver: the program's registers go to the record. */
 pers_slow:
 	mov	%rax, %gs:T_REGS+R_RAX
-	save_callee
 	call	thread_save_frame
 	mov	F_NUMBER(%rsp), %rdi
 	call	signal_exit
 	jmp	pers_resume
-
-	/* clone and fork look at all the registers of the caller. */
-	.globl pers_clone, pers_fork
-pers_clone:
-	save_callee
-	jmp	lx_clone
-pers_fork:
-	save_callee
-	jmp	lx_fork
 
 	/* Goes back to the registers in the record. */
 	.globl pers_sigreturn
@@ -179,6 +169,12 @@ pers_die:
 pers_fault:
 	mov	%gs:T_KSP, %rsp
 	sub	$F_SIZE, %rsp
+	mov	%gs:T_REGS+R_RBX, %rbx
+	mov	%gs:T_REGS+R_RBP, %rbp
+	mov	%gs:T_REGS+R_R12, %r12
+	mov	%gs:T_REGS+R_R13, %r13
+	mov	%gs:T_REGS+R_R14, %r14
+	mov	%gs:T_REGS+R_R15, %r15
 	mov	$-EFAULT, %rax
 	jmp	pers_exit
 

@@ -81,11 +81,14 @@ lx_getpgrp(void)
 long
 lx_setpgid(int pid, int group)
 {
+	long r;
+
 	if (pid < 0 || group < 0)
 		return -EINVAL;
 	if (pid != 0 && pid != proc.pid)
 		return process_group(pid) ? 0 : -ESRCH;
-	return lux_call2(SYS_SETID, SYS_ID_PGRP, group ? group : proc.pid);
+	r = lux_call2(SYS_SETID, SYS_ID_PGRP, group ? group : proc.pid);
+	return r < 0 ? r : 0;
 }
 
 long

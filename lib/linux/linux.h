@@ -90,7 +90,7 @@ thread_self(void)
 void pers_upcall(void), pers_note(void), pers_exit(void), pers_exit_ret(void);
 void pers_resume(void), pers_resume_pop(void), pers_resume_ret(void), pers_die(void);
 void pers_fault(void), pers_thread(void), pers_timer(void);
-void pers_clone(void), pers_fork(void), pers_sigreturn(void);
+void pers_sigreturn(void);
 void blocking_check(void), blocking_call(void), blocking_abort(void);
 long lux_blocking(long number, long a, long b, long c, long d, long e, long f);
 void *memcpy(void *dst, const void *src, size_t n);

@@ -55,9 +55,9 @@ call_table:
 	call	__NR_sendfile, lx_sendfile
 	call	__NR_socket, lx_no_sockets
 	call	__NR_socketpair, lx_no_sockets
-	call	__NR_clone, pers_clone
-	call	__NR_fork, pers_fork
-	call	__NR_vfork, pers_fork
+	call	__NR_clone, lx_clone
+	call	__NR_fork, lx_fork
+	call	__NR_vfork, lx_fork
 	call	__NR_execve, lx_execve
 	call	__NR_exit, lx_exit
 	call	__NR_wait4, lx_wait4
