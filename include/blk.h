@@ -151,6 +151,9 @@ int blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct
     void *drive, struct blk_disk **out);
 /* It is gone for everybody at once.  The driver then ends its commands with -ENODEV. */
 void blk_remove_disk(struct blk_disk *d);
+/* A disk that is used after it may have been removed must be kept: its last reference frees it. */
+void blk_disk_get(struct blk_disk *d);
+void blk_disk_put(struct blk_disk *d);
 /* Reads the table again; partitions that are the same stay open.  Sleeps. */
 int blk_rescan(struct blk_disk *d);
 /* The end of a command: 0 or a negative errno. */

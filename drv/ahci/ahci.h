@@ -99,6 +99,7 @@ struct ahci_hba {
 	unsigned nslots, base;		/* base: of the numbers of its disks */
 	struct ahci_port port[HBA_MAX_PORTS];
 	_Atomic uint64_t now_ms;	/* as of the keeper's last tick */
+	_Atomic uint64_t ahead_ms;	/* added to the clock: a test lets time pass */
 
 	pthread_t keeper;
 	bool keeper_runs;

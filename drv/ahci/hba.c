@@ -217,7 +217,7 @@ keeper(void *arg)
 		uint64_t now = clock_ms();
 		bool tick = now >= next;
 
-		atomic_store(&h->now_ms, now);
+		atomic_store(&h->now_ms, now + atomic_load(&h->ahead_ms));
 		if (tick)
 			next = now + AHCI_TICK_MS;
 		for (unsigned i = 0; i < HBA_MAX_PORTS; i++)

@@ -96,7 +96,6 @@ blk_cycles(void)
 }
 
 /* server.c */
-void blk_disk_put(struct blk_disk *d);
 void blk_file_put(struct blk_file *f);
 uint64_t blk_cycles_to_ns(const struct blk_server *s, uint64_t cycles);
 

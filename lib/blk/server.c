@@ -51,6 +51,12 @@ blk_file_put(struct blk_file *f)
 }
 
 void
+blk_disk_get(struct blk_disk *d)
+{
+	atomic_fetch_add(&d->refs, 1);
+}
+
+void
 blk_disk_put(struct blk_disk *d)
 {
 	if (atomic_fetch_sub(&d->refs, 1) != 1)

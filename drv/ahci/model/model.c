@@ -503,7 +503,7 @@ bus_read(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width)
 	else if (off == HBA_IS)
 		v = m->is;
 	else if (off == HBA_PI)
-		v = (1u << MODEL_PORTS) - 1;
+		v = m->pi;
 	pthread_mutex_unlock(&m->lock);
 	return v;
 }
@@ -723,6 +723,7 @@ model_init(struct model *m)
 	pthread_cond_init(&m->irq, NULL);
 	m->cap = CAP_NP_set(0, MODEL_PORTS - 1) | CAP_NCS_set(0, MODEL_SLOTS - 1) |
 	    CAP_SNCQ_MASK | CAP_S64A_MASK;
+	m->pi = (1u << MODEL_PORTS) - 1;
 	m->random = 1;
 	pthread_create(&m->thread, NULL, device, m);
 }

@@ -49,7 +49,7 @@ struct model {
 	pthread_cond_t work, irq;
 	pthread_t thread;
 	bool closing;
-	uint32_t ghc, is, cap;
+	uint32_t ghc, is, cap, pi;	/* cap, pi: a test may change them before attaching */
 	uint64_t pending;	/* interrupts not yet read */
 	struct model_port port[MODEL_PORTS];
 	struct model_fault fault[MODEL_FAULTS];
