@@ -26,7 +26,7 @@ serial=${SERIAL:-stdio}
 
 set -- -machine q35,accel=tcg -cpu qemu64,+smap,+smep,+umip,+fsgsbase,+pdpe1gb,+rdtscp \
 	-smp "${CPUS:-1}" -m "${MEM:-512M}" -nodefaults -no-user-config -display none \
-	-no-reboot -nic none -device isa-debug-exit,iobase=0xf4,iosize=0x04 -device edu "$@"
+	-no-reboot -nic none -device isa-debug-exit,iobase=0xf4,iosize=0x04 -device edu,dma_mask=0xffffffff "$@"
 case $serial in
 stdio)	if [ -t 0 ]; then
 		set -- "$@" -chardev stdio,id=con,mux=on,signal=off -serial chardev:con \
