@@ -106,6 +106,7 @@ static void
 read_one(struct p9_client *c)
 {
 	uint8_t *buf = NULL;
+	struct p9c_call *call;
 	size_t size = 0;
 	unsigned tag;
 	int rc;
@@ -122,14 +123,19 @@ read_one(struct p9_client *c)
 	tag = (unsigned)(buf[5] | buf[6] << 8);
 	if (tag == P9_NOTAG)
 		tag = 0;		/* Rversion: the only call there is */
-	if (tag >= P9C_TAGS || !c->calls[tag] || c->calls[tag]->buf) {
+	call = tag < P9C_TAGS ? c->calls[tag] : NULL;
+	if (c->error || !call || call->buf) {
 		free(buf);
 		fail_all(c, -EPROTO);
 		return;
 	}
-	c->calls[tag]->buf = buf;
-	c->calls[tag]->size = size;
-	pthread_cond_signal(&c->calls[tag]->woken);
+	call->buf = buf;
+	call->size = size;
+	pthread_cond_signal(&call->woken);
+	if (call->flush_of) {		/* which stays until this, or until an error */
+		call->flush_of->flushed = true;
+		pthread_cond_signal(&call->flush_of->woken);
+	}
 }
 
 /* A tag for the call; -errno if the connection has failed. */
@@ -153,12 +159,10 @@ enter(struct p9_client *c, struct p9c_call *call)
 	return 0;
 }
 
+/* Wakes one that waits for an answer, to read. */
 static void
-leave(struct p9_client *c, struct p9c_call *call)
+pass_on(struct p9_client *c)
 {
-	c->calls[call->tag] = NULL;
-	pthread_cond_signal(&c->tag_free);
-	pthread_cond_destroy(&call->woken);
 	if (c->reading)
 		return;
 	for (unsigned i = 0; i < P9C_TAGS; i++) {
@@ -167,6 +171,15 @@ leave(struct p9_client *c, struct p9c_call *call)
 			return;
 		}
 	}
+}
+
+static void
+leave(struct p9_client *c, struct p9c_call *call)
+{
+	c->calls[call->tag] = NULL;
+	pthread_cond_signal(&c->tag_free);
+	pthread_cond_destroy(&call->woken);
+	pass_on(c);
 }
 
 static int
@@ -271,18 +284,18 @@ begin(struct p9_client *c, struct p9c_call *call, struct p9c_cancel *token)
 	return rc;
 }
 
-static int rpc(struct p9_client *, struct p9_msg *, struct p9_msg *, void **,
+static int rpc(struct p9_client *, struct p9_msg *, struct p9_msg *, struct p9c_call *,
 	struct p9c_cancel *);
 
 /* Flushes a call that is marked as `flushing`, which keeps its tag in use; c->lock is not held. */
 static void
-flush(struct p9_client *c, unsigned tag)
+flush(struct p9_client *c, struct p9c_call *call, unsigned tag)
 {
 	struct p9_msg t = { .type = P9_TFLUSH, .oldtag = (uint16_t)tag }, r;
-	void *keep;
+	struct p9c_call own = { .flush_of = call };
 
-	rpc(c, &t, &r, &keep, NULL);
-	free(keep);
+	rpc(c, &t, &r, &own, NULL);
+	free(own.buf);
 }
 
 /* The call has been sent, so that it can be flushed: now by the token, or here if the token was
@@ -295,54 +308,50 @@ sent(struct p9_client *c, struct p9c_call *call, struct p9c_cancel *token)
 		return;
 	}
 	pthread_mutex_unlock(&c->lock);
-	flush(c, call->tag);
+	flush(c, call, call->tag);
 	pthread_mutex_lock(&c->lock);
-	call->flushed = true;
 }
 
+/* The answer, if there is one, is in call->buf; the caller frees it. */
 static int
-rpc(struct p9_client *c, struct p9_msg *t, struct p9_msg *r, void **keep,
+rpc(struct p9_client *c, struct p9_msg *t, struct p9_msg *r, struct p9c_call *call,
 	struct p9c_cancel *token)
 {
-	struct p9c_call call = { 0 };
 	int rc;
 
-	*keep = NULL;
 	pthread_mutex_lock(&c->lock);
-	rc = begin(c, &call, token);
+	rc = begin(c, call, token);
 	pthread_mutex_unlock(&c->lock);
 	if (rc)
 		return rc;
-	rc = send_call(c, t, call.tag);
+	rc = send_call(c, t, call->tag);
 	pthread_mutex_lock(&c->lock);
 	if (rc == 0 && token)
-		sent(c, &call, token);
+		sent(c, call, token);
 	if (rc == 0)
-		rc = wait_call(c, &call);
-	while (call.flushing && !c->error && !call.flushed) {
-		if (c->reading)		/* its tag is in use until the flush is answered */
-			pthread_cond_wait(&call.woken, &c->lock);
-		else
-			read_one(c);
+		rc = wait_call(c, call);
+	while (call->flushing && !call->flushed && !c->error) {
+		pass_on(c);		/* the tag is in use until the flush is answered */
+		pthread_cond_wait(&call->woken, &c->lock);
 	}
 	if (token) {
 		token->call = NULL;
 		token->wanted = false;
 	}
-	leave(c, &call);
+	leave(c, call);
 	pthread_mutex_unlock(&c->lock);
-	if (rc == 0)
-		rc = judge(c, &call, t, r);
-	*keep = call.buf;
-	return rc;
+	return rc ? rc : judge(c, call, t, r);
 }
 
 int
 p9c_rpc(struct p9_client *c, struct p9_msg *t, struct p9_msg *r, void **keep)
 {
 	struct p9c_cancel *token = cancel_token;
+	struct p9c_call call = { 0 };
+	int rc = rpc(c, t, r, &call, token && token->client == c ? token : NULL);
 
-	return rpc(c, t, r, keep, token && token->client == c ? token : NULL);
+	*keep = call.buf;
+	return rc;
 }
 
 int
@@ -382,13 +391,7 @@ p9c_cancel(struct p9c_cancel *token)
 	pthread_mutex_unlock(&c->lock);
 	if (!call)
 		return;
-	flush(c, tag);
-	pthread_mutex_lock(&c->lock);
-	if (token->call == call) {	/* else the connection failed, and the call is gone */
-		call->flushed = true;
-		pthread_cond_signal(&call->woken);
-	}
-	pthread_mutex_unlock(&c->lock);
+	flush(c, call, tag);
 }
 
 static int

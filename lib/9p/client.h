@@ -10,6 +10,7 @@ struct p9c_call {
 	pthread_cond_t woken;
 	uint16_t tag;
 	bool flushing, flushed;
+	struct p9c_call *flush_of;	/* for a flush: of which */
 	uint8_t *buf;		/* the answer */
 	size_t size;
 };
