@@ -258,6 +258,8 @@ ext4_dir_lookup(struct ext4_inode *dir, const char *name, size_t n, uint32_t *in
 		r = ext4_htree_lookup(dir, name, n, ino);
 	else
 		r = -ENOTSUP;
+	if (r == -ENOENT && dir->fs->opt.nocheck && !(dir->flags & FL_INLINE_DATA))
+		r = -ENOTSUP;		/* the index may be what is damaged */
 	if (r == -ENOTSUP)
 		r = linear_lookup(dir, name, n, ino);
 	if (r == -ENOENT)
