@@ -19,7 +19,7 @@
 enum {
 	QROOT, QCONS, QTTY, QCONSCTL, QKMSG, QTIME, QRANDOM, QURANDOM, QNULL, QZERO, QFULL,
 	QSYSSTAT, QSWAP, QCMDLINE, QDRIVERS, QSYSCTL, QUSER, QHOSTNAME, QMEM, QIO, QIRQ, QDMA,
-	QPCI, QSIP, QSD,
+	QPCI, QSIP, QSD, QEDU,
 };
 enum { DIRECTORY = 0040555, DEVICE = 0020666, READ = 0100444, BOTH = 0100666 };
 
@@ -35,7 +35,7 @@ static const struct dirtab files[] = {
 	{ "hostname", QHOSTNAME, BOTH, 0 }, { "mem", QMEM, BOTH, 0 }, { "io", QIO, BOTH, 0 },
 	{ "irq", QIRQ, DIRECTORY, 0 }, { "dma", QDMA, DIRECTORY, 0 },
 	{ "pci", QPCI, DIRECTORY, 0 }, { "sip", QSIP, DIRECTORY, 0 },
-	{ "sd", QSD, DIRECTORY, 0 },
+	{ "sd", QSD, DIRECTORY, 0 }, { "edu", QEDU, DIRECTORY, 0 },
 };
 
 static struct spinlock name_lock = SPINLOCK("hostname");
