@@ -63,7 +63,8 @@ int
 devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 	    struct chan **out, dirgen gen)
 {
-	struct chan at = { .dev = c->dev, .qid = c->qid, .id = c->id, .aux = c->aux, .aux2 = c->aux2 };
+	struct chan at = { .dev = c->dev, .qid = c->qid, .id = c->id, .aux = c->aux,
+			   .aux2 = c->aux2 };
 	char buf[SYS_NAME_MAX + 1];
 	struct dirtab e;
 

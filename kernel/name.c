@@ -198,6 +198,7 @@ int
 name_lookup(struct chan *from, const char *path, enum name_what what, uint32_t flags,
 	    uint32_t mode, struct chan **out)
 {
+	enum name_what how;
 	struct place p;
 	struct chan *c;
 	int err = bad_path(path);
@@ -206,10 +207,10 @@ name_lookup(struct chan *from, const char *path, enum name_what what, uint32_t f
 		return err;
 	if (what == NAME_CREATE)
 		return open_or_create(from, path, flags, mode, out);
+	how = what;
 	if (what == NAME_OPEN)
-		err = name_place(from, path, flags & SYS_O_NOFOLLOW ? NAME_NOFOLLOW : NAME_WALK, &p);
-	else
-		err = name_place(from, path, what, &p);
+		how = flags & SYS_O_NOFOLLOW ? NAME_NOFOLLOW : NAME_WALK;
+	err = name_place(from, path, how, &p);
 	if (err < 0)
 		return err;
 	err = place_chan(&p, &c);

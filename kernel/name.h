@@ -58,7 +58,7 @@ struct ns *ns_current(void);
 struct place {
 	struct chan *c;
 	struct path *path;
-	struct mount_head *head;	/* the union or mount that c is the first member of, or NULL */
+	struct mount_head *head;	/* the mount that c is the first member of, or NULL */
 	bool mounted;			/* c is beyond the mount point */
 	bool fresh;			/* c was made by this resolution and is nobody else's */
 };

@@ -464,7 +464,8 @@ test_srv(void **state)
 static void
 test_srv_mode(void **state)
 {
-	int fd = (int)CALL(sys_open, (uint64_t)SYS_CWD, u("#srv/own"), SYS_O_CREAT | SYS_O_RDWR, 0600);
+	int fd = (int)CALL(sys_open, (uint64_t)SYS_CWD, u("#srv/own"), SYS_O_CREAT | SYS_O_RDWR,
+			   0600);
 
 	(void)state;
 	test_proc.uid = 5;

@@ -239,10 +239,10 @@ head_without(const struct mount_head *now, const struct chan *gone, int *err)
 		return NULL;
 	for (int i = 0; i < now->n; i++) {
 		const struct mount_member *m = &now->member[i];
-		bool is = same_place(m->to, gone) ||
-			  (m->flags & MOUNT_SERVER && strcmp(chan_path(m->to), chan_path(gone)) == 0);
+		bool by_name = m->flags & MOUNT_SERVER &&
+			       strcmp(chan_path(m->to), chan_path(gone)) == 0;
 
-		if (is)
+		if (by_name || same_place(m->to, gone))
 			removed++;
 		else
 			head_add(h, m->to, m->flags);

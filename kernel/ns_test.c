@@ -768,7 +768,8 @@ test_copy_and_text(void **state)
 	n = ns_text(mine, &text);
 	assert_int_equal(n, (int64_t)strnlen(text, (size_t)n));
 	text[n] = '\0';
-	assert_string_equal(text, "mount /srv/x /root\nbind -bc /root/a /mnt\nbind -a /root/a/b /mnt\n");
+	assert_string_equal(text, "mount /srv/x /root\nbind -bc /root/a /mnt\n"
+			    "bind -a /root/a/b /mnt\n");
 	kfree(text);
 	ns_put(copy);
 }

@@ -14,7 +14,10 @@
 #define POLLNVAL	32
 
 void poll_notify(void);
-/* Reads the count of changes; poll_wait sleeps until it is no longer `seen`: 0, -EINTR, -ETIMEDOUT. */
+/*
+ * Gives the count of changes; poll_wait sleeps until it is no longer `seen`: 0, -EINTR,
+ * -ETIMEDOUT.
+ */
 uint64_t poll_begin(void);
 int poll_wait(uint64_t seen, uint64_t deadline);
 void poll_end(void);

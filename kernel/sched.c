@@ -539,6 +539,7 @@ void
 sched_stats(unsigned cpu, struct sched_stats *out)
 {
 	*out = cpus[cpu].stats;
+	out->syscalls = cpus[cpu].syscalls;
 	out->idle_ns = mul_div(out->idle_ns, 1000000000u, time_tsc_hz());
 }
 

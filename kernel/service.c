@@ -205,7 +205,7 @@ request_done(struct service *s, struct request *r, struct request **orphan)
 	return t;
 }
 
-/* Ends every request of a service that has died. */
+/* Ends every request of a service that has died, but for those that a server is about to end. */
 static void
 fail_all(struct service *s)
 {
@@ -214,8 +214,9 @@ fail_all(struct service *s)
 		struct thread *t;
 
 		spin_lock(&s->lock);
-		for (uint32_t i = 0; i < s->tags.next && r == NULL; i++)
-			r = s->tag != NULL ? s->tag[i] : NULL;
+		for (uint32_t i = 0; i < s->tags.next && s->tag != NULL && r == NULL; i++)
+			if (s->tag[i] != NULL && s->tag[i]->state != REQ_COPYING)
+				r = s->tag[i];
 		if (r == NULL) {
 			spin_unlock(&s->lock);
 			return;
@@ -234,17 +235,25 @@ fail_all(struct service *s)
 	}
 }
 
+/* The service is dead: its requests fail, and servers that wait are told. */
+static void
+hang_up(struct service *s)
+{
+	struct list *l;
+
+	spin_lock(&s->lock);
+	s->dead = true;
+	while ((l = list_pop(&s->idle)) != NULL)
+		thread_wake(list_entry(l, struct server_wait, link)->thread, -EHOSTDOWN);
+	spin_unlock(&s->lock);
+	fail_all(s);
+}
+
 void
 service_put_server(struct service *s)
 {
-	spin_lock(&s->lock);
-	bool last = --s->servers == 0;
-
-	if (last)
-		s->dead = true;
-	spin_unlock(&s->lock);
-	if (last)
-		fail_all(s);
+	if (ref_put(&s->servers))
+		hang_up(s);
 	service_put(s);
 }
 
@@ -587,6 +596,12 @@ receive(struct service *s, struct thread *wake, uint64_t deadline, struct reques
 
 	list_init(&w.link);
 	spin_lock(&s->lock);
+	if (unlikely(s->dead)) {
+		spin_unlock(&s->lock);
+		if (wake != NULL)
+			sched_run_claimed(wake);
+		return error(EHOSTDOWN, "serve: the service has ended");
+	}
 	l = list_pop(&s->queue);
 	if (l != NULL) {
 		struct request *r = list_entry(l, struct request, link);
@@ -641,7 +656,7 @@ receive(struct service *s, struct thread *wake, uint64_t deadline, struct reques
 	if (!list_empty(&w.link))
 		list_remove(&w.link);
 	spin_unlock(&s->lock);
-	return -EINTR;
+	return t->wake_reason;
 }
 
 /* Ends a request that could not be given to the server. */
@@ -695,6 +710,11 @@ deliver(struct service *s, struct request *r, const uint64_t a[6])
 	}
 	spin_lock(&s->lock);
 	r->state = REQ_ACTIVE;
+	if (unlikely(s->dead)) {
+		spin_unlock(&s->lock);
+		fail_all(s);
+		return 1;
+	}
 	if (unlikely(r->waiting) && r->client != NULL && thread_claim(r->client)) {
 		t = r->client;
 		t->wake_reason = 0;
@@ -724,7 +744,9 @@ sys_serve(const uint64_t a[6])
 	}
 	if (a[1] != 0) {
 		err = copy_from_user(&rep, (const void *)a[1], sizeof rep);
-		if (err == 0)
+		if (err == 0 && unlikely(rep.type == 0))
+			hang_up(s);
+		else if (err == 0)
 			err = reply(s, &rep, &wake);
 	}
 	if (err == 0 && a[2] != 0) {

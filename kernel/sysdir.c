@@ -145,21 +145,6 @@ get_parent(uint64_t dirfd, uint64_t user, bool existing, struct place *dir,
 	return r;
 }
 
-int64_t
-sys_mkdir(const uint64_t a[6])
-{
-	char name[SYS_NAME_MAX + 1];
-	struct place dir;
-	int r = get_parent(a[0], a[1], false, &dir, name);
-
-	if (r < 0)
-		return r;
-	r = dir.c->dev->mkdir ? dir.c->dev->mkdir(dir.c, name, (uint32_t)a[2] & 07777)
-			      : error(EPERM, "%s: directories cannot be made", dir.path->text);
-	place_put(&dir);
-	return r;
-}
-
 /* 0 or -EBUSY. */
 static int
 check_busy(const struct place *dir, const char *name)
@@ -169,20 +154,112 @@ check_busy(const struct place *dir, const char *name)
 	return error(EBUSY, "%s: something is mounted on it", name);
 }
 
-int64_t
-sys_unlink(const uint64_t a[6])
+/* What to do with a name in the directory dir. */
+typedef int name_call(struct chan *dir, const char *name, const void *arg, uint64_t n);
+
+static int
+on_name(uint64_t dirfd, uint64_t user, bool existing, name_call *f, const void *arg, uint64_t n)
 {
 	char name[SYS_NAME_MAX + 1];
 	struct place dir;
-	int r = get_parent(a[0], a[1], true, &dir, name);
+	int r = get_parent(dirfd, user, existing, &dir, name);
 
 	if (r < 0)
 		return r;
-	r = check_busy(&dir, name);
+	r = existing ? check_busy(&dir, name) : 0;
 	if (r == 0)
-		r = dir.c->dev->unlink ? dir.c->dev->unlink(dir.c, name, (uint32_t)a[2])
-				       : error(EPERM, "%s: cannot be removed", name);
+		r = f(dir.c, name, arg, n);
+	if (r == -EPERM)
+		r = error(EPERM, "%s: nothing can be made or removed there", name);
 	place_put(&dir);
+	return r;
+}
+
+static int
+do_mkdir(struct chan *dir, const char *name, const void *arg, uint64_t mode)
+{
+	(void)arg;
+	return dir->dev->mkdir ? dir->dev->mkdir(dir, name, (uint32_t)mode & 07777) : -EPERM;
+}
+
+int64_t
+sys_mkdir(const uint64_t a[6])
+{
+	return on_name(a[0], a[1], false, do_mkdir, NULL, a[2]);
+}
+
+static int
+do_unlink(struct chan *dir, const char *name, const void *arg, uint64_t flags)
+{
+	(void)arg;
+	return dir->dev->unlink ? dir->dev->unlink(dir, name, (uint32_t)flags) : -EPERM;
+}
+
+int64_t
+sys_unlink(const uint64_t a[6])
+{
+	return on_name(a[0], a[1], true, do_unlink, NULL, a[2]);
+}
+
+static int
+do_mknod(struct chan *dir, const char *name, const void *arg, uint64_t mode)
+{
+	const uint64_t *rdev = arg;
+
+	return dir->dev->mknod ? dir->dev->mknod(dir, name, (uint32_t)mode, *rdev) : -EPERM;
+}
+
+int64_t
+sys_mknod(const uint64_t a[6])
+{
+	uint64_t rdev = a[3] << 32 | (uint32_t)a[4];
+
+	return on_name(a[0], a[1], false, do_mknod, &rdev, a[2]);
+}
+
+static int
+do_symlink(struct chan *dir, const char *name, const void *target, uint64_t n)
+{
+	(void)n;
+	return dir->dev->symlink ? dir->dev->symlink(dir, name, target) : -EPERM;
+}
+
+int64_t
+sys_symlink(const uint64_t a[6])
+{
+	struct user_path target;
+	int r = user_path_get(&target, a[0]);
+
+	if (r < 0)
+		return r;
+	r = target.text[0] == '\0' ? -ENOENT
+				   : on_name(a[1], a[2], false, do_symlink, target.text, 0);
+	user_path_put(&target);
+	return r;
+}
+
+static int
+do_link(struct chan *dir, const char *name, const void *arg, uint64_t n)
+{
+	struct chan *file = (struct chan *)arg;
+
+	(void)n;
+	if (dir->dev != file->dev || dir->id != file->id)
+		return error(EXDEV, "%s: the file is of a different server", name);
+	return dir->dev->link ? dir->dev->link(dir, name, file) : -EPERM;
+}
+
+int64_t
+sys_link(const uint64_t a[6])
+{
+	uint64_t flags = (a[4] & SYS_AT_FOLLOW ? 0 : SYS_AT_NOFOLLOW) | (a[4] & SYS_AT_EMPTY_PATH);
+	struct place file;
+	int r = get_place(a[0], a[1], flags, &file);
+
+	if (r < 0)
+		return r;
+	r = on_name(a[2], a[3], false, do_link, file.c, 0);
+	place_put(&file);
 	return r;
 }
 
@@ -211,62 +288,6 @@ sys_rename(const uint64_t a[6])
 			  : error(EPERM, "%s: cannot be renamed", oname);
 	place_put(&odir);
 	place_put(&ndir);
-	return r;
-}
-
-int64_t
-sys_link(const uint64_t a[6])
-{
-	uint64_t flags = (a[4] & SYS_AT_FOLLOW ? 0 : SYS_AT_NOFOLLOW) | (a[4] & SYS_AT_EMPTY_PATH);
-	char name[SYS_NAME_MAX + 1];
-	struct place file, dir;
-	int r = get_place(a[0], a[1], flags, &file);
-
-	if (r < 0)
-		return r;
-	r = get_parent(a[2], a[3], false, &dir, name);
-	if (r == 0) {
-		if (dir.c->dev != file.c->dev || dir.c->id != file.c->id)
-			r = error(EXDEV, "%s: the file is of a different server", name);
-		else
-			r = dir.c->dev->link ? dir.c->dev->link(dir.c, name, file.c) : -EPERM;
-		place_put(&dir);
-	}
-	place_put(&file);
-	return r;
-}
-
-int64_t
-sys_symlink(const uint64_t a[6])
-{
-	char name[SYS_NAME_MAX + 1];
-	struct user_path target;
-	struct place dir;
-	int r = user_path_get(&target, a[0]);
-
-	if (r < 0)
-		return r;
-	r = target.text[0] == '\0' ? -ENOENT : get_parent(a[1], a[2], false, &dir, name);
-	if (r == 0) {
-		r = dir.c->dev->symlink ? dir.c->dev->symlink(dir.c, name, target.text) : -EPERM;
-		place_put(&dir);
-	}
-	user_path_put(&target);
-	return r;
-}
-
-int64_t
-sys_mknod(const uint64_t a[6])
-{
-	uint64_t rdev = a[3] << 32 | (uint32_t)a[4];
-	char name[SYS_NAME_MAX + 1];
-	struct place dir;
-	int r = get_parent(a[0], a[1], false, &dir, name);
-
-	if (r < 0)
-		return r;
-	r = dir.c->dev->mknod ? dir.c->dev->mknod(dir.c, name, (uint32_t)a[2], rdev) : -EPERM;
-	place_put(&dir);
 	return r;
 }
 

@@ -18,20 +18,21 @@ int64_t
 sys_open(const uint64_t a[6])
 {
 	uint32_t flags = (uint32_t)a[2], mode = (uint32_t)a[3];
+	enum name_what what = NAME_OPEN;
 	struct chan *from = NULL, *c;
 	struct user_path path;
 	int r;
 
 	if ((flags & SYS_O_ACCMODE) == SYS_O_ACCMODE)
 		return error(EINVAL, "open: bad access mode");
+	if (flags & SYS_O_CREAT && !(flags & SYS_O_PATH))
+		what = NAME_CREATE;
 	r = user_path_get(&path, a[1]);
 	if (r < 0)
 		return r;
 	r = user_path_from(&path, a[0], &from);
 	if (r == 0)
-		r = name_lookup(from, path.text,
-				flags & SYS_O_CREAT && !(flags & SYS_O_PATH) ? NAME_CREATE : NAME_OPEN,
-				flags, mode & 07777, &c);
+		r = name_lookup(from, path.text, what, flags, mode & 07777, &c);
 	if (r == 0)
 		r = fd_install(c, 0, flags & SYS_O_CLOEXEC);
 	chan_put(from);
@@ -45,50 +46,70 @@ sys_close(const uint64_t a[6])
 	return fd_close((int)a[0]);
 }
 
+typedef int64_t file_call(struct chan *c, const uint64_t a[6]);
+
+/* Calls f on the open file that a[0] names. */
 static int64_t
-read_write(const uint64_t a[6], bool write)
+on_fd(const uint64_t a[6], file_call *f)
 {
 	struct chan *c = fd_get((int)a[0]);
-	struct uio u = { (char *)a[1], MIN(a[2], IO_MAX), true };
-	bool own = a[3] == UINT64_MAX;
-	uint64_t off;
-	int64_t n;
+	int64_t r;
 
 	if (unlikely(c == NULL))
 		return -EBADF;
-	if (unlikely(!c->open || (c->flags & SYS_O_ACCMODE) ==
-				 (write ? SYS_O_RDONLY : SYS_O_WRONLY))) {
-		chan_put(c);
+	r = f(c, a);
+	chan_put(c);
+	return r;
+}
+
+static inline int64_t
+read_write(struct chan *c, const uint64_t a[6], bool write)
+{
+	struct uio u = { (char *)a[1], MIN(a[2], IO_MAX), true };
+	bool own = a[3] == UINT64_MAX;
+	uint64_t off = own ? __atomic_load_n(&c->offset, __ATOMIC_RELAXED) : a[3];
+	int64_t n;
+
+	if (unlikely(!c->open ||
+		     (c->flags & SYS_O_ACCMODE) == (write ? SYS_O_RDONLY : SYS_O_WRONLY)))
 		return -EBADF;
-	}
-	off = own ? __atomic_load_n(&c->offset, __ATOMIC_RELAXED) : a[3];
 	if (unlikely(off > INT64_MAX || u.left > INT64_MAX - off))
-		n = -EINVAL;
-	else
-		n = write ? chan_write(c, &u, off) : chan_read(c, &u, off);
+		return -EINVAL;
+	n = write ? chan_write(c, &u, off) : chan_read(c, &u, off);
 	if (own && n > 0)
 		__atomic_fetch_add(&c->offset, (uint64_t)n, __ATOMIC_RELAXED);
-	chan_put(c);
 	return n;
+}
+
+static int64_t
+do_read(struct chan *c, const uint64_t a[6])
+{
+	return read_write(c, a, false);
+}
+
+static int64_t
+do_write(struct chan *c, const uint64_t a[6])
+{
+	return read_write(c, a, true);
 }
 
 int64_t
 sys_pread(const uint64_t a[6])
 {
-	return read_write(a, false);
+	return on_fd(a, do_read);
 }
 
 int64_t
 sys_pwrite(const uint64_t a[6])
 {
-	return read_write(a, true);
+	return on_fd(a, do_write);
 }
 
 static int64_t
-seek(struct chan *c, int64_t off, uint64_t whence)
+do_seek(struct chan *c, const uint64_t a[6])
 {
+	int64_t off = (int64_t)a[1], base = 0;
 	struct sys_stat st;
-	int64_t base = 0;
 	int err;
 
 	if (!c->open)
@@ -96,14 +117,14 @@ seek(struct chan *c, int64_t off, uint64_t whence)
 	if (c->dev->kind == SYS_KIND_PIPE || c->dev->kind == SYS_KIND_SERVICE ||
 	    cons_is_terminal(c))
 		return -ESPIPE;
-	if (whence == 1) {
+	if (a[2] == 1) {
 		base = (int64_t)__atomic_load_n(&c->offset, __ATOMIC_RELAXED);
-	} else if (whence == 2) {
+	} else if (a[2] == 2) {
 		err = c->dev->stat ? c->dev->stat(c, &st) : -EPERM;
 		if (err < 0)
 			return err;
 		base = (int64_t)MIN(st.size, (uint64_t)INT64_MAX);
-	} else if (whence != 0) {
+	} else if (a[2] != 0) {
 		return -EINVAL;
 	}
 	if (__builtin_add_overflow(base, off, &off) || off < 0)
@@ -115,93 +136,78 @@ seek(struct chan *c, int64_t off, uint64_t whence)
 int64_t
 sys_seek(const uint64_t a[6])
 {
-	struct chan *c = fd_get((int)a[0]);
-	int64_t r;
+	return on_fd(a, do_seek);
+}
 
-	if (c == NULL)
+static int64_t
+do_fsync(struct chan *c, const uint64_t a[6])
+{
+	if (!c->open)
 		return -EBADF;
-	r = seek(c, (int64_t)a[1], a[2]);
-	chan_put(c);
-	return r;
+	return c->dev->fsync ? c->dev->fsync(c, a[1] != 0) : -EINVAL;
 }
 
 int64_t
 sys_fsync(const uint64_t a[6])
 {
-	struct chan *c = fd_get((int)a[0]);
-	int r;
+	return on_fd(a, do_fsync);
+}
 
-	if (c == NULL)
-		return -EBADF;
-	r = !c->open ? -EBADF : c->dev->fsync ? c->dev->fsync(c, a[1] != 0) : -EINVAL;
-	chan_put(c);
-	return r;
+static int64_t
+do_statfs(struct chan *c, const uint64_t a[6])
+{
+	struct sys_statfs st = { .bsize = PAGE_SIZE, .namelen = SYS_NAME_MAX };
+	int r = c->dev->statfs ? c->dev->statfs(c, &st) : 0;
+
+	return r < 0 ? r : copy_to_user((void *)a[1], &st, sizeof(st));
 }
 
 int64_t
 sys_statfs(const uint64_t a[6])
 {
-	struct sys_statfs st = { .bsize = PAGE_SIZE, .namelen = SYS_NAME_MAX };
-	struct chan *c = fd_get((int)a[0]);
-	int r = 0;
-
-	if (c == NULL)
-		return -EBADF;
-	if (c->dev->statfs)
-		r = c->dev->statfs(c, &st);
-	chan_put(c);
-	return r < 0 ? r : copy_to_user((void *)a[1], &st, sizeof(st));
+	return on_fd(a, do_statfs);
 }
 
-static int
-user_name(char name[SYS_NAME_MAX + 1], uint64_t user)
+static int64_t
+do_getxattr(struct chan *c, const uint64_t a[6])
 {
-	int64_t n = copy_str_from_user(name, (const char *)user, SYS_NAME_MAX + 1);
+	struct uio u = { (char *)a[2], MIN(a[3], IO_MAX), true };
+	char name[SYS_NAME_MAX + 1];
+	int64_t r = copy_str_from_user(name, (const char *)a[1], sizeof(name));
 
-	return n < 0 ? (int)n : 0;
+	if (r < 0)
+		return r;
+	return c->dev->getxattr ? c->dev->getxattr(c, name, &u) : -EOPNOTSUPP;
 }
 
 int64_t
 sys_getxattr(const uint64_t a[6])
 {
+	return on_fd(a, do_getxattr);
+}
+
+static int64_t
+do_setxattr(struct chan *c, const uint64_t a[6])
+{
 	struct uio u = { (char *)a[2], MIN(a[3], IO_MAX), true };
 	char name[SYS_NAME_MAX + 1];
-	int64_t r = user_name(name, a[1]);
-	struct chan *c;
+	int64_t r = copy_str_from_user(name, (const char *)a[1], sizeof(name));
 
 	if (r < 0)
 		return r;
-	c = fd_get((int)a[0]);
-	if (c == NULL)
-		return -EBADF;
-	r = c->dev->getxattr ? c->dev->getxattr(c, name, &u) : -EOPNOTSUPP;
-	chan_put(c);
-	return r;
+	return c->dev->setxattr ? c->dev->setxattr(c, name, &u, (uint32_t)a[4]) : -EOPNOTSUPP;
 }
 
 int64_t
 sys_setxattr(const uint64_t a[6])
 {
-	struct uio u = { (char *)a[2], MIN(a[3], IO_MAX), true };
-	char name[SYS_NAME_MAX + 1];
-	int64_t r = user_name(name, a[1]);
-	struct chan *c;
-
-	if (r < 0)
-		return r;
-	c = fd_get((int)a[0]);
-	if (c == NULL)
-		return -EBADF;
-	r = c->dev->setxattr ? c->dev->setxattr(c, name, &u, (uint32_t)a[4]) : -EOPNOTSUPP;
-	chan_put(c);
-	return r;
+	return on_fd(a, do_setxattr);
 }
 
-int64_t
-sys_lock(const uint64_t a[6])
+static int64_t
+do_lock(struct chan *c, const uint64_t a[6])
 {
 	struct sys_lock l;
-	struct chan *c;
 	int r;
 
 	if (copy_from_user(&l, (const void *)a[1], sizeof(l)) < 0)
@@ -209,14 +215,14 @@ sys_lock(const uint64_t a[6])
 	if (l.type > 2 || a[2] > 2)
 		return -EINVAL;
 	l.pid = (uint32_t)proc_current()->pid;
-	c = fd_get((int)a[0]);
-	if (c == NULL)
-		return -EBADF;
 	r = c->dev->lock ? c->dev->lock(c, &l, (int)a[2]) : -EOPNOTSUPP;
-	chan_put(c);
-	if (r == 0 && a[2] == 2)
-		r = copy_to_user((void *)a[1], &l, sizeof(l));
-	return r;
+	return r == 0 && a[2] == 2 ? copy_to_user((void *)a[1], &l, sizeof(l)) : r;
+}
+
+int64_t
+sys_lock(const uint64_t a[6])
+{
+	return on_fd(a, do_lock);
 }
 
 int64_t
@@ -281,12 +287,28 @@ set_flags(struct chan *c, uint32_t flags)
 		;
 }
 
+static int64_t
+do_fdctl(struct chan *c, const uint64_t a[6])
+{
+	switch (a[1]) {
+	case SYS_FD_GETFLAGS:
+		return c->flags;
+	case SYS_FD_SETFLAGS:
+		set_flags(c, (uint32_t)a[2]);
+		return 0;
+	case SYS_FD_PATH:
+		return put_path(c->path, a[2]);
+	case SYS_FD_KIND:
+		return kind(c);
+	default:
+		return -EINVAL;
+	}
+}
+
 int64_t
 sys_fdctl(const uint64_t a[6])
 {
 	int fd = (int)a[0];
-	struct chan *c;
-	int64_t r = 0;
 
 	if (a[1] == SYS_FD_GETCLOEXEC)
 		return fd_cloexec(fd, -1);
@@ -294,27 +316,7 @@ sys_fdctl(const uint64_t a[6])
 		return fd_cloexec(fd, a[2] != 0) < 0 ? -EBADF : 0;
 	if (a[1] == SYS_FD_PATH && fd == SYS_CWD)
 		return cwd_path(a[2]);
-	c = fd_get(fd);
-	if (c == NULL)
-		return -EBADF;
-	switch (a[1]) {
-	case SYS_FD_GETFLAGS:
-		r = c->flags;
-		break;
-	case SYS_FD_SETFLAGS:
-		set_flags(c, (uint32_t)a[2]);
-		break;
-	case SYS_FD_PATH:
-		r = put_path(c->path, a[2]);
-		break;
-	case SYS_FD_KIND:
-		r = kind(c);
-		break;
-	default:
-		r = -EINVAL;
-	}
-	chan_put(c);
-	return r;
+	return on_fd(a, do_fdctl);
 }
 
 int64_t

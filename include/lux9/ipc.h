@@ -13,7 +13,8 @@
  *
  * SYS_SERVE(fd, rep, req, buf, n, timeout): sends `rep` if it is not NULL, then, if `req` is not
  * NULL, waits for a request, which it stores in *req with its bulk in buf.  A write's data that
- * exceeds n arrives as several requests.  Returns 0; -ETIMEDOUT; -EINVAL for a reply to no
+ * exceeds n arrives as several requests.  A rep of type 0 ends the service: what is outstanding
+ * fails, and whoever waits in SYS_SERVE gets -EHOSTDOWN.  Returns 0; -ETIMEDOUT; -EINVAL for a reply to no
  * request (the reply is dropped, nothing is received); -EINTR; -EFAULT for memory that is not
  * the caller's.
  *

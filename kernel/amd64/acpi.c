@@ -3,8 +3,8 @@
  *
  * Reads MADT, FADT, HPET, MCFG, DMAR and IVRS once at boot and keeps the little that the kernel
  * needs.  There is no AML interpreter: the sleep type of soft off is searched for in the DSDT.
- * Every table's length is bounded and its checksum tested before it is used; every record's length is
- * checked against its table.  After acpi_init nothing changes, so there is no lock.
+ * Every table's length is bounded and its checksum tested before it is used; every record's length
+ * is checked against its table.  After acpi_init nothing changes, so there is no lock.
  */
 #include "acpi.h"
 
@@ -12,8 +12,8 @@
 #include "cpu.h"
 
 enum {
-	CPUS_MAX = 256, IOAPICS_MAX = 16, OVERRIDES_MAX = 16, MCFG_MAX = 4, NMI_MAX = 16,
-	IOMMU_MAX = 16, TABLES_MAX = 128, PORT_RANGES_MAX = 10,
+	CPUS_MAX = 256, IOAPICS_MAX = 16, OVERRIDES_MAX = 16, RESERVED_MAX = 32, TABLES_MAX = 128,
+	PORT_RANGES_MAX = 10, IOMMU_SIZE = 0x4000,
 	TABLE_LENGTH_MAX = 4 << 20, SDT_HEADER = 36, RSDP_V1 = 20, RSDP_V2 = 36
 };
 
@@ -21,17 +21,20 @@ enum {
 #define ADDRESS_MAX	(1ull << 36)
 
 enum fadt {			/* [ACPI 6.4, table 5.9] */
-	FADT_DSDT = 40, FADT_SMI_CMD = 48, FADT_ACPI_ENABLE = 52, FADT_PM1A_EVT = 56,
-	FADT_PM1B_EVT = 60, FADT_PM1A_CNT = 64, FADT_PM1B_CNT = 68, FADT_PM2_CNT = 72,
-	FADT_PM_TMR = 76, FADT_GPE0 = 80, FADT_GPE1 = 84, FADT_PM1_EVT_LEN = 88,
-	FADT_PM1_CNT_LEN = 89, FADT_PM2_CNT_LEN = 90, FADT_PM_TMR_LEN = 91, FADT_GPE0_LEN = 92,
-	FADT_GPE1_LEN = 93, FADT_FLAGS = 112, FADT_RESET_REG = 116, FADT_RESET_VALUE = 128,
-	FADT_X_DSDT = 140, FADT_X_PM1A_CNT = 172, FADT_X_PM1B_CNT = 184,
-	FADT_LENGTH_MIN = 116,
-	FADT_TMR_32 = 1 << 8, FADT_RESET_SUPPORTED = 1 << 10
+	FADT_DSDT = 40, FADT_SMI_CMD = 48, FADT_ACPI_ENABLE = 52, FADT_PM1A_CNT = 64,
+	FADT_PM1B_CNT = 68, FADT_FLAGS = 112, FADT_RESET_REG = 116, FADT_RESET_VALUE = 128,
+	FADT_X_DSDT = 140, FADT_LENGTH_MIN = 116, FADT_RESET_SUPPORTED = 1 << 10
 };
 
-enum { GAS_MEMORY = 0, GAS_PORT = 1, GAS_PCI = 2 };
+/* Where the FADT has the port and the length of each block. */
+static const struct {
+	uint8_t port, length;
+} fadt_blocks[] = {
+	{ 56, 88 }, { 60, 88 }, { FADT_PM1A_CNT, 89 }, { FADT_PM1B_CNT, 89 }, { 72, 90 }, { 76, 91 },
+	{ 80, 92 }, { 84, 93 },
+};
+
+enum { GAS_MEMORY = 0, GAS_PORT = 1 };
 
 enum { PM1_SCI_EN = 1, PM1_SLP_TYP = 7 << 10, PM1_SLP_TYP_SHIFT = 10, PM1_SLP_EN = 1 << 13 };
 
@@ -45,15 +48,11 @@ static struct {
 	uint32_t cpus[CPUS_MAX];
 	struct acpi_ioapic ioapics[IOAPICS_MAX];
 	struct override overrides[OVERRIDES_MAX];
-	struct acpi_mcfg mcfg[MCFG_MAX];
-	struct acpi_nmi nmis[NMI_MAX];
-	paddr_t iommus[IOMMU_MAX];
-	struct { uint32_t first, length; } ports[PORT_RANGES_MAX];
-	unsigned ncpus, nioapics, noverrides, nmcfg, nnmis, niommus, nports;
-	paddr_t lapic, hpet;
-	uint32_t pm1a_cnt, pm1b_cnt, smi_cmd, pm_tmr;
+	struct acpi_range reserved[RESERVED_MAX], ports[PORT_RANGES_MAX];
+	unsigned ncpus, nioapics, noverrides, nreserved, nports;
+	uint16_t pm1a_cnt, pm1b_cnt, smi_cmd;
 	uint8_t acpi_enable, slp_typa, slp_typb, reset_space, reset_value;
-	bool have_s5, pm_tmr_32;
+	bool have_s5;
 	paddr_t reset_address;
 } acpi;
 
@@ -146,14 +145,6 @@ madt_record(const uint8_t *r, unsigned n)
 			acpi.overrides[acpi.noverrides++] = (struct override){
 				r[3], get16(r + 8), get32(r + 4) };
 		break;
-	case 4:
-		if (n >= 6 && acpi.nnmis < NMI_MAX)
-			acpi.nmis[acpi.nnmis++] = (struct acpi_nmi){ r[2], get16(r + 3), r[5] & 1 };
-		break;
-	case 5:
-		if (n >= 12 && get64(r + 4) < ADDRESS_MAX)
-			acpi.lapic = get64(r + 4);
-		break;
 	case 9:
 		if (n >= 16)
 			add_cpu(get32(r + 4), get32(r + 8));
@@ -166,7 +157,6 @@ madt_parse(const uint8_t *t, uint32_t length)
 {
 	if (length < 44)
 		return;
-	acpi.lapic = get32(t + 36);
 	for (uint32_t at = 44; length - at >= 2; at += t[at + 1]) {
 		if (t[at + 1] < 2 || t[at + 1] > length - at)
 			break;
@@ -216,37 +206,10 @@ dsdt_parse(const uint8_t *t, uint32_t length)
 	}
 }
 
-static void
-add_ports(uint32_t first, uint32_t length)
+static uint16_t
+port_at(const uint8_t *p)
 {
-	if (first == 0 || first > 0xffff || length == 0 || acpi.nports == PORT_RANGES_MAX)
-		return;
-	acpi.ports[acpi.nports].first = first;
-	acpi.ports[acpi.nports++].length = length;
-}
-
-/* The port of the old field, or of its extended one if that is a port. */
-static uint32_t
-fadt_port(const uint8_t *t, uint32_t length, unsigned old, unsigned extended)
-{
-	if (length >= extended + 12 && t[extended] == GAS_PORT && get64(t + extended + 4) != 0 &&
-	    get64(t + extended + 4) <= 0xffff)
-		return get32(t + extended + 4);
-	return get32(t + old) <= 0xffff ? get32(t + old) : 0;
-}
-
-static void
-fadt_ports(const uint8_t *t)
-{
-	add_ports(get32(t + FADT_PM1A_EVT), t[FADT_PM1_EVT_LEN]);
-	add_ports(get32(t + FADT_PM1B_EVT), t[FADT_PM1_EVT_LEN]);
-	add_ports(acpi.pm1a_cnt, t[FADT_PM1_CNT_LEN]);
-	add_ports(acpi.pm1b_cnt, t[FADT_PM1_CNT_LEN]);
-	add_ports(get32(t + FADT_PM2_CNT), t[FADT_PM2_CNT_LEN]);
-	add_ports(get32(t + FADT_PM_TMR), t[FADT_PM_TMR_LEN]);
-	add_ports(get32(t + FADT_GPE0), t[FADT_GPE0_LEN]);
-	add_ports(get32(t + FADT_GPE1), t[FADT_GPE1_LEN]);
-	add_ports(acpi.smi_cmd, 2);
+	return get32(p) <= 0xffff ? get16(p) : 0;
 }
 
 static void
@@ -255,17 +218,18 @@ fadt_parse(const uint8_t *t, uint32_t length)
 	const uint8_t *dsdt = NULL;
 	uint32_t flags, n = 0;
 
-	if (length < FADT_LENGTH_MIN)
+	if (length < FADT_LENGTH_MIN || acpi.nports != 0)
 		return;
 	flags = get32(t + FADT_FLAGS);
-	acpi.smi_cmd = get32(t + FADT_SMI_CMD) <= 0xffff ? get32(t + FADT_SMI_CMD) : 0;
+	acpi.smi_cmd = port_at(t + FADT_SMI_CMD);
 	acpi.acpi_enable = t[FADT_ACPI_ENABLE];
-	acpi.pm1a_cnt = fadt_port(t, length, FADT_PM1A_CNT, FADT_X_PM1A_CNT);
-	acpi.pm1b_cnt = fadt_port(t, length, FADT_PM1B_CNT, FADT_X_PM1B_CNT);
-	if (t[FADT_PM_TMR_LEN] == 4 && get32(t + FADT_PM_TMR) <= 0xffff)
-		acpi.pm_tmr = get32(t + FADT_PM_TMR);
-	acpi.pm_tmr_32 = (flags & FADT_TMR_32) != 0;
-	fadt_ports(t);
+	acpi.pm1a_cnt = port_at(t + FADT_PM1A_CNT);
+	acpi.pm1b_cnt = port_at(t + FADT_PM1B_CNT);
+	acpi.ports[acpi.nports++] = (struct acpi_range){ acpi.smi_cmd, 2 };
+	for (size_t i = 0; i < ARRAY_LEN(fadt_blocks) && acpi.nports < PORT_RANGES_MAX; i++)
+		if (port_at(t + fadt_blocks[i].port) != 0)
+			acpi.ports[acpi.nports++] = (struct acpi_range){
+				port_at(t + fadt_blocks[i].port), t[fadt_blocks[i].length] };
 	if (length > FADT_RESET_VALUE && (flags & FADT_RESET_SUPPORTED)) {
 		acpi.reset_space = t[FADT_RESET_REG];
 		acpi.reset_address = get64(t + FADT_RESET_REG + 4);
@@ -280,46 +244,28 @@ fadt_parse(const uint8_t *t, uint32_t length)
 }
 
 static void
+reserve(paddr_t start, size_t n)
+{
+	if (start != 0 && start < ADDRESS_MAX && acpi.nreserved < RESERVED_MAX)
+		acpi.reserved[acpi.nreserved++] = (struct acpi_range){ start, n };
+}
+
+static void
 mcfg_parse(const uint8_t *t, uint32_t length)
 {
-	for (uint32_t at = 44; at + 16 <= length && acpi.nmcfg < MCFG_MAX; at += 16) {
-		struct acpi_mcfg m = { get64(t + at), get16(t + at + 8), t[at + 10], t[at + 11] };
-
-		m.base += (uint64_t)m.bus_first << 20;
-		if (m.base % (1 << 20) == 0 && m.base < ADDRESS_MAX && m.bus_first <= m.bus_last)
-			acpi.mcfg[acpi.nmcfg++] = m;
-	}
+	for (uint32_t at = 44; at + 16 <= length; at += 16)
+		if (t[at + 10] <= t[at + 11])
+			reserve(get64(t + at) + ((uint64_t)t[at + 10] << 20),
+				(size_t)(t[at + 11] - t[at + 10] + 1) << 20);
 }
 
+/* Units of [VT-d 4.0, 8.1], type 0, and [AMD IOMMU 3.07, 5.2], types 0x10, 0x11 and 0x40. */
 static void
-add_iommu(uint64_t base)
+iommu_parse(const uint8_t *t, uint32_t length, bool amd)
 {
-	if (base != 0 && acpi.niommus < IOMMU_MAX)
-		acpi.iommus[acpi.niommus++] = base;
-}
-
-/* [VT-d 4.0, 8.1]: remapping structures, type 0 is a hardware unit. */
-static void
-dmar_parse(const uint8_t *t, uint32_t length)
-{
-	for (uint32_t at = 48; at + 16 <= length; at += get16(t + at + 2)) {
-		if (get16(t + at + 2) < 16)
-			break;
-		if (get16(t + at) == 0)
-			add_iommu(get64(t + at + 8));
-	}
-}
-
-/* [AMD IOMMU 3.07, 5.2]: blocks 0x10, 0x11 and 0x40 are hardware definitions. */
-static void
-ivrs_parse(const uint8_t *t, uint32_t length)
-{
-	for (uint32_t at = 48; at + 16 <= length; at += get16(t + at + 2)) {
-		if (get16(t + at + 2) < 16)
-			break;
-		if (t[at] == 0x10 || t[at] == 0x11 || t[at] == 0x40)
-			add_iommu(get64(t + at + 8));
-	}
+	for (uint32_t at = 48; at + 16 <= length && get16(t + at + 2) >= 16; at += get16(t + at + 2))
+		if (amd ? t[at] == 0x10 || t[at] == 0x11 || t[at] == 0x40 : get16(t + at) == 0)
+			reserve(get64(t + at + 8), IOMMU_SIZE);
 }
 
 static void
@@ -336,13 +282,10 @@ table_parse(paddr_t pa)
 		fadt_parse(t, length);
 	else if (memcmp(t, "MCFG", 4) == 0)
 		mcfg_parse(t, length);
-	else if (memcmp(t, "DMAR", 4) == 0)
-		dmar_parse(t, length);
-	else if (memcmp(t, "IVRS", 4) == 0)
-		ivrs_parse(t, length);
-	else if (memcmp(t, "HPET", 4) == 0 && length >= 52 && t[40] == GAS_MEMORY &&
-		 get64(t + 44) < ADDRESS_MAX)
-		acpi.hpet = get64(t + 44);
+	else if (memcmp(t, "DMAR", 4) == 0 || memcmp(t, "IVRS", 4) == 0)
+		iommu_parse(t, length, t[0] == 'I');
+	else if (memcmp(t, "HPET", 4) == 0 && length >= 52 && t[40] == GAS_MEMORY)
+		reserve(get64(t + 44), PAGE_SIZE);
 }
 
 /* [ACPI 6.4, 5.2.5.1]: on a 16-byte boundary. */
@@ -395,7 +338,6 @@ acpi_init(paddr_t rsdp)
 	bool wide = false;
 
 	memset(&acpi, 0, sizeof acpi);
-	acpi.lapic = 0xfee00000;
 	root = root_table(rsdp != 0 ? rsdp : rsdp_find(), &length, &wide);
 	if (root == NULL && rsdp != 0)
 		root = root_table(rsdp_find(), &length, &wide);
@@ -426,37 +368,10 @@ acpi_ioapics(struct acpi_ioapic *out, unsigned max)
 	return acpi.nioapics;
 }
 
-unsigned
-acpi_mcfg(struct acpi_mcfg *out, unsigned max)
+const struct acpi_range *
+acpi_reserved(unsigned i)
 {
-	memcpy(out, acpi.mcfg, MIN(max, acpi.nmcfg) * sizeof *out);
-	return acpi.nmcfg;
-}
-
-unsigned
-acpi_nmis(struct acpi_nmi *out, unsigned max)
-{
-	memcpy(out, acpi.nmis, MIN(max, acpi.nnmis) * sizeof *out);
-	return acpi.nnmis;
-}
-
-unsigned
-acpi_iommus(paddr_t *out, unsigned max)
-{
-	memcpy(out, acpi.iommus, MIN(max, acpi.niommus) * sizeof *out);
-	return acpi.niommus;
-}
-
-paddr_t
-acpi_lapic(void)
-{
-	return acpi.lapic;
-}
-
-paddr_t
-acpi_hpet(void)
-{
-	return acpi.hpet;
+	return i < acpi.nreserved ? &acpi.reserved[i] : NULL;
 }
 
 bool
@@ -473,19 +388,12 @@ acpi_isa_override(unsigned irq, uint32_t *gsi, uint16_t *flags)
 	return false;
 }
 
-unsigned
-acpi_pm_timer(bool *is32)
-{
-	*is32 = acpi.pm_tmr_32;
-	return acpi.pm_tmr;
-}
-
 bool
 acpi_owns_port(unsigned port, unsigned width)
 {
 	for (unsigned i = 0; i < acpi.nports; i++)
-		if (port < acpi.ports[i].first + acpi.ports[i].length &&
-		    acpi.ports[i].first < port + width)
+		if (port < acpi.ports[i].start + acpi.ports[i].length &&
+		    acpi.ports[i].start < port + width)
 			return true;
 	return false;
 }
@@ -502,12 +410,12 @@ io_delay(unsigned n)
 bool
 acpi_poweroff(void)
 {
-	uint16_t a = (uint16_t)acpi.pm1a_cnt, b = (uint16_t)acpi.pm1b_cnt;
+	uint16_t a = acpi.pm1a_cnt, b = acpi.pm1b_cnt;
 
 	if (a == 0 || !acpi.have_s5)
 		return false;
 	if ((inw(a) & PM1_SCI_EN) == 0 && acpi.smi_cmd != 0 && acpi.acpi_enable != 0) {
-		outb((uint16_t)acpi.smi_cmd, acpi.acpi_enable);
+		outb(acpi.smi_cmd, acpi.acpi_enable);
 		for (int i = 0; i < 3000 && (inw(a) & PM1_SCI_EN) == 0; i++)
 			io_delay(1000);
 	}
@@ -524,7 +432,7 @@ acpi_poweroff(void)
 void
 machine_reset(void)
 {
-	static const struct { uint16_t limit; uint64_t base; } __attribute__((packed)) no_idt = { 0, 0 };
+	static const uint16_t no_idt[5];
 
 	if (acpi.reset_space == GAS_PORT && acpi.reset_address - 1 < 0xffff)
 		outb((uint16_t)acpi.reset_address, acpi.reset_value);

@@ -10,16 +10,8 @@ struct acpi_ioapic {
 	uint8_t id;
 };
 
-struct acpi_mcfg {
-	paddr_t base;			/* of the first bus */
-	uint16_t segment;
-	uint8_t bus_first, bus_last;
-};
-
-struct acpi_nmi {
-	uint32_t acpi_id;		/* 0xff: every processor */
-	uint16_t flags;			/* as an override's */
-	uint8_t lint;			/* 0 or 1 */
+struct acpi_range {
+	uint64_t start, length;
 };
 
 /* Flags of an override [ACPI 6.4, table 5.26]. */
@@ -36,15 +28,10 @@ void acpi_init(paddr_t rsdp);
 /* Each gives how many there are, and at most max of them. */
 unsigned acpi_cpus(uint32_t *apic_ids, unsigned max);
 unsigned acpi_ioapics(struct acpi_ioapic *out, unsigned max);
-unsigned acpi_mcfg(struct acpi_mcfg *out, unsigned max);
-unsigned acpi_nmis(struct acpi_nmi *out, unsigned max);
-unsigned acpi_iommus(paddr_t *out, unsigned max);
-paddr_t acpi_lapic(void);
-paddr_t acpi_hpet(void);		/* 0: none */
+/* Registers of timers and IOMMUs, and configuration windows; NULL after the last. */
+const struct acpi_range *acpi_reserved(unsigned i);
 /* The global interrupt of an ISA line; false, and the same number, if it is not overridden. */
 bool acpi_isa_override(unsigned irq, uint32_t *gsi, uint16_t *flags);
-/* The power-management timer's port, 0: none; 24 or 32 bits at 3,579,545 Hz. */
-unsigned acpi_pm_timer(bool *is32);
 /* Ports that the power-management hardware decodes. */
 bool acpi_owns_port(unsigned port, unsigned width);
 /* Returns only if it did not work. */

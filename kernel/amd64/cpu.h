@@ -42,11 +42,12 @@ struct tss {
 } __attribute__((packed));
 
 struct cpu {
-	/* Offsets 0..31 are known to the assembly. */
+	/* Offsets 0..39 are known to the assembly. */
 	struct cpu *self;
 	struct thread *current;
 	uint64_t kstack_top;
 	uint64_t user_rsp;
+	uint64_t syscalls;
 
 	uint32_t id, apic_id;
 	struct thread *idle;

@@ -18,7 +18,7 @@
 
 enum {
 	NVECTORS = IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1, LINES_MAX = 256, IOAPICS_MAX = 16,
-	RESERVED_MAX = 48, ISA_LINES = 16
+	ISA_LINES = 16
 };
 
 enum { IOAPIC_SELECT = 0x00, IOAPIC_WINDOW = 0x10, IOAPIC_VERSION = 1, IOAPIC_REDIRECTION = 0x10 };
@@ -46,8 +46,8 @@ static unsigned allocated[CPU_MAX];
 static uint32_t running[CPU_MAX];	/* the vector being dispatched, or 0; atomic */
 static struct line lines[LINES_MAX];
 static unsigned nlines;
-static struct { paddr_t start, end; } reserved[RESERVED_MAX];
-static unsigned nreserved;
+static struct acpi_ioapic ioapics[IOAPICS_MAX];
+static unsigned nioapics;
 
 static uint32_t
 ioapic_read(volatile uint32_t *io, unsigned reg)
@@ -63,38 +63,24 @@ ioapic_write(volatile uint32_t *io, unsigned reg, uint32_t v)
 	io[IOAPIC_WINDOW / 4] = v;
 }
 
-static void
-reserve(paddr_t start, size_t n)
+static bool
+overlaps(paddr_t pa, size_t n, paddr_t start, size_t length)
 {
-	if (start == 0 || nreserved == RESERVED_MAX)
-		return;
-	reserved[nreserved].start = ROUND_DOWN(start, PAGE_SIZE);
-	reserved[nreserved++].end = ROUND_UP(start + n, PAGE_SIZE);
-}
-
-static void
-reserve_all(void)
-{
-	struct acpi_mcfg mcfg[4];
-	paddr_t iommu[16];
-	unsigned n;
-
-	reserve(LAPIC_MESSAGE, LAPIC_WINDOW);
-	reserve(acpi_lapic(), PAGE_SIZE);
-	reserve(acpi_hpet(), PAGE_SIZE);
-	n = MIN(acpi_iommus(iommu, ARRAY_LEN(iommu)), (unsigned)ARRAY_LEN(iommu));
-	for (unsigned i = 0; i < n; i++)
-		reserve(iommu[i], 4 * PAGE_SIZE);
-	n = MIN(acpi_mcfg(mcfg, ARRAY_LEN(mcfg)), (unsigned)ARRAY_LEN(mcfg));
-	for (unsigned i = 0; i < n; i++)
-		reserve(mcfg[i].base, (size_t)(mcfg[i].bus_last - mcfg[i].bus_first + 1) << 20);
+	return pa < ROUND_UP(start + length, PAGE_SIZE) && ROUND_DOWN(start, PAGE_SIZE) < pa + n;
 }
 
 bool
 irq_is_reserved(paddr_t pa, size_t n)
 {
-	for (unsigned i = 0; i < nreserved; i++)
-		if (pa < reserved[i].end && reserved[i].start < pa + n)
+	const struct acpi_range *r;
+
+	if (overlaps(pa, n, LAPIC_MESSAGE, LAPIC_WINDOW))
+		return true;
+	for (unsigned i = 0; i < nioapics; i++)
+		if (overlaps(pa, n, ioapics[i].address, PAGE_SIZE))
+			return true;
+	for (unsigned i = 0; (r = acpi_reserved(i)) != NULL; i++)
+		if (overlaps(pa, n, r->start, r->length))
 			return true;
 	return false;
 }
@@ -134,19 +120,16 @@ ioapic_init(const struct acpi_ioapic *a)
 		ioapic_write(io, IOAPIC_REDIRECTION + 2 * pin, l->low);
 	}
 	nlines = MAX(nlines, a->gsi_base + pins);
-	reserve(a->address, PAGE_SIZE);
 }
 
 void
 irq_init(void)
 {
-	struct acpi_ioapic io[IOAPICS_MAX];
-	unsigned n = MIN(acpi_ioapics(io, IOAPICS_MAX), (unsigned)IOAPICS_MAX);
-
-	reserve_all();
-	for (unsigned i = 0; i < n; i++)
-		if (io[i].address != 0)
-			ioapic_init(&io[i]);
+	pic_off();
+	nioapics = MIN(acpi_ioapics(ioapics, IOAPICS_MAX), (unsigned)IOAPICS_MAX);
+	for (unsigned i = 0; i < nioapics; i++)
+		if (ioapics[i].address != 0)
+			ioapic_init(&ioapics[i]);
 }
 
 void

@@ -64,6 +64,17 @@ entry_at(paddr_t pml4, uint64_t va, unsigned level, bool alloc)
 pte_t *
 mmu_entry(paddr_t pml4, uint64_t va, bool alloc)
 {
+	/* The usual case, without a loop: every table is there. */
+	pte_t e = ((pte_t *)phys_to_virt(pml4))[va >> 39 & 511];
+
+	if (likely(e & PTE_P)) {
+		e = ((pte_t *)phys_to_virt(e & PTE_ADDR))[va >> 30 & 511];
+		if (likely(e & PTE_P)) {
+			e = ((pte_t *)phys_to_virt(e & PTE_ADDR))[va >> 21 & 511];
+			if (likely(e & PTE_P))
+				return &((pte_t *)phys_to_virt(e & PTE_ADDR))[va >> 12 & 511];
+		}
+	}
 	return entry_at(pml4, va, 0, alloc);
 }
 

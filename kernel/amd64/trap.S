@@ -29,6 +29,7 @@
 #define GS_CURRENT 8
 #define GS_KSTACK 16
 #define GS_USER_RSP 24
+#define GS_SYSCALLS 32
 #define THREAD_WORK 32
 #define SYS_FIRST 0x1000
 
@@ -60,6 +61,7 @@ syscall_entry:
 	swapgs
 	movq %rsp, %gs:GS_USER_RSP
 	movq %gs:GS_KSTACK, %rsp
+	incq %gs:GS_SYSCALLS
 	subq $56, %rsp
 	pushq %r11
 	pushq %rcx

@@ -184,7 +184,7 @@ cons_input(char c)
 		proc_each(interrupt, &e.interrupt);
 }
 
-/* Called with the lock held: takes up to n bytes, to the end of a line; *end says it was reached. */
+/* Called with the lock held: takes up to n bytes; *end says that a line's end was reached. */
 static size_t
 take(char *buf, size_t n, bool *end)
 {
@@ -310,7 +310,7 @@ consctl_command(struct chan *c, char *text)
 		tty.rows = (unsigned)a;
 		tty.columns = (unsigned)b;
 	} else {
-		return error(EINVAL, "consctl: want rawon, rawoff, echoon, echooff, pgrp N, size R C");
+		return error(EINVAL, "consctl: want rawon rawoff echoon echooff, pgrp N, size R C");
 	}
 	return 0;
 }

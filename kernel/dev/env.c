@@ -1,35 +1,201 @@
 /*
- * dev_env: /env, the environment of whoever looks.  env(3)
+ * dev_env: /env, the environment: named values, shared by a group of processes.  env(3)
  *
- * A channel has a variable's id (qid.path; the root's is 0); the environment is the current
- * process's at each call, as in Plan 9.
+ * A channel has a variable's id (qid.path), which is never used again; the environment is the
+ * current process's at each call, as in Plan 9.  `lock` is a sleeping lock, because values go to
+ * and from user memory.  Bounds: VARS_MAX variables of VALUE_MAX bytes.
  */
 #include "env.h"
 
 #include "proc.h"
 
-enum { DIR_MODE = 0040777, FILE_MODE = 0100666, QROOT = 0 };
+#define VARS_MAX	1024
+#define VALUE_MAX	(64 * 1024ul)
 
-static struct env *
-current_env(void)
-{
-	return proc_current()->env;
-}
+enum { DIR_MODE = 0040777, FILE_MODE = 0100666, QROOT = 1 };
 
-static int
-env_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
-{
-	size_t length;
+struct var {
+	struct list node;
 	uint64_t id;
+	char *value;
+	size_t length, room;
+	char name[];
+};
 
-	if (c->qid.path != QROOT || env_at(current_env(), i, &id, buf, &length) < 0)
-		return -1;
-	*e = (struct dirtab){ buf, id, FILE_MODE, length };
-	return 1;
+struct env {
+	uint32_t refs;
+	struct mutex lock;
+	struct list vars;
+	uint64_t last_id;
+	int nvars;
+};
+
+struct env *
+env_new(void)
+{
+	struct env *e = kzalloc(sizeof(*e));
+
+	if (e) {
+		e->refs = 1;
+		mutex_init(&e->lock, "environment");
+		list_init(&e->vars);
+		e->last_id = QROOT;
+	}
+	return e;
+}
+
+void
+env_get(struct env *e)
+{
+	ref_get(&e->refs);
+}
+
+static void
+var_free(struct env *e, struct var *v)
+{
+	list_remove(&v->node);
+	e->nvars--;
+	kfree(v->value);
+	kfree(v);
+}
+
+void
+env_put(struct env *e)
+{
+	if (e == NULL || !ref_put(&e->refs))
+		return;
+	while (!list_empty(&e->vars))
+		var_free(e, list_entry(e->vars.next, struct var, node));
+	kfree(e);
+}
+
+static struct var *
+var_new(struct env *e, const char *name)
+{
+	size_t n = strlen(name) + 1;
+	struct var *v = kzalloc(sizeof(*v) + n);
+
+	if (v == NULL)
+		return NULL;
+	memcpy(v->name, name, n);
+	v->id = ++e->last_id;
+	list_append(&e->vars, &v->node);
+	e->nvars++;
+	return v;
+}
+
+/* At least n bytes of room, the new ones zero: 0 or -ENOMEM. */
+static int
+var_room(struct var *v, size_t n)
+{
+	size_t room = MAX(ROUND_UP(n, 64ul), v->room * 2);
+	char *value;
+
+	if (n <= v->room)
+		return 0;
+	value = kzalloc(room);
+	if (value == NULL)
+		return -ENOMEM;
+	if (v->length > 0)
+		memcpy(value, v->value, v->length);
+	kfree(v->value);
+	v->value = value;
+	v->room = room;
+	return 0;
+}
+
+struct env *
+env_copy(struct env *e)
+{
+	struct env *n = env_new();
+	bool failed = n == NULL;
+
+	if (failed)
+		return NULL;
+	mutex_lock(&e->lock);
+	list_for_each(p, &e->vars) {
+		struct var *v = list_entry(p, struct var, node), *w = var_new(n, v->name);
+
+		if (w == NULL || var_room(w, v->length) < 0) {
+			failed = true;
+			break;
+		}
+		w->id = v->id;
+		w->length = v->length;
+		if (v->length > 0)
+			memcpy(w->value, v->value, v->length);
+	}
+	n->last_id = e->last_id;
+	mutex_unlock(&e->lock);
+	if (failed) {
+		env_put(n);
+		return NULL;
+	}
+	return n;
+}
+
+/* The current process's environment, locked. */
+static struct env *
+env_lock(void)
+{
+	struct env *e = proc_current()->env;
+
+	mutex_lock(&e->lock);
+	return e;
+}
+
+static void
+env_unlock(struct env *e)
+{
+	mutex_unlock(&e->lock);
+}
+
+/* The variable with that name or, if it is NULL, that id. */
+static struct var *
+find(struct env *e, const char *name, uint64_t id)
+{
+	list_for_each(p, &e->vars) {
+		struct var *v = list_entry(p, struct var, node);
+
+		if (name ? strcmp(v->name, name) == 0 : v->id == id)
+			return v;
+	}
+	return NULL;
+}
+
+static void
+truncate(struct var *v)
+{
+	kfree(v->value);
+	v->value = NULL;
+	v->length = v->room = 0;
 }
 
 static int
-dev_env_attach(const char *spec, struct chan **out)
+env_gen(struct chan *c, int i, struct dirtab *d, char buf[SYS_NAME_MAX + 1])
+{
+	struct env *e;
+	int r = -1;
+
+	if (c->qid.path != QROOT)
+		return -1;
+	e = env_lock();
+	list_for_each(p, &e->vars) {
+		struct var *v = list_entry(p, struct var, node);
+
+		if (i-- > 0)
+			continue;
+		strlcpy(buf, v->name, SYS_NAME_MAX + 1);
+		*d = (struct dirtab){ buf, v->id, FILE_MODE, v->length };
+		r = 1;
+		break;
+	}
+	env_unlock(e);
+	return r;
+}
+
+static int
+env_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
 	*out = chan_new(&dev_env);
@@ -40,84 +206,125 @@ dev_env_attach(const char *spec, struct chan **out)
 }
 
 static int
-dev_env_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	     struct chan **out)
+env_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+	 struct chan **out)
 {
 	return devtab_walk(c, n, names, done, qids, out, env_gen);
 }
 
 static int
-dev_env_open(struct chan **c, uint32_t flags)
+env_open(struct chan **c, uint32_t flags)
 {
-	return flags & SYS_O_TRUNC ? env_truncate(current_env(), (*c)->qid.path) : 0;
+	struct env *e = env_lock();
+	struct var *v = find(e, NULL, (*c)->qid.path);
+
+	if (v && flags & SYS_O_TRUNC)
+		truncate(v);
+	env_unlock(e);
+	return v || (*c)->qid.path == QROOT ? 0 : -ENOENT;
 }
 
 static int
-dev_env_create(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
+env_create(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
 {
-	uint64_t id;
-	int err = env_make(current_env(), name, &id);
+	struct env *e = env_lock();
+	int err = 0;
 
+	(void)flags;
 	(void)mode;
-	if (err == -EEXIST && !(flags & SYS_O_EXCL))
-		err = flags & SYS_O_TRUNC ? env_truncate(current_env(), id) : 0;
-	if (err == 0)
-		c->qid = (struct qid){ .path = id };
+	if (find(e, name, 0))
+		err = -EEXIST;
+	else if (e->nvars >= VARS_MAX)
+		err = error(ENOSPC, "env: more than %d variables", VARS_MAX);
+	else if (var_new(e, name) == NULL)
+		err = -ENOMEM;
+	else
+		c->qid = (struct qid){ .path = e->last_id };
+	env_unlock(e);
 	return err;
 }
 
 static int64_t
-dev_env_read(struct chan *c, struct uio *u, uint64_t off)
+env_read(struct chan *c, struct uio *u, uint64_t off)
 {
-	return env_read(current_env(), c->qid.path, u, off);
+	struct env *e = env_lock();
+	struct var *v = find(e, NULL, c->qid.path);
+	int64_t n = v ? uio_put_text(u, off, v->value, v->length) : -ENOENT;
+
+	env_unlock(e);
+	return n;
 }
 
 static int64_t
-dev_env_write(struct chan *c, struct uio *u, uint64_t off)
+env_write(struct chan *c, struct uio *u, uint64_t off)
 {
-	return env_write(current_env(), c->qid.path, u, off);
+	size_t n = u->left;
+	struct env *e;
+	struct var *v;
+	int err;
+
+	if (n == 0)
+		return 0;
+	if (off > VALUE_MAX || n > VALUE_MAX - off)
+		return error(EFBIG, "env: a value of more than %lu bytes", VALUE_MAX);
+	e = env_lock();
+	v = find(e, NULL, c->qid.path);
+	err = v ? var_room(v, off + n) : -ENOENT;
+	if (err == 0)
+		err = uio_get(u, v->value + off, n);
+	if (err == 0 && off + n > v->length)
+		v->length = off + n;
+	env_unlock(e);
+	return err < 0 ? err : (int64_t)n;
 }
 
 static int64_t
-dev_env_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
+env_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
 {
 	return devtab_readdir(c, buf, n, off, env_gen);
 }
 
 static int
-dev_env_stat(struct chan *c, struct sys_stat *st)
+env_stat(struct chan *c, struct sys_stat *st)
 {
-	struct dirtab e = { "", QROOT, DIR_MODE, 0 };
-	char name[SYS_NAME_MAX + 1];
-	int err;
+	bool root = c->qid.path == QROOT;
+	struct env *e = env_lock();
+	struct var *v = find(e, NULL, c->qid.path);
+	size_t length = v ? v->length : 0;
 
-	if (c->qid.path != QROOT) {
-		e.mode = FILE_MODE;
-		err = env_info(current_env(), c->qid.path, name, &e.size);
-		if (err < 0)
-			return err;
-	}
-	return devtab_stat(c, st, &e);
+	env_unlock(e);
+	if (v == NULL && !root)
+		return -ENOENT;
+	return devtab_stat(c, st, &(struct dirtab){ "", 0, root ? DIR_MODE : FILE_MODE, length });
 }
 
 static int
-dev_env_setattr(struct chan *c, const struct sys_attr *a)
+env_setattr(struct chan *c, const struct sys_attr *a)
 {
-	if (a->valid & SYS_ATTR_SIZE)
-		return a->size == 0 ? env_truncate(current_env(), c->qid.path) : -EINVAL;
-	return 0;
+	if (!(a->valid & SYS_ATTR_SIZE))
+		return 0;
+	return a->size == 0 ? env_open(&c, SYS_O_TRUNC) : -EINVAL;
 }
 
 static int
-dev_env_unlink(struct chan *dir, const char *name, uint32_t flags)
+env_unlink(struct chan *dir, const char *name, uint32_t flags)
 {
+	struct env *e;
+	struct var *v;
+
 	(void)dir;
-	return flags & SYS_AT_REMOVEDIR ? -ENOTDIR : env_remove(current_env(), name);
+	if (flags & SYS_AT_REMOVEDIR)
+		return -ENOTDIR;
+	e = env_lock();
+	v = find(e, name, 0);
+	if (v)
+		var_free(e, v);
+	env_unlock(e);
+	return v ? 0 : -ENOENT;
 }
 
 const struct dev dev_env = {
-	.name = "env", .attach = dev_env_attach, .walk = dev_env_walk, .open = dev_env_open,
-	.create = dev_env_create, .read = dev_env_read, .write = dev_env_write,
-	.readdir = dev_env_readdir, .stat = dev_env_stat, .setattr = dev_env_setattr,
-	.unlink = dev_env_unlink,
+	.name = "env", .attach = env_attach, .walk = env_walk, .open = env_open,
+	.create = env_create, .read = env_read, .write = env_write, .readdir = env_readdir,
+	.stat = env_stat, .setattr = env_setattr, .unlink = env_unlink,
 };

@@ -82,11 +82,14 @@ files_walk(struct chan *c, int n, const char *const *names, int *done, struct qi
 static int
 files_open(struct chan **c, uint32_t flags)
 {
-	if ((*c)->qid.path == QMEM || (*c)->qid.path == QIO)
-		return error(ENXIO, "%s: its device is not mounted", files[(*c)->qid.path - 1].name);
-	if ((*c)->qid.path != QROOT && (flags & SYS_O_ACCMODE) != SYS_O_RDONLY &&
-	    !(files[(*c)->qid.path - 1].mode & 0222))
-		return error(EACCES, "%s: cannot be written", files[(*c)->qid.path - 1].name);
+	const struct dirtab *e = &files[(*c)->qid.path - 1];
+
+	if ((*c)->qid.type & QT_DIR)
+		return 0;
+	if (e->path == QMEM || e->path == QIO)
+		return error(ENXIO, "%s: its device is not mounted", e->name);
+	if ((flags & SYS_O_ACCMODE) != SYS_O_RDONLY && !(e->mode & 0222))
+		return error(EACCES, "%s: cannot be written", e->name);
 	return 0;
 }
 
@@ -155,14 +158,15 @@ text_of(uint64_t file, char *buf, size_t n)
 	case QSYSSTAT:
 		return sysstat_text(buf, n);
 	case QSWAP:
-		return ksnprintf(buf, n, "pages total %lu\npages free %lu\npage size %lu\nheap %lu\n",
-				 page_total(), page_free_count(), PAGE_SIZE, heap_used());
+		return ksnprintf(buf, n, "pages total %lu\npages free %lu\npage size %lu\n"
+				 "heap %lu\n", page_total(), page_free_count(), PAGE_SIZE, heap_used());
 	case QCMDLINE:
 		return ksnprintf(buf, n, "%s\n", boot.cmdline);
 	case QDRIVERS:
 		return drivers_text(buf, n);
 	case QSYSCTL:
-		return ksnprintf(buf, n, "version lux9\ncpus %u\nloader %s\n", cpu_count(), boot.loader);
+		return ksnprintf(buf, n, "version lux9\ncpus %u\nloader %s\n", cpu_count(),
+				 boot.loader);
 	case QUSER:
 		return ksnprintf(buf, n, "%u", proc_current()->uid);
 	case QHOSTNAME:
@@ -196,7 +200,8 @@ read_bytes(uint64_t file, struct uio *u, uint64_t off)
 	size_t done = 0;
 
 	while (u->left > 0) {
-		size_t n = MIN(u->left, file == QZERO || file == QFULL ? sizeof(zeros) : sizeof(buf));
+		bool zero = file == QZERO || file == QFULL;
+		size_t n = MIN(u->left, zero ? sizeof(zeros) : sizeof(buf));
 		const char *from = buf;
 
 		if (file == QKMSG)

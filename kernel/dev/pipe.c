@@ -215,7 +215,8 @@ writable(struct chan *c, struct way *w, size_t n, int *err)
 		if (!w->writing && space(w) >= needed(c, w, n))
 			return MIN(n, space(w));
 		w->want = MIN(w->want, needed(c, w, n));
-		*err = c->flags & SYS_O_NONBLOCK ? -EAGAIN : wait_on(&w->writers, &p->lock, FOREVER);
+		*err = c->flags & SYS_O_NONBLOCK
+			? -EAGAIN : wait_on(&w->writers, &p->lock, FOREVER);
 		if (*err < 0)
 			return 0;
 	}

@@ -2,8 +2,8 @@
  * dev_proc: /proc, the processes.  proc(3)
  *
  * qid.path is pid << 8 | file; a channel holds no reference to its process: each call finds it
- * again, and fails with ENOENT once it is gone.  What belongs to a process is taken with a reference
- * under its lock, and used without.
+ * again, and fails with ENOENT once it is gone.  What belongs to a process is taken with a
+ * reference under its lock, and used without.
  */
 #include "fd.h"
 #include "name.h"
@@ -144,6 +144,15 @@ proc_open(struct chan **c, uint32_t flags)
 	return err;
 }
 
+/* Called with the lock held. */
+static struct thread *
+first_thread(struct proc *p)
+{
+	if (list_empty(&p->threads))
+		return NULL;
+	return list_entry(p->threads.next, struct thread, siblings);
+}
+
 static const char *
 state_name(const struct proc *p)
 {
@@ -157,7 +166,7 @@ state_name(const struct proc *p)
 		return "ended";
 	if (p->stopped)
 		return "stopped";
-	return names[list_entry(p->threads.next, struct thread, siblings)->state % ARRAY_LEN(names)];
+	return names[first_thread(p)->state % ARRAY_LEN(names)];
 }
 
 static int
@@ -284,13 +293,6 @@ memory(struct proc *p, struct uio *u, uint64_t addr, bool write)
 	if (as == NULL || buf == NULL)
 		return as ? -ENOMEM : 0;
 	return done > 0 ? (int64_t)done : err;
-}
-
-/* Called with the lock held. */
-static struct thread *
-first_thread(struct proc *p)
-{
-	return list_empty(&p->threads) ? NULL : list_entry(p->threads.next, struct thread, siblings);
 }
 
 static int64_t

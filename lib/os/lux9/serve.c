@@ -21,7 +21,6 @@
 #define COPY_MAX	2048		/* a second SYS_SERVE costs more than this copy */
 #define BULK		(128 * 1024)	/* bytes of a write that arrive in one request */
 #define RETRY_NS	10000000	/* between attempts when memory is short */
-#define WAKE_NS		2000000000ll	/* how late a stop may be noticed */
 
 static long
 serve(struct p9_conn *c, const struct ipc_rep *rep, struct p9_req *r, int64_t timeout_ns)
@@ -142,7 +141,7 @@ worker(void *arg)
 	p9_worker_begin(&me, c, st);
 	r = fresh(c);
 	while (r && !st->stopping) {
-		rc = serve(c, rep, r, WAKE_NS);
+		rc = serve(c, rep, r, SYS_FOREVER);
 		if (rc == 0) {
 			take(&me, r);
 			rep = settle(&me, &r);
@@ -197,8 +196,15 @@ p9_os_start(struct p9_srv *srv, const char *where)
 	return n > 1 || rc == 0 ? 0 : rc;
 }
 
+/* The kernel ends the services, and with them the workers' waiting. */
 void
 p9_os_stop(struct p9_srv_state *st)
 {
-	(void)st;	/* workers look at st->stopping when they wake */
+	static const struct ipc_rep end;
+
+	pthread_mutex_lock(&st->lock);
+	for (struct p9_conn *c = st->conns; c; c = c->next)
+		if (c->send == lux_send)
+			serve(c, &end, NULL, 0);
+	pthread_mutex_unlock(&st->lock);
 }
