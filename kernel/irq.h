@@ -24,6 +24,8 @@ unsigned irq_line_count(void);
 void irq_line_kind(unsigned line, bool *level, bool *active_low);
 /* n handles, a power of two, whose messages differ in the low bits of the data only. */
 int irq_alloc_block(unsigned n, irq_handler h, void *const *args, int *handles);
+/* The legacy controllers, out of the traps' way and masked. */
+void irq_pic_off(void);
 /* Controllers and vectors; after acpi_init, before any other call here. */
 void irq_init(void);
 /* By the trap code, for vectors IRQ_VECTOR_FIRST..IRQ_VECTOR_LAST of this processor. */

@@ -86,7 +86,6 @@ irq_is_reserved(paddr_t pa, size_t n)
 }
 
 /* [8259A datasheet]: ICW1..ICW4, then every line masked. */
-void irq_pic_off(void);
 void
 irq_pic_off(void)
 {
@@ -125,7 +124,6 @@ ioapic_init(const struct acpi_ioapic *a)
 void
 irq_init(void)
 {
-	pic_off();
 	nioapics = MIN(acpi_ioapics(ioapics, IOAPICS_MAX), (unsigned)IOAPICS_MAX);
 	for (unsigned i = 0; i < nioapics; i++)
 		if (ioapics[i].address != 0)

@@ -1,20 +1,18 @@
 /*
  * PCI: configuration access, enumeration, BARs, messages, reset.
  *
- * [PCI 3.0; PCI Express 5.0, chapter 7; PCI-PCI bridge 1.2].  Segment 0.  Configuration space is
- * reached by the memory window of the MCFG table, tested first, or by ports 0xcf8 and 0xcfc.  The
- * firmware has given buses and addresses; nothing is assigned here, and a function that comes later
- * (hot plug) is not seen.
+ * [PCI 3.0; PCI Express 5.0, chapter 7; PCI-PCI bridge 1.2].  Segment 0, the first 256 bytes of
+ * configuration space, by ports 0xcf8 and 0xcfc: every PC has them, and nothing here needs more.
+ * The firmware has given buses and addresses; nothing is assigned here, and a function that comes
+ * later (hot plug) is not seen.
  *
- * config_lock makes a port access of two steps one, and a change of the command register too.  The
- * table is made once at boot.
+ * config_lock makes a port access of two steps one.  The table is made once at boot.
  */
 #include "pci.h"
 
 #include "../irq.h"
 #include "../mem.h"
 #include "../proc.h"
-#include "acpi.h"
 #include "cpu.h"
 
 enum {
@@ -35,11 +33,10 @@ enum {				/* [PCI 3.0, 6.8.2] */
 	MSIX_ENABLE = 1 << 15, MSIX_ENTRY = 16, MSIX_ENTRY_MASKED = 1
 };
 
-enum {				/* [PCIe 5.0, 7.5.3; PCI PM 1.2, 3.2; AF ECN] */
+enum {				/* [PCIe 5.0, 7.5.3; PCI PM 1.2, 3.2] */
 	EXP_DEVICE_CAP = 4, EXP_DEVICE_CONTROL = 8, EXP_DEVICE_STATUS = 10, EXP_FLR = 1 << 28,
 	EXP_START_FLR = 1 << 15, EXP_PENDING = 1 << 5,
-	PM_CONTROL = 4, PM_STATE = 3, PM_D3HOT = 3, PM_NO_SOFT_RESET = 1 << 3,
-	AF_CAP = 3, AF_TP = 1, AF_FLR = 2, AF_CONTROL = 4, AF_STATUS = 5
+	PM_CONTROL = 4, PM_STATE = 3, PM_D3HOT = 3, PM_NO_SOFT_RESET = 1 << 3
 };
 
 #define RESET_WAIT_NS	100000000ull	/* [PCIe 5.0, 6.6.2] */
@@ -49,12 +46,9 @@ enum {				/* [PCIe 5.0, 7.5.3; PCI PM 1.2, 3.2; AF ECN] */
 static struct spinlock config_lock = SPINLOCK("pci config");
 static struct pci_func *funcs[PCI_FUNCS_MAX];
 static unsigned nfuncs;
-static struct acpi_mcfg window;		/* bus_last < bus_first: none */
-static bool have_window;
-static volatile uint8_t *window_bus[BUSES];
 
 static uint32_t
-port_config(unsigned bdf, unsigned offset, unsigned width, const uint32_t *write)
+config(unsigned bdf, unsigned offset, unsigned width, const uint32_t *write)
 {
 	uint16_t data = (uint16_t)(CONFIG_DATA + (offset & 3));
 	uint32_t v = 0;
@@ -73,66 +67,23 @@ port_config(unsigned bdf, unsigned offset, unsigned width, const uint32_t *write
 	return v;
 }
 
-/* The function's space in the window, or NULL. */
-static volatile uint8_t *
-window_at(unsigned bdf)
-{
-	unsigned bus = bdf >> 8;
-
-	if (!have_window || bus < window.bus_first || bus > window.bus_last)
-		return NULL;
-	if (window_bus[bus] == NULL)
-		window_bus[bus] = kernel_map_device(
-			window.base + ((uint64_t)(bus - window.bus_first) << 20), 1 << 20);
-	return window_bus[bus] + ((bdf & 0xff) << 12);
-}
-
 static uint32_t
 config_read(unsigned bdf, unsigned offset, unsigned width)
 {
-	volatile uint8_t *p = window_at(bdf);
-
-	if (p == NULL)
-		return port_config(bdf, offset, width, NULL);
-	p += offset;
-	return width == 4 ? *(volatile uint32_t *)p : width == 2 ? *(volatile uint16_t *)p : *p;
-}
-
-static void
-config_write(unsigned bdf, unsigned offset, unsigned width, uint32_t v)
-{
-	volatile uint8_t *p = window_at(bdf);
-
-	if (p == NULL) {
-		port_config(bdf, offset, width, &v);
-		return;
-	}
-	p += offset;
-	if (width == 4)
-		*(volatile uint32_t *)p = v;
-	else if (width == 2)
-		*(volatile uint16_t *)p = (uint16_t)v;
-	else
-		*p = (uint8_t)v;
-}
-
-unsigned
-pci_config_size(const struct pci_func *f)
-{
-	return window_at(f->bdf) != NULL ? 4096 : 256;
+	return config(bdf, offset, width, NULL);
 }
 
 static bool
-config_valid(const struct pci_func *f, unsigned offset, unsigned width)
+config_valid(unsigned offset, unsigned width)
 {
 	return (width == 1 || width == 2 || width == 4) && offset % width == 0 &&
-	       offset < pci_config_size(f);
+	       offset < PCI_CONFIG_SIZE;
 }
 
 uint32_t
 pci_read(const struct pci_func *f, unsigned offset, unsigned width)
 {
-	if (!config_valid(f, offset, width))
+	if (!config_valid(offset, width))
 		return ~0u;
 	return config_read(f->bdf, offset, width);
 }
@@ -140,8 +91,8 @@ pci_read(const struct pci_func *f, unsigned offset, unsigned width)
 void
 pci_write(const struct pci_func *f, unsigned offset, unsigned width, uint32_t v)
 {
-	if (config_valid(f, offset, width))
-		config_write(f->bdf, offset, width, v);
+	if (config_valid(offset, width))
+		config(f->bdf, offset, width, &v);
 }
 
 void
@@ -151,24 +102,6 @@ pci_command(const struct pci_func *f, uint16_t clear, uint16_t set)
 
 	pci_write(f, PCI_COMMAND, 2, (v & ~(uint32_t)clear) | set);
 	pci_read(f, PCI_COMMAND, 2);		/* what was posted before has arrived */
-}
-
-/* The window is used only if it shows the same bus 0 as the ports do. */
-static void
-window_init(void)
-{
-	struct acpi_mcfg m[4];
-	unsigned n = MIN(acpi_mcfg(m, ARRAY_LEN(m)), (unsigned)ARRAY_LEN(m));
-
-	for (unsigned i = 0; i < n && !have_window; i++) {
-		if (m[i].segment != 0 || m[i].bus_first != 0 || page_is_ram(m[i].base))
-			continue;
-		window = m[i];
-		have_window = true;
-		for (unsigned bdf = 0; bdf < 256 && have_window; bdf += 8)
-			have_window = config_read(bdf, PCI_VENDOR, 4) ==
-				      port_config(bdf, PCI_VENDOR, 4, NULL);
-	}
 }
 
 uint64_t
@@ -233,10 +166,7 @@ capability(struct pci_func *f, unsigned id, uint8_t at)
 
 	switch (id) {
 	case PCI_CAP_PM: f->cap_pm = at; break;
-	case PCI_CAP_VPD: f->cap_vpd = at; break;
 	case PCI_CAP_EXPRESS: f->cap_express = at; break;
-	case PCI_CAP_SATA: f->cap_sata = at; break;
-	case PCI_CAP_AF: f->cap_af = at; break;
 	case PCI_CAP_MSI:
 		f->cap_msi = at;
 		f->msi_vectors = (uint16_t)MIN(1u << (control >> MSI_CAPABLE_SHIFT & 7), MSI_MAX + 0u);
@@ -331,7 +261,6 @@ pci_init(void)
 	bool todo[BUSES] = { true }, done[BUSES] = { false };
 	bool more = true;
 
-	window_init();
 	for (unsigned pass = 0; pass < BUSES && more; pass++) {
 		more = false;
 		for (unsigned bus = 0; bus < BUSES; bus++) {
@@ -341,7 +270,7 @@ pci_init(void)
 			bus_scan(bus, todo);
 		}
 	}
-	kprint("pci: %u functions, configuration by %s\n", nfuncs, have_window ? "memory" : "ports");
+	kprint("pci: %u functions\n", nfuncs);
 }
 
 unsigned
@@ -442,38 +371,16 @@ pci_msix_in(paddr_t pa, size_t n)
 	return first;
 }
 
-/* Bits of a capability's byte that are the driver's own. */
-static uint8_t
-capability_mask(const struct pci_func *f, unsigned at)
-{
-	if (f->cap_express != 0 && at - f->cap_express < 0x3c)
-		switch (at - f->cap_express) {
-		case EXP_DEVICE_CONTROL: return 0x1f;		/* error reports, relaxed order */
-		case EXP_DEVICE_CONTROL + 1: return 0x78;	/* no snoop, read size */
-		case EXP_DEVICE_STATUS: return 0x0f;
-		default: return 0;
-		}
-	if (f->cap_pm != 0 && at - f->cap_pm < 8)
-		return at == f->cap_pm + PM_CONTROL + 1u ? 0x80 : 0;
-	if (f->cap_vpd != 0 && at - f->cap_vpd < 8)
-		return at - f->cap_vpd >= 2 ? 0xff : 0;
-	return 0;
-}
-
 uint8_t
-pci_write_mask(const struct pci_func *f, unsigned offset)
+pci_write_mask(unsigned offset)
 {
 	switch (offset) {
 	case PCI_COMMAND: return PCI_COMMAND_MWI | PCI_COMMAND_PARITY;
 	case PCI_COMMAND + 1: return (PCI_COMMAND_SERR | PCI_COMMAND_NO_INTX) >> 8;
 	case PCI_STATUS + 1: return 0xf9;
 	case PCI_CACHE_LINE: case PCI_LATENCY: return 0xff;
+	default: return 0;
 	}
-	if (offset < 0x40 || offset >= 0x100 || f->header != 0)
-		return 0;
-	if (f->class >> 8 == CLASS_IDE && f->cap_msi == 0 && offset < 0x60)
-		return 0xff;		/* timing registers of PIIX and its like */
-	return capability_mask(f, offset);
 }
 
 int
@@ -539,19 +446,18 @@ pci_msix_on(struct pci_func *f, const int *handles, unsigned n)
 	return 0;
 }
 
+static void
+control_off(const struct pci_func *f, uint8_t at, uint16_t enable)
+{
+	if (at != 0)
+		pci_write(f, at + MSI_CONTROL, 2, pci_read(f, at + MSI_CONTROL, 2) & ~(uint32_t)enable);
+}
+
 void
 pci_messages_off(struct pci_func *f)
 {
-	uint32_t v;
-
-	if (f->cap_msi != 0) {
-		v = pci_read(f, f->cap_msi + MSI_CONTROL, 2);
-		pci_write(f, f->cap_msi + MSI_CONTROL, 2, v & ~(uint32_t)MSI_ENABLE);
-	}
-	if (f->cap_msix != 0) {
-		v = pci_read(f, f->cap_msix + MSIX_CONTROL, 2);
-		pci_write(f, f->cap_msix + MSIX_CONTROL, 2, v & ~(uint32_t)MSIX_ENABLE);
-	}
+	control_off(f, f->cap_msi, MSI_ENABLE);
+	control_off(f, f->cap_msix, MSIX_ENABLE);
 	pci_read(f, PCI_COMMAND, 2);
 }
 
@@ -569,43 +475,27 @@ sleep_ns(uint64_t ns)
 	spin_unlock(&l);
 }
 
-/* [PCIe 5.0, 6.6.2]: what the function asked for has come. */
-static void
-wait_pending(const struct pci_func *f)
-{
-	for (int i = 0; i < PENDING_TRIES; i++) {
-		bool pending = false;
-
-		if (f->cap_express != 0)
-			pending = pci_read(f, f->cap_express + EXP_DEVICE_STATUS, 2) & EXP_PENDING;
-		else if (f->cap_af != 0)
-			pending = pci_read(f, f->cap_af + AF_STATUS, 1) & 1;
-		if (!pending)
-			return;
-		sleep_ns(RESET_WAIT_NS / PENDING_TRIES);
-	}
-}
-
+/* Function-level reset [PCIe 5.0, 6.6.2], or by way of D3hot [PCI PM 1.2, 5.4.1]. */
 static int
 reset_start(struct pci_func *f)
 {
+	unsigned exp = f->cap_express, pm = f->cap_pm;
 	uint32_t v;
 
-	if (f->cap_express != 0 && (pci_read(f, f->cap_express + EXP_DEVICE_CAP, 4) & EXP_FLR)) {
-		v = pci_read(f, f->cap_express + EXP_DEVICE_CONTROL, 2);
-		pci_write(f, f->cap_express + EXP_DEVICE_CONTROL, 2, v | EXP_START_FLR);
-	} else if (f->cap_af != 0 && (pci_read(f, f->cap_af + AF_CAP, 1) & AF_FLR) &&
-		   (pci_read(f, f->cap_af + AF_CAP, 1) & AF_TP)) {
-		pci_write(f, f->cap_af + AF_CONTROL, 1, 1);
-	} else if (f->cap_pm != 0 &&
-		   (pci_read(f, f->cap_pm + PM_CONTROL, 2) & PM_NO_SOFT_RESET) == 0) {
-		v = pci_read(f, f->cap_pm + PM_CONTROL, 2) & ~(uint32_t)PM_STATE;
-		pci_write(f, f->cap_pm + PM_CONTROL, 2, v | PM_D3HOT);
-		sleep_ns(RESET_WAIT_NS / PENDING_TRIES);
-		pci_write(f, f->cap_pm + PM_CONTROL, 2, v);
-	} else {
-		return -EOPNOTSUPP;
+	if (exp != 0 && (pci_read(f, exp + EXP_DEVICE_CAP, 4) & EXP_FLR)) {
+		for (int i = 0; i < PENDING_TRIES; i++)
+			if (pci_read(f, exp + EXP_DEVICE_STATUS, 2) & EXP_PENDING)
+				sleep_ns(RESET_WAIT_NS / PENDING_TRIES);
+		v = pci_read(f, exp + EXP_DEVICE_CONTROL, 2);
+		pci_write(f, exp + EXP_DEVICE_CONTROL, 2, v | EXP_START_FLR);
+		return 0;
 	}
+	if (pm == 0 || (pci_read(f, pm + PM_CONTROL, 2) & PM_NO_SOFT_RESET))
+		return -EOPNOTSUPP;
+	v = pci_read(f, pm + PM_CONTROL, 2) & ~(uint32_t)PM_STATE;
+	pci_write(f, pm + PM_CONTROL, 2, v | PM_D3HOT);
+	sleep_ns(RESET_WAIT_NS / PENDING_TRIES);
+	pci_write(f, pm + PM_CONTROL, 2, v);
 	return 0;
 }
 
@@ -621,7 +511,6 @@ pci_reset(struct pci_func *f)
 	misc = pci_read(f, PCI_LINE, 4);
 	pci_messages_off(f);
 	pci_command(f, PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER, PCI_COMMAND_NO_INTX);
-	wait_pending(f);
 	if (reset_start(f) < 0)
 		return -EOPNOTSUPP;
 	sleep_ns(RESET_WAIT_NS);

@@ -9,6 +9,7 @@
 
 #define PCI_BARS	6
 #define PCI_FUNCS_MAX	256
+#define PCI_CONFIG_SIZE	256
 
 /* Offsets in configuration space [PCI 3.0, 6.1]. */
 enum pci_config {
@@ -25,8 +26,7 @@ enum pci_command {
 };
 
 enum pci_capability {
-	PCI_CAP_PM = 0x01, PCI_CAP_VPD = 0x03, PCI_CAP_MSI = 0x05, PCI_CAP_EXPRESS = 0x10,
-	PCI_CAP_MSIX = 0x11, PCI_CAP_SATA = 0x12, PCI_CAP_AF = 0x13
+	PCI_CAP_PM = 0x01, PCI_CAP_MSI = 0x05, PCI_CAP_EXPRESS = 0x10, PCI_CAP_MSIX = 0x11
 };
 
 struct pci_bar {
@@ -39,7 +39,7 @@ struct pci_func {
 	uint16_t vendor, device, subvendor, subdevice;
 	uint32_t class;			/* 24 bits: base, sub, interface */
 	uint8_t revision, header, line, pin;
-	uint8_t cap_pm, cap_msi, cap_msix, cap_express, cap_af, cap_sata, cap_vpd;	/* 0: none */
+	uint8_t cap_pm, cap_msi, cap_msix, cap_express;	/* 0: none */
 	uint16_t msi_vectors, msix_vectors;	/* that it has */
 	uint8_t msix_bar;
 	uint32_t msix_offset;
@@ -63,12 +63,10 @@ struct pci_func *pci_find(unsigned bdf);	/* or NULL */
 /* width 1, 2 or 4, aligned; reads beyond the space, or of a function that is gone, give ones. */
 uint32_t pci_read(const struct pci_func *f, unsigned offset, unsigned width);
 void pci_write(const struct pci_func *f, unsigned offset, unsigned width, uint32_t v);
-/* 256, or 4096 where extended configuration space can be reached. */
-unsigned pci_config_size(const struct pci_func *f);
 /* Sets and clears bits of the command register. */
 void pci_command(const struct pci_func *f, uint16_t clear, uint16_t set);
 /* The bits of the byte at offset that a driver may write. */
-uint8_t pci_write_mask(const struct pci_func *f, unsigned offset);
+uint8_t pci_write_mask(unsigned offset);
 
 /* What a function's BARs hold, for grants. */
 bool pci_has_mem(const struct pci_func *f, paddr_t pa, size_t n);

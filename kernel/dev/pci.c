@@ -58,7 +58,7 @@ pci_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 		return -1;
 	ksnprintf(buf, SYS_NAME_MAX + 1, "%u.%u.%u%s", f->bdf >> 8, f->bdf >> 3 & 31, f->bdf & 7,
 		  raw ? "raw" : "ctl");
-	*e = (struct dirtab){ buf, 1 + 2u * f->bdf + raw, HW_RW, raw ? pci_config_size(f) : 0 };
+	*e = (struct dirtab){ buf, 1 + 2u * f->bdf + raw, HW_RW, raw ? PCI_CONFIG_SIZE : 0 };
 	return 1;
 }
 
@@ -82,7 +82,7 @@ pci_stat(struct chan *c, struct sys_stat *st)
 
 	if (c->qid.path != FILE_ROOT) {
 		e.mode = HW_RW;
-		e.size = is_raw(c) ? pci_config_size(func_of(c)) : 0;
+		e.size = is_raw(c) ? PCI_CONFIG_SIZE : 0;
 	}
 	return devtab_stat(c, st, &e);
 }
@@ -148,8 +148,7 @@ ctl_text(const struct pci_func *f, char *text)
 static int64_t
 raw_read(const struct pci_func *f, struct uio *u, uint64_t off)
 {
-	uint64_t size = pci_config_size(f);
-	size_t n = off >= size ? 0 : MIN(u->left, size - off), done = 0;
+	size_t n = off >= PCI_CONFIG_SIZE ? 0 : MIN(u->left, PCI_CONFIG_SIZE - off), done = 0;
 	int r;
 
 	while (done < n) {
@@ -341,12 +340,12 @@ raw_write(struct pci_func *f, struct uio *u, uint64_t off)
 	uint32_t v = 0, old, mask = 0;
 	int r;
 
-	if ((width != 1 && width != 2 && width != 4) || off % width != 0 || off >= 0x100)
+	if ((width != 1 && width != 2 && width != 4) || off % width != 0 || off >= PCI_CONFIG_SIZE)
 		return error(EINVAL, "pci: write 1, 2 or 4 aligned bytes below 0x100");
 	if ((r = uio_get(u, &v, width)) < 0)
 		return r;
 	for (unsigned i = 0; i < width; i++)
-		mask |= (uint32_t)pci_write_mask(f, (unsigned)off + i) << (8 * i);
+		mask |= (uint32_t)pci_write_mask((unsigned)off + i) << (8 * i);
 	mutex_lock(&owner_lock);
 	r = claim(f);
 	if (r == 0) {
