@@ -173,7 +173,7 @@ run_builtin(struct shell *sh, const struct node *n, sh_builtin f, struct fields 
 	if (redirect_all(sh, n->redirs))
 		status = f(sh, (int)args->n, args->v);
 	if (fflush(stdout) != 0 && status == 0) {
-		sh_warn(sh, args->v[0], strerror(errno));
+		sh_warn(sh, args->v[0], NULL);
 		status = 1;
 	}
 	restore_all(saved, nsaved);

@@ -103,6 +103,14 @@ refuse()
 	done
 }
 
+refuse_re()
+{
+	local t
+	for t; do
+		! console | grep -E -- "$t" || fail "on the console: $t"
+	done
+}
+
 # The first match of an extended regular expression on the console.
 find_re()
 {

@@ -96,7 +96,7 @@ heap(void)
 		CHECK(p[i][i * i * 40] == (char)i && p[i][0] == (char)i);
 		free(p[i]);
 	}
-	CHECK(malloc((size_t)1 << 46) == NULL && errno == ENOMEM);
+	CHECK(malloc((size_t)1 << 47) == NULL && errno == ENOMEM);
 }
 
 static int
