@@ -121,8 +121,8 @@ $(TEST_LIB): $(call TEST_OBJ,$(LIB_SRC) $(OS_HOST))
 	$Vrm -f $@ && ar rcs $@ $^
 test_extra = $(if $(filter drv/% fs/% net/%,$(1)),$(filter-out %_test.c %/main.c,$(wildcard $(dir $(1))*.c)))
 # The kernel's portable parts, over kernel/testing.h.
-KTEST_SRC := $(patsubst %,kernel/%.c,chan uio path devtab ns walk name fd env poll sysfile sysdir sysname elf dev/root dev/boot \
-	     dev/env dev/pipe dev/srv)
+KTEST_SRC := $(patsubst %,kernel/%.c,chan uio path devtab ns walk name fd poll sysfile sysdir sysname elf dev/root dev/boot \
+	     dev/env dev/pipe dev/srv dev/cons)
 $B/test/kernel/%.o: HOSTFLAGS += -iquote kernel
 $B/test/libkernel.a: $(call TEST_OBJ,$(KTEST_SRC))
 	$Vrm -f $@ && ar rcs $@ $^
@@ -160,6 +160,9 @@ fuzzers: $(FUZZ:%=$B/fuzz/bin/%)
 KFLAGS	:= $(CSTD) $(WARN) -O2 -Iinclude -Ikernel -ffreestanding -fno-stack-protector -fno-pie -mcmodel=kernel \
 	   -mgeneral-regs-only -mno-red-zone -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
 KDEBUG	:= -DLOCK_DEBUG -fsanitize=undefined -fno-sanitize=alignment
+# Optimized as a whole; what the compiler itself calls (memcpy...) must stay apart.
+KLTO	:= -flto -ffat-lto-objects
+KNOLTO	:= kernel/string.c
 KLD	= -static -nostdlib -no-pie -Wl,-T,kernel/amd64/kernel.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 # Linked twice: the second link carries the table of symbols of the first.
@@ -167,16 +170,19 @@ define kernel_variant
 $B/$(1)/%.o: %
 	@mkdir -p $$(@D)
 	@echo "KCC   $$<"
-	$V$(CC) $(KFLAGS) $(2) $(DEPS) -c $$< -o $$@
-$B/$(1)/lux9.elf: $(patsubst %,$B/$(1)/%.o,$(KERN_SRC)) kernel/amd64/kernel.ld tool/symtab.sh
+	$V$(CC) $(KFLAGS) $(2) $$(if $$(filter $(KNOLTO),$$<),-fno-lto) $(DEPS) -c $$< -o $$@
+$B/$(1)/kernel.o: $(patsubst %,$B/$(1)/%.o,$(KERN_SRC))
+	@echo "KLTO  $$@"
+	$V$(CC) $(KFLAGS) $(2) -r -nostdlib -flinker-output=nolto-rel -o $$@ $$^
+$B/$(1)/lux9.elf: $B/$(1)/kernel.o kernel/amd64/kernel.ld tool/symtab.sh
 	@mkdir -p $$(@D)
 	$Vsh tool/symtab.sh /dev/null > $B/$(1)/symtab0.S && $(CC) -c $B/$(1)/symtab0.S -o $B/$(1)/symtab0.o
-	$V$(CC) $(KLD) -o $B/$(1)/pass1.elf $(patsubst %,$B/$(1)/%.o,$(KERN_SRC)) $B/$(1)/symtab0.o
+	$V$(CC) $(KLD) -o $B/$(1)/pass1.elf $B/$(1)/kernel.o $B/$(1)/symtab0.o
 	$Vsh tool/symtab.sh $B/$(1)/pass1.elf > $B/$(1)/symtab.S && $(CC) -c $B/$(1)/symtab.S -o $B/$(1)/symtab.o
 	@echo "KLD   $$@"
-	$V$(CC) $(KLD) -o $$@ $(patsubst %,$B/$(1)/%.o,$(KERN_SRC)) $B/$(1)/symtab.o
+	$V$(CC) $(KLD) -o $$@ $B/$(1)/kernel.o $B/$(1)/symtab.o
 endef
-$(eval $(call kernel_variant,kernel,))
+$(eval $(call kernel_variant,kernel,$(KLTO)))
 $(eval $(call kernel_variant,kernel-debug,$(KDEBUG)))
 kernel: $B/kernel/lux9.elf
 kernel-debug: $B/kernel-debug/lux9.elf

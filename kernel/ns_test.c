@@ -1,6 +1,8 @@
 /*
  * Name resolution over a small tree that a pretended server holds in memory: walks, mounts, unions,
  * "..", links, creation, and the calls on paths above them.
+ *
+ * long: one pretended server, and every rule of resolution over it.
  */
 #include "testing.h"
 

@@ -82,10 +82,11 @@ files_walk(struct chan *c, int n, const char *const *names, int *done, struct qi
 static int
 files_open(struct chan **c, uint32_t flags)
 {
-	const struct dirtab *e = &files[(*c)->qid.path - 1];
+	const struct dirtab *e;
 
 	if ((*c)->qid.type & QT_DIR)
 		return 0;
+	e = &files[(*c)->qid.path - 1];
 	if (e->path == QMEM || e->path == QIO)
 		return error(ENXIO, "%s: its device is not mounted", e->name);
 	if ((flags & SYS_O_ACCMODE) != SYS_O_RDONLY && !(e->mode & 0222))
@@ -158,8 +159,9 @@ text_of(uint64_t file, char *buf, size_t n)
 	case QSYSSTAT:
 		return sysstat_text(buf, n);
 	case QSWAP:
-		return ksnprintf(buf, n, "pages total %lu\npages free %lu\npage size %lu\n"
-				 "heap %lu\n", page_total(), page_free_count(), PAGE_SIZE, heap_used());
+		return ksnprintf(buf, n,
+				 "pages total %lu\npages free %lu\npage size %lu\nheap %lu\n",
+				 page_total(), page_free_count(), PAGE_SIZE, heap_used());
 	case QCMDLINE:
 		return ksnprintf(buf, n, "%s\n", boot.cmdline);
 	case QDRIVERS:

@@ -146,7 +146,7 @@ proc_open(struct chan **c, uint32_t flags)
 
 /* Called with the lock held. */
 static struct thread *
-first_thread(struct proc *p)
+first_thread(const struct proc *p)
 {
 	if (list_empty(&p->threads))
 		return NULL;
