@@ -18,6 +18,10 @@
  * request (the reply is dropped, nothing is received); -EINTR; -EFAULT for memory that is not
  * the caller's.
  *
+ * A flush asks the server to answer the old request soon.  Its own reply says nothing about that
+ * one, may come before it, and does not end it: a request that was given to a server always gets
+ * an answer of its own, and its tag is in use until then.
+ *
  * Strings in the bulk are as on the wire: length in 2 bytes, little-endian, then the bytes.
  */
 #pragma once

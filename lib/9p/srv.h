@@ -110,7 +110,7 @@ struct p9_srv_state {
 	struct p9_worker *workers;
 	uint32_t nconns;
 	int nthreads, live_threads;
-	bool listening, helper;
+	bool listening;
 	_Atomic bool stopping;
 	struct p9_req *free_reqs;
 	struct p9_fid *free_fids;

@@ -109,7 +109,7 @@ p9_do_auth(struct p9_req *r)
 	if (in_use(r, r->in.fid))
 		return;
 	if (!r->srv->ops->auth) {
-		p9_error(r, EOPNOTSUPP, "no authentication is needed");
+		p9_error(r, ENOENT, "no authentication is needed");
 		return;
 	}
 	if (!p9_fresh(r))

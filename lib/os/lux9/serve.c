@@ -7,7 +7,9 @@
  * SYS_SERVE that receives nothing.  Data of an answer must outlive the operation for that, so
  * small data is copied to the request's own room, and large data that is not held is sent at once.
  *
- * The kernel's tags are trusted: it uses none twice before its answer, flushed or not.
+ * The kernel's tags are trusted: it uses none again before its answer, flushed or not.  An Rflush
+ * may overtake the answer it is about: the request may be in the hands of a worker that has not
+ * entered its tag yet, or has answered and not come to its SYS_SERVE.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,10 +34,10 @@ serve(struct p9_conn *c, const struct ipc_rep *rep, struct p9_req *r, int64_t ti
 static void
 send_now(struct p9_req *r)
 {
-	struct p9_conn *c = r->conn;
-	uint32_t old = atomic_fetch_or(&r->state, REQ_ANSWERED);
+	uint32_t old;
 
-	serve(c, &r->out, NULL, 0);
+	serve(r->conn, &r->out, NULL, 0);
+	old = atomic_fetch_or(&r->state, REQ_ANSWERED);
 	p9_answered(r, old & REQ_FLUSHED);
 }
 
@@ -145,7 +147,7 @@ worker(void *arg)
 		if (rc == 0) {
 			take(&me, r);
 			rep = settle(&me, &r);
-		} else if (rc == -ETIMEDOUT || rc == -EINTR || (rc == -EINVAL && rep)) {
+		} else if (rc == -EINTR || (rc == -EINVAL && rep)) {
 			rep = NULL;
 		} else {
 			break;
@@ -155,7 +157,12 @@ worker(void *arg)
 		serve(c, rep, NULL, 0);
 	if (r)
 		p9_req_recycle(r);
-	p9_flush_all(c);
+	if (st->stopping)
+		p9_flush_all(c);
+	pthread_mutex_lock(&st->lock);
+	if (!st->stopping)		/* the service is dead, and every worker finds it so */
+		st->listening = false;
+	pthread_mutex_unlock(&st->lock);
 	p9_worker_end(st);
 	p9_conn_put(c);
 	p9_thread_over(st);
