@@ -303,29 +303,31 @@ trap(struct thread *t, struct sys_note *note, struct signal_info *info)
 		push_frame(t, regs, note->fpu, info);
 }
 
-void
-signal_note(struct sys_note *note)
+/* The program's stack is where frames go, so the note is taken from there first. */
+struct sys_note *
+signal_note(const struct sys_note *from)
 {
 	struct thread *t = thread_self();
+	struct sys_note *note = &t->note;
 	struct signal_info info;
+	struct sys_wait w;
 	int sig;
 
+	memcpy(note, from, sizeof(*note));
 	signal_parse(note, &info);
 	if (text_after(note->text, "sys: trap")) {
 		trap(t, note, &info);
-		return;
+		return note;
 	}
-	if (info.signo == SIGCHLD && proc.action[SIGCHLD].sa_handler == SIG_IGN) {
-		struct sys_wait w;
-
+	if (info.signo == SIGCHLD && proc.action[SIGCHLD].sa_handler == SIG_IGN)
 		while (lux_call3(SYS_WAIT, -1, LUX_ARG(&w), SYS_WNOHANG) > 0)
 			;
-	}
 	if (info.signo)
-		signal_post(NULL, &info);
+		signal_from_note(&info);
 	if (!t->work || t->hidden || !is_program(&note->regs))
-		return;
+		return note;
 	sig = deliver(t, &note->regs, note->fpu, -1);
 	if (sig)
 		die_after_note(&note->regs, sig);
+	return note;
 }

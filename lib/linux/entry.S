@@ -143,7 +143,6 @@ pers_timer:
 	/* A note, in rdi.  On the program's stack: changes to the thread's own, which is idle. */
 	.globl pers_note
 pers_note:
-	mov	%rdi, %rbx
 	mov	R_RSP(%rdi), %rax
 	cmp	%gs:T_STACK_LOW, %rax
 	jb	1f
@@ -152,7 +151,7 @@ pers_note:
 1:	mov	%gs:T_KSP, %rsp
 2:	and	$-16, %rsp
 	call	signal_note
-	mov	%rbx, %rdi
+	mov	%rax, %rdi
 	mov	$SYS_NOTED_NR, %eax
 	syscall
 	ud2

@@ -56,6 +56,7 @@ struct thread {
 	uint32_t *set_tid_self, *set_tid_parent;	/* where thread_begin stores the tid */
 	uint64_t unmap_addr, unmap_length;	/* its stack, to be unmapped at its end */
 	uint8_t fpu[512] __attribute__((aligned(16)));
+	struct sys_note note;	/* the one that is handled */
 };
 
 struct lock {
@@ -138,6 +139,10 @@ signal_bit(int sig)
 }
 /* Records a signal, of the process (t NULL) or a thread, and interrupts whom it concerns. */
 void signal_post(struct thread *t, const struct signal_info *info);
+/* The same for the process, from a note, which may come in a fork's child before it knows itself. */
+void signal_from_note(const struct signal_info *info);
+/* In a fork's child: nothing is pending but what came for it. */
+void signal_fork_child(int pid);
 /* Claims one of `set` that waits for this thread: its number, or 0. */
 int signal_claim(struct thread *t, uint64_t set, struct signal_info *info);
 /* True if a signal that does something waits for the thread; sets t->work by that. */
@@ -173,7 +178,8 @@ again_unless_handled(long r)
 	return r;
 }
 void signal_exit(long number);
-void signal_note(struct sys_note *note);
+/* Returns what to go back to. */
+struct sys_note *signal_note(const struct sys_note *note);
 void signal_prepare_resume(struct thread *t);
 
 /* thread.c */

@@ -17,6 +17,7 @@
 
 struct process proc = { .umask = 022 };
 static struct signal_info infos[SIGNALS + 1];
+static uint64_t early;		/* for a fork's child that has not cleared its copy yet; atomic */
 
 static const struct {
 	const char *text;
@@ -146,6 +147,31 @@ signal_post(struct thread *t, const struct signal_info *info)
 			return;
 		}
 	}
+}
+
+void
+signal_from_note(const struct signal_info *info)
+{
+	if (lux_call0(SYS_GETPID) == proc.pid) {
+		signal_post(NULL, info);
+		return;
+	}
+	infos[info->signo] = *info;
+	__atomic_or_fetch(&early, signal_bit(info->signo), __ATOMIC_SEQ_CST);
+}
+
+/* The order matters: until proc.pid is right, notes set only `early`. */
+void
+signal_fork_child(int pid)
+{
+	struct thread *t = thread_self();
+
+	__atomic_store_n(&t->pending, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&proc.pending, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&proc.pid, pid, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&proc.pending, __atomic_exchange_n(&early, 0, __ATOMIC_SEQ_CST),
+			  __ATOMIC_SEQ_CST);
+	signal_waits(t);
 }
 
 static bool

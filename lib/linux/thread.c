@@ -205,8 +205,7 @@ thread_fork_end(bool child)
 				threads[0] = self;
 			}
 		users = 1;
-		proc.pid = (int32_t)lux_call0(SYS_GETPID);
-		proc.pending = self->pending = 0;
+		signal_fork_child((int)lux_call0(SYS_GETPID));
 		self->tid = (int32_t)lux_call0(SYS_GETTID);
 		timer_fork_child();
 	}
