@@ -20,6 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint64_t edu_reach = 28;
+static const struct sip_option options[] = {
+	{ "reach", "BITS", "address bits that its DMA has (28)", SIP_OPT_NUMBER, &edu_reach }, { 0 },
+};
 static const struct sip_pci_match match[] = {
 	{ .vendor = 0x1234, .device = 0x11e8 },
 	{ 0 },
@@ -55,7 +59,7 @@ bring_up(struct edu *e)
 	err = sip_dma_alloc(e->dev, EDU_BUFFER_SIZE, EDU_BUFFER_SIZE, &e->dma);
 	if (err < 0)
 		return err;
-	if (e->dma.paddr + EDU_BUFFER_SIZE > EDU_DMA_REACH)
+	if (edu_reach < 64 && (e->dma.paddr + EDU_BUFFER_SIZE - 1) >> edu_reach)
 		return sip_fail(e->dev->server, -ERANGE, "memory at 0x%llx is out of its reach",
 			(unsigned long long)e->dma.paddr);
 	sip_write32(&e->regs, EDU_IRQ_ACK, sip_read32(&e->regs, EDU_IRQ_STATUS));
@@ -96,11 +100,10 @@ detach(struct sip_server *s, struct sip_dev *d)
 
 /* The acknowledgement comes before the wake-up: the next command may raise the line again. */
 static void
-interrupt(struct sip_server *s, struct sip_dev *d, uint64_t count, uint64_t ns)
+interrupt(struct sip_server *, struct sip_dev *d, uint64_t count, uint64_t)
 {
 	struct edu *e = d->priv;
 	uint32_t cause = sip_read32(&e->regs, EDU_IRQ_STATUS);
-	(void)s, (void)ns;
 	if (!cause)
 		return;		/* a shared line; another device's */
 	sip_write32(&e->regs, EDU_IRQ_ACK, cause);
@@ -250,5 +253,5 @@ static const struct sip_driver_ops driver_ops = {
 const struct sip_type edu_type = {
 	.name = "edu", .about = "Serves QEMU's educational PCI device.", .mount = "/dev/edu",
 	.server = &server_ops, .driver = &driver_ops,
-	.p9 = &sip_tree_ops, .files = files, .nthreads = 4,
+	.p9 = &sip_tree_ops, .files = files, .options = options, .nthreads = 4,
 };

@@ -13,14 +13,11 @@ enum {				/* BAR 0; below 0x80 in 4 bytes, above in 4 or 8 */
 
 #define EDU_ID_MAGIC		0xedu
 #define EDU_STATUS_IRQ		0x80u	/* interrupt when the factorial is there */
-#define EDU_DMA_START		0x01u
-#define EDU_DMA_TO_MEMORY	0x02u
-#define EDU_DMA_IRQ		0x04u
+enum { EDU_DMA_START = 1, EDU_DMA_TO_MEMORY = 2, EDU_DMA_IRQ = 4 };
 #define EDU_IRQ_FACTORIAL	0x001u	/* bits of EDU_IRQ_STATUS */
 #define EDU_IRQ_DMA		0x100u
 #define EDU_BUFFER		0x40000u	/* its own memory, as DMA addresses it */
 #define EDU_BUFFER_SIZE		4096u
-#define EDU_DMA_REACH		(1ull << 28)	/* of host addresses */
 #define EDU_TIMEOUT_MS		2000u	/* the model takes 100 ms for a transfer */
 
 struct edu {
@@ -34,3 +31,4 @@ struct edu {
 };
 
 extern const struct sip_type edu_type;
+extern uint64_t edu_reach;		/* -reach: address bits of its dma_mask */

@@ -291,9 +291,14 @@ not_the_device(void **state)
 	assert_int_equal(-ENODEV, attach());
 	nothing_left();
 	m.dead = false;
-	m.paddr = EDU_DMA_REACH - 1;
+	m.paddr = (1 << 28) - 1;
 	assert_int_equal(-ERANGE, attach());
 	nothing_left();
+	edu_reach = 32;
+	assert_int_equal(0, attach());
+	sip_finish(&s);
+	nothing_left();
+	edu_reach = 28;
 	m.paddr = 0x1000;
 	m.no_msi = true;
 	assert_int_equal(-EOPNOTSUPP, attach());
