@@ -35,6 +35,11 @@ tree()
 	truncate -s 50M a/sparse
 	printf mark | dd of=a/sparse bs=1 seek=10000000 conv=notrunc status=none
 	printf end | dd of=a/sparse bs=1 seek=52428797 conv=notrunc status=none
+	i=0
+	while [ $i -lt 400 ]; do		# too many pieces for the inode: a tree of extents
+		printf 'piece %d' $i | dd of=a/pieces bs=1 seek=$((i * 8192)) conv=notrunc status=none
+		i=$((i + 1))
+	done
 	ln -s hello a/fast
 	ln -s "$(repeat s 59)" a/link59
 	ln -s "$(repeat s 60)" a/link60
@@ -55,6 +60,8 @@ tree()
 	setfattr -n user.short -v value a/hello 2>/dev/null || :
 	setfattr -n user.long -v "$(repeat v 700)" a/b/seq 2>/dev/null || :
 	setfattr -n user.short -v v a/b/seq 2>/dev/null || :
+	# user::rw- user:1000:rw- group::r-- group:5:r-- mask::rw- other::r--
+	setfattr -n system.posix_acl_access -v 0x0200000001000600ffffffff02000600e803000004000400ffffffff080004000500000010000600ffffffff20000400ffffffff a/k150 2>/dev/null || :
 	touch -d '2037-12-31 23:59:58 UTC' a/b/seq
 	touch -d '1970-01-01 00:00:01 UTC' a/b/c/long
 }

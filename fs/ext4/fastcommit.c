@@ -64,7 +64,7 @@ ext4_log_has_fast_commit(struct ext4_log *log, uint32_t tid, uint8_t *block)
 
 	if (!(log->incompat & JBD_INCOMPAT_FAST_COMMIT))
 		return 0;
-	for (uint32_t at = log->last; at < log->end && r == 0; at++) {
+	for (uint32_t at = log->last + 1; at < log->end && r == 0; at++) {
 		r = ext4_log_read(log, at, block);
 		if (r < 0)
 			return r;

@@ -10,7 +10,7 @@ struct ext4_log {
 	uint32_t compat, incompat;
 	bool csum;			/* v2 or v3 */
 	uint32_t seed;
-	uint32_t first, last, end;	/* the ring is first..last - 1; fast commits are last..end - 1 */
+	uint32_t first, last, end;	/* the ring is first..last - 1; fast commits are last + 1..end - 1 */
 	uint32_t start, sequence;	/* of the oldest transaction */
 };
 

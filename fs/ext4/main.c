@@ -57,8 +57,10 @@ mount(struct sip_server *s, const char *path)
 {
 	int r = ext4_dev_open(&dev, &device, path);
 
-	if (r < 0)
-		return sip_fail(s, r, "%s", ext4_error_text());
+	if (r < 0) {
+		sip_log(s, "%s", ext4_error_text());
+		return r;
+	}
 	if (part > 0)
 		r = ext4_dev_part(&dev, &device, (uint32_t)part);
 	if (r == 0)
@@ -70,7 +72,8 @@ mount(struct sip_server *s, const char *path)
 		return 0;
 	}
 	ext4_dev_close(&device);
-	return sip_fail(s, r, "%s: %s", path, ext4_error_text());
+	sip_log(s, "%s: %s", path, ext4_error_text());
+	return r;
 }
 
 static int
