@@ -161,7 +161,7 @@ KFLAGS	:= $(CSTD) $(WARN) -O2 -Iinclude -Ikernel -ffreestanding -fno-stack-prote
 	   -mgeneral-regs-only -mno-red-zone -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
 KDEBUG	:= -DLOCK_DEBUG -fsanitize=undefined -fno-sanitize=alignment
 # Optimized as a whole; what the compiler itself calls (memcpy...) must stay apart.
-KLTO	:= -flto -ffat-lto-objects
+KLTO	:= -flto=1
 KNOLTO	:= kernel/string.c
 KLD	= -static -nostdlib -no-pie -Wl,-T,kernel/amd64/kernel.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
@@ -171,9 +171,9 @@ $B/$(1)/%.o: %
 	@mkdir -p $$(@D)
 	@echo "KCC   $$<"
 	$V$(CC) $(KFLAGS) $(2) $$(if $$(filter $(KNOLTO),$$<),-fno-lto) $(DEPS) -c $$< -o $$@
-$B/$(1)/kernel.o: $(patsubst %,$B/$(1)/%.o,$(KERN_SRC))
+$B/$(1)/kernel.o: $(patsubst %,$B/$(1)/%.o,$(KERN_SRC) $(3))
 	@echo "KLTO  $$@"
-	$V$(CC) $(KFLAGS) $(2) -r -nostdlib -flinker-output=nolto-rel -o $$@ $$^
+	$V$(CC) $(KFLAGS) -Wno-maybe-uninitialized $(2) -r -nostdlib -flinker-output=nolto-rel -o $$@ $$^
 $B/$(1)/lux9.elf: $B/$(1)/kernel.o kernel/amd64/kernel.ld tool/symtab.sh
 	@mkdir -p $$(@D)
 	$Vsh tool/symtab.sh /dev/null > $B/$(1)/symtab0.S && $(CC) -c $B/$(1)/symtab0.S -o $B/$(1)/symtab0.o
@@ -183,7 +183,7 @@ $B/$(1)/lux9.elf: $B/$(1)/kernel.o kernel/amd64/kernel.ld tool/symtab.sh
 	$V$(CC) $(KLD) -o $$@ $B/$(1)/kernel.o $B/$(1)/symtab.o
 endef
 $(eval $(call kernel_variant,kernel,$(KLTO)))
-$(eval $(call kernel_variant,kernel-debug,$(KDEBUG)))
+$(eval $(call kernel_variant,kernel-debug,$(KDEBUG),$(wildcard kernel/debug/*.c)))
 kernel: $B/kernel/lux9.elf
 kernel-debug: $B/kernel-debug/lux9.elf
 

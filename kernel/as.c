@@ -621,6 +621,18 @@ pin(struct as *as, uint64_t addr, unsigned access, struct pin *p)
 	if (addr >= USER_HIGH)
 		return -EFAULT;
 	spin_lock(&as->lock);
+	e = mmu_entry(as->pml4, addr, false);
+	if (likely(e != NULL)) {	/* nothing to find out when the processor would not fault */
+		pte_t want = PTE_P | PTE_U | (access & SYS_PROT_WRITE ? PTE_W : 0);
+
+		if (likely((*e & (want | PTE_PHYS)) == want)) {
+			p->pa = *e & PTE_ADDR;
+			p->pm = NULL;
+			page_get(p->pa);
+			spin_unlock(&as->lock);
+			return 0;
+		}
+	}
 	int err = fault_locked(as, addr, access, &e, &r);
 
 	if (err == 0) {

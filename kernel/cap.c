@@ -26,7 +26,7 @@ struct cap_set {
 static const struct {
 	const char *name;
 	uint32_t mask;
-} names[] = {
+} cap_names[] = {
 	{ "file-system", CAP_FILE_SYSTEM }, { "device-access", CAP_DEVICE },
 	{ "interrupt", CAP_INTERRUPT }, { "dma", CAP_DMA }, { "page-exchange", CAP_PAGE_EXCHANGE },
 	{ "networking", CAP_NETWORKING }, { "admin", CAP_ADMIN },
@@ -83,9 +83,9 @@ cap_unlimited(void)
 static const char *
 cap_name(uint32_t mask)
 {
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (names[i].mask & mask)
-			return names[i].name;
+	for (size_t i = 0; i < ARRAY_LEN(cap_names); i++)
+		if (cap_names[i].mask & mask)
+			return cap_names[i].name;
 	return "a capability";
 }
 
@@ -275,9 +275,9 @@ cap_parse(const char *name)
 {
 	if (strcmp(name, "all") == 0)
 		return CAP_ALL;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strcmp(name, names[i].name) == 0)
-			return names[i].mask;
+	for (size_t i = 0; i < ARRAY_LEN(cap_names); i++)
+		if (strcmp(name, cap_names[i].name) == 0)
+			return cap_names[i].mask;
 	return 0;
 }
 
@@ -307,9 +307,9 @@ cap_spec_text(const struct cap_spec *spec, char *buf, size_t n)
 	size_t at = 0;
 
 #define LINE(...) (at += (size_t)ksnprintf(buf + MIN(at, n), n - MIN(at, n), __VA_ARGS__))
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (spec->mask & names[i].mask)
-			LINE("capability %s\n", names[i].name);
+	for (size_t i = 0; i < ARRAY_LEN(cap_names); i++)
+		if (spec->mask & cap_names[i].mask)
+			LINE("capability %s\n", cap_names[i].name);
 	if (spec->unlimited)
 		LINE("device all\n");
 	for (unsigned i = 0; i < spec->ngrants; i++) {

@@ -51,6 +51,7 @@ struct path {
 };
 
 struct dev;
+struct dirtab;
 struct mount_head;
 
 struct chan {
@@ -122,6 +123,8 @@ struct dev {
 	int (*map)(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 		   struct phys_map **out);
 	enum sys_kind kind;
+	/* For devices of generated trees: entry i of directory c, as a dirgen.  hw.c. */
+	int (*gen)(struct chan *c, int i, struct dirtab *e, char *buf);
 };
 
 /* chan.c */

@@ -1,7 +1,4 @@
-/*
- * Spinlocks' slow path, sleeping locks, and, in the debug build, the check of lock order: classes
- * are learnt by name, and taking B under A when A was ever taken under B is a panic.
- */
+/* Spinlocks' slow path, and sleeping locks.  debug/lockorder.c checks the order. */
 #include "lock.h"
 
 #include "amd64/cpu.h"

@@ -23,12 +23,15 @@ struct spinlock {
 void lock_debug_acquire(struct spinlock *l);
 void lock_debug_acquired(struct spinlock *l);
 void lock_debug_release(struct spinlock *l);
+/* Panics if this processor holds a lock. */
+void lock_debug_none(const char *what);
 #else
 #define SPINLOCK(n)	{ 0 }
 #define spin_init(l, n)	((l)->held = 0)
 #define lock_debug_acquire(l)	((void)0)
 #define lock_debug_acquired(l)	((void)0)
 #define lock_debug_release(l)	((void)0)
+#define lock_debug_none(what)	((void)0)
 #endif
 
 /* While it spins it answers other processors' requests (TLB shoot-down), so that none deadlocks. */

@@ -159,12 +159,13 @@ void
 page_put(paddr_t pa, unsigned order)
 {
 	struct page *p = page_of(pa);
-	struct cpu *c = cpu_self();
+	struct cpu *c;
 
-	KASSERT((p->use == PAGE_USED || p->use == PAGE_SLAB || p->use == PAGE_BIG) &&
-		p->order == order);
 	if (!ref_put(&p->refs))
 		return;
+	c = cpu_self();
+	KASSERT((p->use == PAGE_USED || p->use == PAGE_SLAB || p->use == PAGE_BIG) &&
+		p->order == order);
 	if (order == 0 && c->page_cached < STOCK_MAX) {
 		p->use = PAGE_RESERVED;
 		c->page_cache[c->page_cached++] = pa >> PAGE_SHIFT;

@@ -259,6 +259,7 @@ switch_to(struct cpu *c, struct thread *next)
 	struct thread *prev = c->current;
 	uint64_t now = rdtsc();
 
+	lock_debug_none("switch");
 	next->state = T_RUNNING;
 	next->on_cpu = 1;
 	next->cpu = c->id;
@@ -332,6 +333,7 @@ sched_yield(void)
 void
 irq_window(void)
 {
+	lock_debug_none("irq_window");
 	__asm__ volatile("sti; nop; cli" : : : "memory");
 }
 

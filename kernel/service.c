@@ -730,7 +730,7 @@ sys_serve(const uint64_t a[6])
 {
 	struct ipc_rep rep;
 	struct thread *wake = NULL;
-	struct request *r;
+	struct request *r = NULL;
 	bool server = false;
 	struct chan *c = fd_get((int)a[0]);
 	struct service *s = c != NULL && c->dev == &dev_srv ? srv_service(c, &server) : NULL;

@@ -261,11 +261,7 @@ static int
 dma_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_dma);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = FILE_ROOT, .type = QT_DIR };
-	return 0;
+	return hw_attach(&dev_dma, FILE_ROOT, out);
 }
 
 static int
@@ -296,39 +292,6 @@ dma_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 	}
 	mutex_unlock(&dma_lock);
 	return b != NULL ? 1 : -1;
-}
-
-static int
-dma_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	 struct chan **out)
-{
-	int r = devtab_walk(c, n, names, done, qids, out, dma_gen);
-
-	if (*out != NULL)
-		(*out)->aux = NULL;	/* an open file's own */
-	return r;
-}
-
-static int64_t
-dma_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, dma_gen);
-}
-
-static int
-dma_stat(struct chan *c, struct sys_stat *st)
-{
-	uint64_t path = c->qid.path;
-	bool dir = path == FILE_ROOT || (path >= 4 && path % 4 == FILE_DIR);
-	struct dirtab e = { "dma", path, dir ? HW_DIR : HW_RW, 0 };
-	struct buffer *b;
-
-	mutex_lock(&dma_lock);
-	b = path >= 4 && path % 4 == FILE_DATA ? buffer_of(path) : NULL;
-	if (b != NULL)
-		e.size = b->size;
-	mutex_unlock(&dma_lock);
-	return devtab_stat(c, st, &e);
 }
 
 static int
@@ -476,7 +439,7 @@ dma_write(struct chan *c, struct uio *u, uint64_t off)
 }
 
 const struct dev dev_dma = {
-	.name = "dma", .attach = dma_attach, .walk = dma_walk, .open = dma_open,
-	.close = dma_close, .read = dma_read, .write = dma_write, .readdir = dma_readdir,
-	.stat = dma_stat,
+	.name = "dma", .attach = dma_attach, .walk = hw_walk, .open = dma_open,
+	.close = dma_close, .read = dma_read, .write = dma_write, .readdir = hw_readdir, .gen = dma_gen,
+	.stat = hw_stat,
 };

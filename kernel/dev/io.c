@@ -16,31 +16,7 @@ static int
 io_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_io);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = FILE_IO, .type = QT_FILE };
-	return 0;
-}
-
-/* Only to itself: this is the whole device. */
-static int
-io_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	struct chan **out)
-{
-	int r = devtab_walk(c, n, names, done, qids, out, NULL);
-
-	if (*out != NULL)
-		(*out)->aux = NULL;
-	return r;
-}
-
-static int
-io_stat(struct chan *c, struct sys_stat *st)
-{
-	struct dirtab e = { "io", FILE_IO, HW_RW, 0 };
-
-	return devtab_stat(c, st, &e);
+	return hw_attach(&dev_io, FILE_IO, out);
 }
 
 static int
@@ -184,6 +160,6 @@ io_write(struct chan *c, struct uio *u, uint64_t off)
 }
 
 const struct dev dev_io = {
-	.name = "io", .attach = io_attach, .walk = io_walk, .open = io_open, .close = io_close,
-	.read = io_read, .write = io_write, .stat = io_stat,
+	.name = "io", .attach = io_attach, .walk = hw_walk, .open = io_open, .close = io_close,
+	.read = io_read, .write = io_write, .stat = hw_stat,
 };

@@ -2,16 +2,17 @@
  * /dev/irq: interrupts as files.
  *
  *	ctl	what is registered, for whom; `register LINE [name]`, `unregister LINE`
- *	N	for its owner: a read waits for the interrupt and gives 32 bytes: how many came since
- *		the last read, when the latest came (ns since boot), 0, 0
+ *	N	for its owner: a read waits for the interrupt and gives 32 bytes: how many came
+ *		since the last read, when the latest came (ns since boot), 0, 0
  *
  * N below IRQ_MESSAGE_BASE is a line; above, IRQ_MESSAGE_BASE + handle, a message that /dev/pci
  * made.  Several processes may share a level line: an interrupt masks it until each of them has
  * come back for the next.  An edge line is never masked.
  *
- * table_lock protects which sources and users exist and what is routed.  A source's lock protects
- * its users' counts and its mask; the interrupt handler takes only that one.  A user is counted by
- * its registration and by each open file, a source by its users.
+ * table_lock, a mutex: who is registered, what is routed.  users_lock: the list of users and the
+ * lines' masks, against the interrupt of a line.  A user's own lock: its counts; a message's
+ * interrupt takes only that one.  Order: as told.  A user is counted by its registration and by
+ * each open file.
  */
 #include "../irq.h"
 
@@ -23,285 +24,219 @@
 enum { FILE_ROOT, FILE_CTL, FILE_FIRST };	/* FILE_FIRST + number: an interrupt */
 enum { TEXT_MAX = 8192, RECORD_WORDS = 4 };
 
-struct source {
-	struct list all, users;
-	struct spinlock lock;
+struct user {
+	struct list all;
 	uint32_t refs;
 	unsigned number;
 	int handle;
-	bool level;
-	unsigned held;			/* users that have not come back since the interrupt */
-};
-
-struct user {
-	struct list all, of;		/* in every user; in its source's */
-	uint32_t refs;
-	struct source *source;
+	bool level, gone;
+	bool held;			/* the line waits for it; under users_lock */
+	struct spinlock lock;
 	struct proc *owner;
 	int32_t pid;
 	char name[32];
-	bool gone, held;
 	uint64_t count, total, time;
 	struct waitq queue;
 };
 
 static struct mutex table_lock = MUTEX_STATIC(table_lock, "irq table");
-static struct list sources = LIST_INIT(sources), users = LIST_INIT(users);
-
-static void
-source_put(struct source *s)
-{
-	if (ref_put(&s->refs))
-		kfree(s);
-}
+static struct spinlock users_lock = SPINLOCK("irq users");
+static struct list users = LIST_INIT(users);
 
 static void
 user_put(struct user *us)
 {
-	if (ref_put(&us->refs)) {
-		source_put(us->source);
+	if (ref_put(&us->refs))
 		kfree(us);
-	}
 }
 
-/* Runs in the interrupt. */
 static void
-source_interrupt(void *arg)
+user_interrupt(struct user *us, bool gone)
 {
-	struct source *s = arg;
-	uint64_t now = time_now();
+	spin_lock(&us->lock);
+	us->gone |= gone;
+	us->count++;
+	us->total += !gone;
+	us->time = time_now();
+	wake_all(&us->queue);
+	spin_unlock(&us->lock);
+}
 
-	spin_lock(&s->lock);
-	if (s->level)
-		irq_line_mask(s->number, true);
-	list_for_each(p, &s->users) {
-		struct user *us = list_entry(p, struct user, of);
-
-		us->count++;
-		us->total++;
-		us->time = now;
-		if (s->level && !us->held) {
-			us->held = true;
-			s->held++;
-		}
-		wake_one(&us->queue);
-	}
-	spin_unlock(&s->lock);
+static void
+message_interrupt(void *arg)
+{
+	user_interrupt(arg, false);
 	poll_notify();
 }
 
-/* The user has come back: with the last one the line is let through again. */
+static void
+line_interrupt(void *arg)
+{
+	unsigned line = (unsigned)(uintptr_t)arg;
+
+	spin_lock(&users_lock);
+	list_for_each(p, &users) {
+		struct user *us = list_entry(p, struct user, all);
+
+		if (us->number != line)
+			continue;
+		if (us->level) {
+			irq_line_mask(line, true);
+			us->held = true;
+		}
+		user_interrupt(us, false);
+	}
+	spin_unlock(&users_lock);
+	poll_notify();
+}
+
+/* The user of a number: p's, or anybody's if p is NULL; with `held`, one that the line waits for. */
+static struct user *
+user_find(unsigned number, const struct proc *p, bool held)
+{
+	list_for_each(e, &users) {
+		struct user *us = list_entry(e, struct user, all);
+
+		if (us->number == number && (p == NULL || us->owner == p) && (!held || us->held))
+			return us;
+	}
+	return NULL;
+}
+
+/* The user has come back: after the last one the line is let through again. */
 static void
 user_ready(struct user *us)
 {
-	struct source *s = us->source;
-
-	if (!us->held)
+	if (!us->level)
 		return;
-	us->held = false;
-	if (--s->held == 0 && s->handle != 0)
-		irq_line_mask(s->number, false);
+	spin_lock(&users_lock);
+	if (us->held) {
+		us->held = false;
+		if (user_find(us->number, NULL, true) == NULL)
+			irq_line_mask(us->number, false);
+	}
+	spin_unlock(&users_lock);
 }
 
-static struct source *
-source_new(unsigned number, bool level)
-{
-	struct source *s = kzalloc(sizeof *s);
-
-	if (s == NULL)
-		return NULL;
-	list_init(&s->all);
-	list_init(&s->users);
-	spin_init(&s->lock, "irq source");
-	s->refs = 1;
-	s->number = number;
-	s->level = level;
-	return s;
-}
-
-/* A registration of p for s, which it counts; in no list yet. */
 static struct user *
-user_new(struct source *s, struct proc *p, const char *name)
+user_new(struct proc *p, unsigned number, const char *name)
 {
 	struct user *us = kzalloc(sizeof *us);
 
 	if (us == NULL)
 		return NULL;
 	list_init(&us->all);
-	list_init(&us->of);
 	waitq_init(&us->queue);
+	spin_init(&us->lock, "irq user");
 	us->refs = 1;
+	us->number = number;
 	us->owner = p;
 	us->pid = p->pid;
 	strlcpy(us->name, name, sizeof us->name);
-	ref_get(&s->refs);
-	us->source = s;
 	return us;
 }
 
-/* table_lock is held. */
 static void
 user_link(struct user *us)
 {
-	struct source *s = us->source;
-
+	spin_lock(&users_lock);
 	list_append(&users, &us->all);
-	spin_lock(&s->lock);
-	list_append(&s->users, &us->of);
-	spin_unlock(&s->lock);
+	spin_unlock(&users_lock);
 }
 
-/* table_lock is held.  Readers get an error; the last user's source ends. */
+/* table_lock is held.  Readers get an error; a line without users is masked. */
 static void
 user_unlink(struct user *us)
 {
-	struct source *s = us->source;
 	bool last;
 
-	spin_lock(&s->lock);
-	list_remove(&us->of);
-	us->gone = true;
-	last = list_empty(&s->users);
-	if (last && s->number < IRQ_MESSAGE_BASE)
-		irq_line_mask(s->number, true);
-	else
-		user_ready(us);
-	wake_all(&us->queue);
-	spin_unlock(&s->lock);
-	poll_notify();
+	spin_lock(&users_lock);
 	list_remove(&us->all);
-	if (last) {
-		if (s->number < IRQ_MESSAGE_BASE)
-			irq_unroute_line(s->number);
-		irq_free(s->handle);
-		s->handle = 0;
-		list_remove(&s->all);
-	}
+	last = user_find(us->number, NULL, false) == NULL;
+	if (us->level)
+		irq_line_mask(us->number, last || user_find(us->number, NULL, true) != NULL);
+	spin_unlock(&users_lock);
+	if (last && us->number < IRQ_MESSAGE_BASE)
+		irq_unroute_line(us->number);
+	if (last)
+		irq_free(us->handle);
+	user_interrupt(us, true);
+	poll_notify();
 	user_put(us);
 }
 
-static struct source *
-source_find(unsigned number)
-{
-	list_for_each(p, &sources) {
-		struct source *s = list_entry(p, struct source, all);
-
-		if (s->number == number)
-			return s;
-	}
-	return NULL;
-}
-
-/* p's registration, or anybody's if p is NULL. */
-static struct user *
-user_find(unsigned number, const struct proc *p)
-{
-	list_for_each(e, &users) {
-		struct user *us = list_entry(e, struct user, all);
-
-		if (us->source->number == number && (p == NULL || us->owner == p))
-			return us;
-	}
-	return NULL;
-}
-
+/* A vector for the line, masked: the handle. */
 static int
-line_route(struct source *s, bool active_low)
+line_route(unsigned line, bool level, bool active_low)
 {
-	int r = irq_alloc(source_interrupt, s);
+	int handle = irq_alloc(line_interrupt, (void *)(uintptr_t)line), r;
 
-	if (r < 0)
-		return error(-r, "irq: no vector is free");
-	s->handle = r;
-	r = irq_route_line(s->handle, s->number, s->level, active_low);
+	if (handle < 0)
+		return error(-handle, "irq: no vector is free");
+	r = irq_route_line(handle, line, level, active_low);
 	if (r == 0)
-		return 0;
-	irq_free(s->handle);
-	s->handle = 0;
-	return error(-r, r == -EBUSY ? "irq: line %u is the kernel's" : "irq: there is no line %u",
-		     s->number);
+		return handle;
+	irq_free(handle);
+	return r == -EBUSY ? error(EBUSY, "irq: line %u is the kernel's", line) :
+	       error(-r, "irq: there is no line %u", line);
 }
 
 /* table_lock is held. */
 static int
 line_register(unsigned line, const char *name)
 {
-	struct source *s = source_find(line);
-	bool fresh = s == NULL, level, low;
-	struct user *us;
-	int r = 0;
+	struct user *us, *other = user_find(line, NULL, false);
+	bool level, low;
+	int handle;
 
-	if (user_find(line, proc_current()) != NULL)
-		return error(EEXIST, "irq: line %u is registered already", line);
-	if (!fresh && !s->level)
-		return error(EBUSY, "irq: line %u is in use", line);
 	irq_line_kind(line, &level, &low);
-	if (fresh)
-		s = source_new(line, level);
-	us = s == NULL ? NULL : user_new(s, proc_current(), name);
+	if (user_find(line, proc_current(), false) != NULL)
+		return error(EEXIST, "irq: line %u is registered already", line);
+	if (other != NULL && !level)
+		return error(EBUSY, "irq: line %u is in use", line);
+	us = user_new(proc_current(), line, name);
 	if (us == NULL)
-		r = -ENOMEM;
-	else if (fresh && (r = line_route(s, low)) < 0)
+		return -ENOMEM;
+	handle = other != NULL ? other->handle : line_route(line, level, low);
+	if (handle < 0) {
 		user_put(us);
-	if (r == 0) {
-		user_link(us);
-		if (fresh)
-			list_append(&sources, &s->all);
-		if (fresh && level) {		/* let through by the first read */
-			us->held = true;
-			s->held = 1;
-		} else if (fresh) {
-			irq_line_mask(line, false);
-		}
+		return handle;
 	}
-	if (fresh && s != NULL)
-		source_put(s);
-	return r;
-}
-
-/* One message's source and user, not routed and in no list. */
-static struct user *
-message_new(struct proc *p, const char *name)
-{
-	struct source *s = source_new(0, false);
-	struct user *us = s == NULL ? NULL : user_new(s, p, name);
-
-	if (s != NULL)
-		source_put(s);		/* the user keeps it, or it goes */
-	return us;
+	us->handle = handle;
+	us->level = level;
+	us->held = level && other == NULL;	/* let through by the first read */
+	user_link(us);
+	if (!level)
+		irq_line_mask(line, false);
+	return 0;
 }
 
 int
 irqdev_messages(struct proc *p, const char *name, unsigned n, bool block, int *handles)
 {
-	struct user *us[IRQ_MESSAGES_MAX];
-	void *args[IRQ_MESSAGES_MAX];
-	unsigned made = 0, routed = 0;
+	unsigned made = 0, routed = 0, step = block ? n : 1;
+	void *us[IRQ_MESSAGES_MAX];
 	int r = 0;
 
 	KASSERT(n <= IRQ_MESSAGES_MAX);
-	for (; made < n && (us[made] = message_new(p, name)) != NULL; made++)
-		args[made] = us[made]->source;
-	mutex_lock(&table_lock);
+	while (made < n && (us[made] = user_new(p, 0, name)) != NULL)
+		made++;
 	if (made < n)
 		r = -ENOMEM;
-	else if (block && (r = irq_alloc_block(n, source_interrupt, args, handles)) == 0)
-		routed = n;
-	for (; !block && r == 0 && routed < n; routed += r == 0)
-		r = irq_alloc_block(1, source_interrupt, &args[routed], &handles[routed]);
+	for (; r == 0 && routed < n; routed += r == 0 ? step : 0)
+		r = irq_alloc_block(step, message_interrupt, us + routed, handles + routed);
 	for (unsigned i = 0; r < 0 && i < routed; i++)
 		irq_free(handles[i]);
+	mutex_lock(&table_lock);
 	for (unsigned i = 0; i < made; i++) {
-		struct source *s = us[i]->source;
+		struct user *u = us[i];
 
-		if (r < 0) {
-			user_put(us[i]);
-			continue;
-		}
-		s->handle = handles[i];
-		s->number = IRQ_MESSAGE_BASE + (unsigned)handles[i];
-		list_append(&sources, &s->all);
-		user_link(us[i]);
+		u->handle = r == 0 ? handles[i] : 0;
+		u->number = IRQ_MESSAGE_BASE + (unsigned)u->handle;
+		if (r == 0)
+			user_link(u);
+		else
+			user_put(u);
 	}
 	mutex_unlock(&table_lock);
 	return r == 0 ? 0 : error(-r, "irq: no %u vectors are free", n);
@@ -313,7 +248,7 @@ irqdev_message_free(int handle)
 	struct user *us;
 
 	mutex_lock(&table_lock);
-	us = user_find(IRQ_MESSAGE_BASE + (unsigned)handle, NULL);
+	us = user_find(IRQ_MESSAGE_BASE + (unsigned)handle, NULL, false);
 	if (us != NULL)
 		user_unlink(us);
 	mutex_unlock(&table_lock);
@@ -328,7 +263,7 @@ irqdev_proc_exit(struct proc *p)
 	list_for_each_safe(e, next, &users) {
 		struct user *us = list_entry(e, struct user, all);
 
-		if (us->owner == p && us->source->number < IRQ_MESSAGE_BASE)
+		if (us->owner == p && us->number < IRQ_MESSAGE_BASE)
 			user_unlink(us);
 	}
 	mutex_unlock(&table_lock);
@@ -340,11 +275,7 @@ static int
 irq_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_irq);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = FILE_ROOT, .type = QT_DIR };
-	return 0;
+	return hw_attach(&dev_irq, FILE_ROOT, out);
 }
 
 static int
@@ -363,39 +294,12 @@ irq_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 		if (--i == 0)
 			us = list_entry(p, struct user, all);
 	if (us != NULL) {
-		r = user_find(us->source->number, NULL) == us;	/* sharers are shown once */
-		ksnprintf(buf, SYS_NAME_MAX + 1, "%u", us->source->number);
-		*e = (struct dirtab){ buf, FILE_FIRST + us->source->number, HW_READ, 0 };
+		r = user_find(us->number, NULL, false) == us;	/* sharers are shown once */
+		ksnprintf(buf, SYS_NAME_MAX + 1, "%u", us->number);
+		*e = (struct dirtab){ buf, FILE_FIRST + us->number, HW_READ, 0 };
 	}
 	mutex_unlock(&table_lock);
 	return r;
-}
-
-static int
-irq_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	 struct chan **out)
-{
-	int r = devtab_walk(c, n, names, done, qids, out, irq_gen);
-
-	if (*out != NULL)
-		(*out)->aux = NULL;	/* an open file's own */
-	return r;
-}
-
-static int64_t
-irq_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, irq_gen);
-}
-
-static int
-irq_stat(struct chan *c, struct sys_stat *st)
-{
-	struct dirtab e = { "irq", c->qid.path, HW_DIR, 0 };
-
-	if (c->qid.path != FILE_ROOT)
-		e.mode = c->qid.path == FILE_CTL ? HW_RW : HW_READ;
-	return devtab_stat(c, st, &e);
 }
 
 static int
@@ -414,7 +318,7 @@ irq_open(struct chan **cp, uint32_t flags)
 	if (c->qid.path == FILE_CTL)
 		return 0;
 	mutex_lock(&table_lock);
-	us = user_find((unsigned)(c->qid.path - FILE_FIRST), proc_current());
+	us = user_find((unsigned)(c->qid.path - FILE_FIRST), proc_current(), false);
 	if (us != NULL)
 		ref_get(&us->refs);
 	mutex_unlock(&table_lock);
@@ -449,9 +353,9 @@ ctl_read(struct uio *u, uint64_t off)
 		if (n >= TEXT_MAX - 128)
 			break;
 		n += (size_t)ksnprintf(text + n, TEXT_MAX - n, "%u %s pid %d %s count %lu\n",
-				       us->source->number, us->name, us->pid,
-				       us->source->number >= IRQ_MESSAGE_BASE ? "message" :
-				       us->source->level ? "level" : "edge", us->total);
+				       us->number, us->name, us->pid,
+				       us->number >= IRQ_MESSAGE_BASE ? "message" :
+				       us->level ? "level" : "edge", us->total);
 	}
 	mutex_unlock(&table_lock);
 	r = uio_put_text(u, off, text, n);
@@ -464,7 +368,6 @@ irq_read(struct chan *c, struct uio *u, uint64_t off)
 {
 	struct user *us = c->aux;
 	uint64_t record[RECORD_WORDS] = { 0 };
-	struct source *s;
 	int r = 0;
 
 	if (us == NULL)
@@ -473,25 +376,19 @@ irq_read(struct chan *c, struct uio *u, uint64_t off)
 		return error(EACCES, "irq: another process registered this");
 	if (u->left < sizeof record)
 		return error(EINVAL, "irq: a read takes %zu bytes", sizeof record);
-	s = us->source;
-	spin_lock(&s->lock);
-	while (us->count == 0 && !us->gone && r == 0) {
+	if (us->count == 0)
 		user_ready(us);
-		if (c->flags & SYS_O_NONBLOCK)
-			r = -EAGAIN;
-		else
-			r = wait_on(&us->queue, &s->lock, FOREVER);
-	}
-	if (us->count > 0 && !us->gone)
-		r = 0;
-	else if (us->gone)
-		r = -EIO;
+	spin_lock(&us->lock);
+	while (us->count == 0 && r == 0)
+		r = c->flags & SYS_O_NONBLOCK ? -EAGAIN : wait_on(&us->queue, &us->lock, FOREVER);
+	if (us->count > 0)
+		r = us->gone ? -EIO : 0;
 	if (r == 0) {
 		record[0] = us->count;
 		record[1] = us->time;
 		us->count = 0;
 	}
-	spin_unlock(&s->lock);
+	spin_unlock(&us->lock);
 	if (r == -EIO)
 		return error(EIO, "irq: the interrupt was given up");
 	if (r == 0)
@@ -524,7 +421,7 @@ irq_write(struct chan *c, struct uio *u, uint64_t off)
 	if (w[0][0] == 'r') {
 		r = line_register((unsigned)line, words == 3 ? w[2] : proc_current()->name);
 	} else {
-		struct user *us = user_find((unsigned)line, proc_current());
+		struct user *us = user_find((unsigned)line, proc_current(), false);
 
 		if (us != NULL)
 			user_unlink(us);
@@ -540,22 +437,18 @@ static int
 irq_poll(struct chan *c, struct waitq **q, struct spinlock **l)
 {
 	struct user *us = c->aux;
-	bool ready;
 
 	(void)q;
 	(void)l;
 	if (us == NULL)
 		return POLLIN | POLLOUT;
-	spin_lock(&us->source->lock);
-	ready = us->count > 0 || us->gone;
-	if (!ready && us->owner == proc_current())
+	if (us->count == 0 && us->owner == proc_current())
 		user_ready(us);
-	spin_unlock(&us->source->lock);
-	return ready ? POLLIN : 0;
+	return us->count > 0 ? POLLIN : 0;
 }
 
 const struct dev dev_irq = {
-	.name = "irq", .attach = irq_attach, .walk = irq_walk, .open = irq_open,
-	.close = irq_close, .read = irq_read, .write = irq_write, .readdir = irq_readdir,
-	.stat = irq_stat, .poll = irq_poll,
+	.name = "irq", .attach = irq_attach, .walk = hw_walk, .open = irq_open,
+	.close = irq_close, .read = irq_read, .write = irq_write, .readdir = hw_readdir, .gen = irq_gen,
+	.stat = hw_stat, .poll = irq_poll,
 };

@@ -25,31 +25,7 @@ static int
 mem_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_mem);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = FILE_MEM, .type = QT_FILE };
-	return 0;
-}
-
-/* Only to itself: this is the whole device. */
-static int
-mem_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	 struct chan **out)
-{
-	int r = devtab_walk(c, n, names, done, qids, out, NULL);
-
-	if (*out != NULL)
-		(*out)->aux = NULL;
-	return r;
-}
-
-static int
-mem_stat(struct chan *c, struct sys_stat *st)
-{
-	struct dirtab e = { "mem", FILE_MEM, HW_RW, 0 };
-
-	return devtab_stat(c, st, &e);
+	return hw_attach(&dev_mem, FILE_MEM, out);
 }
 
 static int
@@ -215,6 +191,6 @@ mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags, s
 }
 
 const struct dev dev_mem = {
-	.name = "mem", .attach = mem_attach, .walk = mem_walk, .open = mem_open, .read = mem_read,
-	.write = mem_write, .stat = mem_stat, .map = mem_map,
+	.name = "mem", .attach = mem_attach, .walk = hw_walk, .open = mem_open, .read = mem_read,
+	.write = mem_write, .stat = hw_stat, .map = mem_map,
 };

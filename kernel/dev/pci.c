@@ -40,11 +40,7 @@ pci_attach(const char *spec, struct chan **out)
 	if (pci_count() == 0)
 		pci_init();
 	mutex_unlock(&owner_lock);
-	*out = chan_new(&dev_pci);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = FILE_ROOT, .type = QT_DIR };
-	return 0;
+	return hw_attach(&dev_pci, FILE_ROOT, out);
 }
 
 static int
@@ -60,31 +56,6 @@ pci_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 		  raw ? "raw" : "ctl");
 	*e = (struct dirtab){ buf, 1 + 2u * f->bdf + raw, HW_RW, raw ? PCI_CONFIG_SIZE : 0 };
 	return 1;
-}
-
-static int
-pci_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	 struct chan **out)
-{
-	return devtab_walk(c, n, names, done, qids, out, pci_gen);
-}
-
-static int64_t
-pci_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, pci_gen);
-}
-
-static int
-pci_stat(struct chan *c, struct sys_stat *st)
-{
-	struct dirtab e = { "pci", c->qid.path, HW_DIR, 0 };
-
-	if (c->qid.path != FILE_ROOT) {
-		e.mode = HW_RW;
-		e.size = is_raw(c) ? PCI_CONFIG_SIZE : 0;
-	}
-	return devtab_stat(c, st, &e);
 }
 
 static int
@@ -399,6 +370,6 @@ hw_proc_exit(struct proc *p)
 }
 
 const struct dev dev_pci = {
-	.name = "pci", .attach = pci_attach, .walk = pci_walk, .open = pci_open,
-	.read = pci_file_read, .write = pci_file_write, .readdir = pci_readdir, .stat = pci_stat,
+	.name = "pci", .attach = pci_attach, .walk = hw_walk, .open = pci_open,
+	.read = pci_file_read, .write = pci_file_write, .readdir = hw_readdir, .gen = pci_gen, .stat = hw_stat,
 };

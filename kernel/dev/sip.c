@@ -54,11 +54,7 @@ static int
 sip_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_sip);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = FILE_ROOT, .type = QT_DIR };
-	return 0;
+	return hw_attach(&dev_sip, FILE_ROOT, out);
 }
 
 static int
@@ -101,32 +97,6 @@ sip_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 	*e = (struct dirtab){ slot_files[i].name, path_id(c) << 8 | slot_files[i].file,
 			      slot_files[i].mode, 0 };
 	return 1;
-}
-
-static int
-sip_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	 struct chan **out)
-{
-	return devtab_walk(c, n, names, done, qids, out, sip_gen);
-}
-
-static int64_t
-sip_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, sip_gen);
-}
-
-static int
-sip_stat(struct chan *c, struct sys_stat *st)
-{
-	struct dirtab e = { "sip", c->qid.path, HW_RW, 0 };
-
-	if (c->qid.type & QT_DIR)
-		e.mode = HW_DIR;
-	for (size_t i = 0; i < ARRAY_LEN(slot_files); i++)
-		if (path_id(c) != 0 && slot_files[i].file == path_file(c))
-			e.mode = slot_files[i].mode;
-	return devtab_stat(c, st, &e);
 }
 
 /* True for the server of the slot itself. */
@@ -383,7 +353,7 @@ sip_output_new(uint64_t id, const char *name)
 }
 
 const struct dev dev_sip = {
-	.name = "sip", .attach = sip_attach, .walk = sip_walk, .open = sip_open,
-	.close = sip_close, .read = sip_read, .write = sip_write, .readdir = sip_readdir,
-	.stat = sip_stat, .poll = sip_poll,
+	.name = "sip", .attach = sip_attach, .walk = hw_walk, .open = sip_open,
+	.close = sip_close, .read = sip_read, .write = sip_write, .readdir = hw_readdir, .gen = sip_gen,
+	.stat = hw_stat, .poll = sip_poll,
 };
