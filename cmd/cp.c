@@ -133,6 +133,7 @@ copy_tree(const char *from, const char *to)
 		if (!status)
 			status = cmd_warn(from);
 	}
+	tree_to = NULL;
 }
 
 static const char *

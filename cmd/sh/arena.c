@@ -70,18 +70,18 @@ arena_release(struct arena *a, struct arena_mark mark)
 void
 text_add(struct text *t, const char *s, size_t n)
 {
-	if (t->cap - t->n < n + 1) {
+	if (!t->s || t->cap - t->n < n + 1) {
 		size_t cap = 2 * (t->n + n) + 64;
 		char *grown = arena_get(t->arena, cap);
 
-		if (t->n)
+		if (t->s)
 			memcpy(grown, t->s, t->n);
 		t->s = grown;
 		t->cap = cap;
 	}
 	memcpy(t->s + t->n, s, n);
 	t->n += n;
-	t->s[t->n] = 0;
+	t->s[t->n] = '\0';
 }
 
 void

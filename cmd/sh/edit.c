@@ -68,10 +68,16 @@ out(const char *s, size_t n)
 	}
 }
 
+static size_t
+room_for_text(const struct edit *e)
+{
+	return COLUMNS - 1 - strlen(e->prompt);
+}
+
 static void
 redraw(struct edit *e)
 {
-	size_t room = COLUMNS - 1 - strlen(e->prompt), shown, back;
+	size_t room = room_for_text(e), shown, back;
 	char move[24];
 
 	if (e->at < e->from)
@@ -138,16 +144,21 @@ cut(struct edit *e, size_t from, size_t to)
 	e->at = from;
 }
 
-static void
+/* True if the screen needs no more than the character that was shown. */
+static bool
 insert(struct edit *e, char c)
 {
 	if (e->n + 1 >= e->cap) {
 		out("\a", 1);
-		return;
+		return true;
 	}
 	memmove(e->line + e->at + 1, e->line + e->at, e->n - e->at);
 	e->line[e->at++] = c;
 	e->n++;
+	if (e->at < e->n || e->n - e->from > room_for_text(e))
+		return false;
+	out(&c, 1);
+	return true;
 }
 
 static void
@@ -218,8 +229,8 @@ edit_key(struct edit *e, int key)
 			cut(e, e->at, e->at + 1);
 		break;
 	default:
-		if (key >= ' ' && key < 256)
-			insert(e, (char)key);
+		if (key < ' ' || key >= 256 || insert(e, (char)key))
+			return;
 	}
 	redraw(e);
 }
@@ -244,8 +255,10 @@ edit_loop(struct edit *e)
 			break;
 		edit_key(e, key);
 	}
-	e->at = e->n;
-	redraw(e);
+	if (e->at < e->n) {
+		e->at = e->n;
+		redraw(e);
+	}
 	out("\r\n", 2);
 	e->line[e->n] = 0;
 	remember(e->line);
