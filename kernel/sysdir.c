@@ -43,7 +43,13 @@ user_path_from(const struct user_path *p, uint64_t dirfd, struct chan **from)
 	if (p->text[0] == '/' || (int)dirfd == SYS_CWD)
 		return 0;
 	*from = fd_get((int)dirfd);
-	return *from ? 0 : -EBADF;
+	if (*from == NULL)
+		return -EBADF;
+	if (p->text[0] == '\0' || (*from)->qid.type & QT_DIR)
+		return 0;
+	chan_put(*from);
+	*from = NULL;
+	return -ENOTDIR;
 }
 
 /* The path and its beginning together; on success both are the caller's to put. */
