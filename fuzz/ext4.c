@@ -148,6 +148,8 @@ visit(struct walk *w, uint32_t ino)
 	ext4_iput(ip);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -210,7 +210,7 @@ ext4_bread(struct ext4_fs *fs, uint64_t blk, struct ext4_buf **out)
 	return load(fs, s, b);
 }
 
-/* Takes a buffer for blk, to be loaded by the caller; NULL if it is there already or none is free. */
+/* A buffer for blk, to be loaded by the caller; NULL if it is there already or none is free. */
 static struct ext4_buf *
 reserve(struct ext4_cache *c, uint64_t blk)
 {
@@ -245,7 +245,8 @@ ext4_bahead(struct ext4_fs *fs, uint64_t blk, uint32_t n)
 		r = ext4_blocks_read(fs, blk, got, bytes);
 	for (uint32_t i = 0; i < got; i++) {
 		if (r == 0)
-			memcpy(held[i]->data, bytes + ((size_t)i << fs->block_bits), fs->block_size);
+			memcpy(held[i]->data, bytes + ((size_t)i << fs->block_bits),
+			    fs->block_size);
 		end_load(shard_of(c, blk + i), held[i], r == 0);
 		ext4_brelse(held[i]);
 	}
@@ -344,7 +345,7 @@ shard_init(struct ext4_fs *fs, struct ext4_shard *s, uint32_t nbufs, uint8_t *me
 	while (nbuckets < nbufs)
 		nbuckets *= 2;
 	s->bufs = calloc(nbufs, sizeof(*s->bufs));
-	s->bucket = calloc(nbuckets, sizeof(*s->bucket));
+	s->bucket = calloc(nbuckets, sizeof(struct ext4_buf *));
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->loaded, NULL);
 	if (s->bufs == NULL || s->bucket == NULL)
@@ -393,7 +394,7 @@ ext4_cache_drop(struct ext4_fs *fs)
 		pthread_mutex_lock(&s->lock);
 		for (uint32_t k = 0; k < s->nbufs; k++)
 			s->bufs[k].valid = s->bufs[k].recent = false;
-		memset(s->bucket, 0, (size_t)(s->mask + 1) * sizeof(*s->bucket));
+		memset(s->bucket, 0, (size_t)(s->mask + 1) * sizeof(struct ext4_buf *));
 		pthread_mutex_unlock(&s->lock);
 	}
 }

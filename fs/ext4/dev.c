@@ -20,16 +20,16 @@ fd_read(void *ctx, void *buf, size_t n, uint64_t off)
 	int interrupted = 0;
 
 	while (n > 0) {
-		int64_t got = os_pread(d->fd, p, n, (int64_t)(d->start + off));
+		unsigned long long at = d->start + off;
+		int64_t got = os_pread(d->fd, p, n, (int64_t)at);
 
 		if (got == -EINTR && ++interrupted < MAX_EINTR)
 			continue;
 		if (got < 0)
 			return ext4_error(EIO, "ext4: device: read of %zu bytes at %llu: %s", n,
-			    (unsigned long long)(d->start + off), strerror((int)-got));
+			    at, strerror((int)-got));
 		if (got == 0)
-			return ext4_error(EIO, "ext4: device: ends at %llu",
-			    (unsigned long long)(d->start + off));
+			return ext4_error(EIO, "ext4: device: ends at %llu", at);
 		p += got;
 		off += (uint64_t)got;
 		n -= (size_t)got;

@@ -141,7 +141,7 @@ refuse(const struct ext4_inode *dir)
 /* The entries of a checked block, from position `from` on.  1: fn said stop. */
 static int
 read_block(struct ext4_inode *dir, const struct ext4_buf *b, uint64_t base, uint64_t from,
-    ext4_dir_fn fn, void *ctx)
+	ext4_dir_fn fn, void *ctx)
 {
 	for (uint32_t at = 0; at < dir->fs->block_size;) {
 		struct ext4_dirent de;
@@ -193,7 +193,7 @@ ext4_dir_read(struct ext4_inode *dir, uint64_t from, ext4_dir_fn fn, void *ctx)
 
 int
 ext4_dir_search(struct ext4_inode *dir, const uint8_t *block, const char *name, size_t n,
-    uint32_t *ino)
+	uint32_t *ino)
 {
 	uint32_t size = dir->fs->block_size;
 
@@ -233,8 +233,9 @@ linear_lookup(struct ext4_inode *dir, const char *name, size_t n, uint32_t *ino)
 			lblk++;
 			continue;
 		}
-		if (r == 0)
-			r = ext4_map(dir, lblk, &run);
+		if (r < 0)
+			return r;
+		r = ext4_map(dir, lblk, &run);
 		if (r < 0)
 			return r;
 		lblk = run.len - (lblk - run.lblk) < end - lblk ? run.lblk + run.len : end;

@@ -8,15 +8,14 @@
 
 static _Thread_local char text[EXT4_ERROR_TEXT];
 
-int
-ext4_error(int error, const char *fmt, ...)
+void
+ext4_set_error(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return -error;
 }
 
 const char *

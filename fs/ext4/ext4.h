@@ -23,8 +23,9 @@ struct ext4_inode;
 /* --- err.c ------------------------------------------------------------------------------------ */
 enum { EXT4_ERROR_TEXT = 256 };
 
-/* Keeps the text for this thread and returns -error. */
-int ext4_error(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Keeps the text for this thread; its value is -error. */
+#define ext4_error(error, ...) (ext4_set_error(__VA_ARGS__), -(error))
+void ext4_set_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The last ext4_error's text in this thread. */
 const char *ext4_error_text(void);
 
@@ -130,7 +131,7 @@ int ext4_bcopy(struct ext4_fs *fs, uint64_t blk, uint32_t n, uint8_t *dst);
 /* Bytes of the device, as the log says they are.  Whole blocks; n * block_size <= 1 MiB. */
 int ext4_blocks_read(struct ext4_fs *fs, uint64_t blk, uint32_t n, uint8_t *dst);
 
-/* --- journal.c, replay.c ------------------------------------------------------------------------ */
+/* --- journal.c, replay.c ---------------------------------------------------------------------- */
 struct ext4_overlay_entry {
 	uint64_t blk;			/* this block of the file system */
 	uint64_t at;			/* is to be read here */
@@ -161,7 +162,8 @@ enum { EXT4_CACHE_DEFAULT = 8 << 20, EXT4_CACHE_MIN = 1 << 20 };
 
 struct ext4_icache {
 	pthread_mutex_t lock;
-	struct ext4_inode **bucket, *idle_first, *idle_last;	/* idle: no references, oldest first */
+	struct ext4_inode **bucket;
+	struct ext4_inode *idle_first, *idle_last;	/* without references, oldest first */
 	uint32_t mask, nidle, idle_max;
 };
 
@@ -196,7 +198,8 @@ void ext4_unmount(struct ext4_fs *fs);
 void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *st);
 /* Decodes and checks a superblock's bytes into fs.  Pure but for fs. */
 int ext4_super_decode(struct ext4_fs *fs, const struct disk_super *sb);
-void ext4_warn(const struct ext4_fs *fs, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ext4_warn(const struct ext4_fs *fs, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 bool ext4_valid_blocks(const struct ext4_fs *fs, uint64_t blk, uint64_t n);
 
 /* --- group.c ---------------------------------------------------------------------------------- */
@@ -244,7 +247,7 @@ bool ext4_inode_is_dir(const struct ext4_inode *ip);
 bool ext4_inode_is_reg(const struct ext4_inode *ip);
 bool ext4_inode_is_link(const struct ext4_inode *ip);
 
-/* --- extent.c, indirect.c ----------------------------------------------------------------------- */
+/* --- extent.c, indirect.c --------------------------------------------------------------------- */
 struct ext4_run {			/* len blocks of a file from lblk on; pblk 0: zeros */
 	uint64_t lblk, pblk, len;
 };
@@ -261,7 +264,7 @@ struct ext4_file {			/* one open file */
 	struct ext4_inode *ip;
 	pthread_mutex_t lock;		/* of what follows */
 	struct ext4_run run;		/* the last mapping used */
-	uint64_t next;			/* the byte after the last read: sequential if it is asked for */
+	uint64_t next;			/* after the last read: asked for next, it is in order */
 	uint32_t window;		/* blocks to read ahead */
 };
 
@@ -291,7 +294,7 @@ int ext4_hash(uint32_t version, const uint32_t seed[4], const char *name, size_t
 /* --- dir.c, htree.c --------------------------------------------------------------------------- */
 struct ext4_dirent {
 	uint32_t ino;
-	uint8_t type;			/* 0 unknown, 1 file, 2 directory, 3 c, 4 b, 5 fifo, 6 socket, 7 link */
+	uint8_t type;			/* unknown, file, dir, c, b, fifo, socket, link: 0..7 */
 	uint8_t name_len;
 	const char *name;		/* no 0 at its end */
 	uint64_t next;			/* where to go on after this entry */
@@ -305,11 +308,12 @@ int ext4_dir_read(struct ext4_inode *dir, uint64_t from, ext4_dir_fn fn, void *c
 int ext4_dir_lookup(struct ext4_inode *dir, const char *name, size_t n, uint32_t *ino);
 /* Looks in one checked directory block: 1 found, 0 not. */
 int ext4_dir_search(struct ext4_inode *dir, const uint8_t *block, const char *name, size_t n,
-    uint32_t *ino);
+	uint32_t *ino);
 /* A leaf block of a directory, checked, held; *out NULL for a hole. */
 int ext4_dir_block(struct ext4_inode *dir, uint64_t lblk, struct ext4_buf **out);
 /* One entry at p, of at most `left` >= 8 bytes: its length, or -EUCLEAN.  Does not set next. */
-int ext4_dirent_decode(struct ext4_inode *dir, const uint8_t *p, size_t left, struct ext4_dirent *de);
+int ext4_dirent_decode(struct ext4_inode *dir, const uint8_t *p, size_t left,
+	struct ext4_dirent *de);
 uint32_t ext4_rec_len(const struct ext4_fs *fs, le16 rec_len);
 bool ext4_dir_is_indexed(const struct ext4_inode *dir);
 /* 0, -ENOENT, or -ENOTSUP when the index is no help and all blocks must be searched. */

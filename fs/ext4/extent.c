@@ -123,7 +123,7 @@ check_sum(const struct ext4_inode *ip, const struct node *n, const uint8_t *p, u
 
 static int
 read_node(struct ext4_inode *ip, uint64_t blk, uint32_t depth, struct node *n,
-    struct ext4_buf **out)
+	struct ext4_buf **out)
 {
 	int r = ext4_bread(ip->fs, blk, out);
 

@@ -16,7 +16,8 @@ int
 ext4_check_readable(const struct ext4_inode *ip)
 {
 	if (ip->flags & FL_ENCRYPT)
-		return ext4_error(ENOKEY, "ext4: inode %u: encrypted, and there is no key", ip->ino);
+		return ext4_error(ENOKEY, "ext4: inode %u: encrypted, and there is no key",
+		    ip->ino);
 	return 0;
 }
 
@@ -84,7 +85,7 @@ remember(struct ext4_file *f, uint64_t next)
 /* Holds block lblk of the file, which is in the run; `wanted` bytes from off on are to come. */
 static int
 hold(struct ext4_file *f, const struct ext4_run *run, uint64_t off, size_t wanted,
-    struct ext4_buf **out)
+	struct ext4_buf **out)
 {
 	struct ext4_fs *fs = f->ip->fs;
 	uint64_t within = (off >> fs->block_bits) - run->lblk, left = run->len - within;

@@ -188,7 +188,7 @@ advance(struct ext4_inode *dir, struct path *p, uint32_t levels, uint32_t hash)
 
 static int
 search_leaves(struct ext4_inode *dir, struct path *p, uint32_t hash, const char *name, size_t n,
-    uint32_t *ino)
+	uint32_t *ino)
 {
 	uint32_t levels = p->levels;
 	uint64_t left = dir->size >> dir->fs->block_bits;

@@ -211,7 +211,7 @@ static void
 indexed_directory(void **state)
 {
 	struct image im;
-	struct ext4_inode *root;
+	struct ext4_inode *root = NULL;
 	uint64_t count[3] = {0}, total;
 	char name[80];
 	uint32_t ino;
@@ -421,7 +421,8 @@ damage(void **state)
 	assert_int_equal(0, mount(&im, (struct ext4_options){0}));
 	assert_null(find(&im, "lost+found", &e));
 	assert_int_equal(-EUCLEAN, e);
-	assert_string_equal("ext4: inode 2: directory index block 0: bad checksum", ext4_error_text());
+	assert_string_equal("ext4: inode 2: directory index block 0: bad checksum",
+	    ext4_error_text());
 	close_image(&im);
 	load(&im, "ext2");			/* no checksums: a bad pointer is told */
 	inode = place("ext2", "d/seq", true);

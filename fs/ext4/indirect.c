@@ -29,7 +29,7 @@ pointer_at(const uint8_t *table, uint64_t i)
 /* The run of pointers at table[i], of n: neighbours on the disk, or all zero. */
 static int
 table_run(const struct ext4_inode *ip, const uint8_t *table, uint64_t i, uint64_t n,
-    struct ext4_run *run)
+	struct ext4_run *run)
 {
 	uint32_t first = pointer_at(table, i);
 	uint64_t len = 1;

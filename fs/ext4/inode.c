@@ -107,7 +107,8 @@ decode_times(struct ext4_inode *ip, const struct disk_inode *d)
 	ip->ctime = decode_time(ip, d->i_ctime, d->i_ctime_extra, END_OF(i_ctime_extra));
 	ip->has_crtime = has_field(ip, END_OF(i_crtime));
 	if (ip->has_crtime)
-		ip->crtime = decode_time(ip, d->i_crtime, d->i_crtime_extra, END_OF(i_crtime_extra));
+		ip->crtime = decode_time(ip, d->i_crtime, d->i_crtime_extra,
+		    END_OF(i_crtime_extra));
 }
 
 /* Old numbers have 8 bits each, in the first word; new ones 12 and 20, in the second. */
@@ -202,12 +203,12 @@ load(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
 	uint64_t at = (uint64_t)((ino - 1) % fs->inodes_per_group) * fs->inode_size;
 	struct ext4_inode *ip;
 	struct ext4_group g;
-	struct ext4_buf *b;
+	struct ext4_buf *b = NULL;
 	int r = ext4_group_read(fs, group, &g);
 
 	if (r == 0)
 		r = ext4_bread(fs, g.inode_table + (at >> fs->block_bits), &b);
-	if (r < 0)
+	if (b == NULL)
 		return r;
 	ip = calloc(1, sizeof(*ip) + fs->inode_size);
 	if (ip != NULL)
@@ -355,10 +356,8 @@ ext4_icache_free(struct ext4_fs *fs)
 {
 	struct ext4_icache *c = &fs->icache;
 
-	while (c->idle_first != NULL) {
-		struct ext4_inode *ip = c->idle_first;
-
-		idle_remove(c, ip);
+	for (struct ext4_inode *ip = c->idle_first, *next; ip != NULL; ip = next) {
+		next = ip->idle_next;
 		free(ip);
 	}
 	free(c->bucket);

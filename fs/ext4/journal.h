@@ -1,5 +1,6 @@
 /*
- * The log while it is being read at mount: between journal.c, replay.c, fastcommit.c, tag.c and revoke.c.
+ * The log while it is being read at mount: between journal.c, replay.c, fastcommit.c, tag.c and
+ * revoke.c.
  */
 #pragma once
 #include "ext4.h"
@@ -10,7 +11,8 @@ struct ext4_log {
 	uint32_t compat, incompat;
 	bool csum;			/* v2 or v3 */
 	uint32_t seed;
-	uint32_t first, last, end;	/* the ring is first..last - 1; fast commits are last + 1..end - 1 */
+	uint32_t first, last;		/* the ring is first..last - 1 */
+	uint32_t end;			/* fast commits are last + 1..end - 1 */
 	uint32_t start, sequence;	/* of the oldest transaction */
 };
 
@@ -44,7 +46,7 @@ int ext4_tags_next(const struct ext4_log *log, struct ext4_tags *t, struct ext4_
 bool ext4_log_block_good(const struct ext4_log *log, const uint8_t *block);
 bool ext4_commit_good(const struct ext4_log *log, const uint8_t *block);
 bool ext4_tag_good(const struct ext4_log *log, const struct ext4_tag *tag, uint32_t sequence,
-    const uint8_t *data);
+	const uint8_t *data);
 uint64_t ext4_commit_time(const uint8_t *block);
 
 /* --- revoke.c --- */
@@ -52,13 +54,13 @@ struct ext4_revoked {
 	uint64_t blk;
 	uint32_t sequence;
 };
-struct ext4_revokes {			/* each block once, with the last transaction that revoked it */
+struct ext4_revokes {			/* sorted: each block once, with its last transaction */
 	struct ext4_revoked *entry;
 	size_t n, room;
 };
 
 int ext4_revokes_add(struct ext4_log *log, struct ext4_revokes *v, const uint8_t *block,
-    uint32_t sequence);
+	uint32_t sequence);
 void ext4_revokes_sort(struct ext4_revokes *v);
 /* Was blk revoked in that transaction or later? */
 bool ext4_revokes_has(const struct ext4_revokes *v, uint64_t blk, uint32_t sequence);

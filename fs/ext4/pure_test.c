@@ -23,7 +23,7 @@ checksums(void **state)
 	for (size_t cut = 0; cut <= 9; cut++) {
 		uint32_t c = ext4_crc32c(~0u, "123456789", cut);
 
-		assert_int_equal(~0xe3069283u, ext4_crc32c(c, "123456789" + cut, 9 - cut));
+		assert_int_equal(~0xe3069283u, ext4_crc32c(c, &"123456789"[cut], 9 - cut));
 	}
 	assert_int_equal(0x4b37, ext4_crc16(0xffff, "123456789", 9));
 }
@@ -58,7 +58,8 @@ static const struct vector vectors[] = {
 	{HASH_HALF_MD4, true, "hello", 0xe2ddf968},
 	{HASH_HALF_MD4, true, "naïve-ñ-日本", 0x79f3ed32},
 	{HASH_HALF_MD4_U, true, "naïve-ñ-日本", 0xba146fc0},
-	{HASH_HALF_MD4, true, "a_name_that_is_longer_than_thirty-two_bytes_in_all_it_is", 0xa612dcfc},
+	{HASH_HALF_MD4, true, "a_name_that_is_longer_than_thirty-two_bytes_in_all_it_is",
+	    0xa612dcfc},
 	{HASH_TEA, false, "hello", 0x6f5bb1a8},
 	{HASH_TEA, true, "naïve-ñ-日本", 0xd65a0076},
 	{HASH_TEA_U, true, "naïve-ñ-日本", 0x050252f6},
@@ -279,7 +280,8 @@ tag_forms(void **state)
 	assert_int_equal(52 / 8, count_tags(0, SAME, false));
 	assert_int_equal(52 / 12, count_tags(JBD_INCOMPAT_64BIT, SAME, false));
 	assert_int_equal(48 / 10, count_tags(JBD_INCOMPAT_CSUM_V2, SAME, true));
-	assert_int_equal(48 / 14, count_tags(JBD_INCOMPAT_CSUM_V2 | JBD_INCOMPAT_64BIT, SAME, true));
+	assert_int_equal(48 / 14, count_tags(JBD_INCOMPAT_CSUM_V2 | JBD_INCOMPAT_64BIT, SAME,
+	    true));
 	assert_int_equal(48 / 16, count_tags(JBD_INCOMPAT_CSUM_V3, SAME, true));
 	assert_int_equal(2, count_tags(0, 0, false));	/* each with a UUID */
 	assert_int_equal(1, count_tags(0, SAME | LAST, false));

@@ -25,7 +25,7 @@ struct walk {
 	uint32_t at, sequence, left;	/* next block of the log; blocks before the ring is round */
 	/* the first walk */
 	uint32_t crc;			/* of a transaction, for JBD_COMPAT_CHECKSUM */
-	bool suspect;			/* a bad checksum: stale, or damage? its commit block tells */
+	bool suspect;			/* a bad checksum: stale or damage? the commit tells */
 	bool ended;
 	uint32_t end;			/* the first transaction not to replay */
 	uint64_t last_time;
@@ -283,7 +283,7 @@ ext4_log_replay(struct ext4_log *log, uint32_t *tid)
 	if (w.block != NULL && w.data != NULL)
 		r = find_end(&w);
 	else
-		ext4_error(ENOMEM, "ext4: no memory for the journal");
+		ext4_set_error("ext4: no memory for the journal");
 	if (r == 0)
 		r = collect_all(&w);
 	if (r == 0)

@@ -27,7 +27,7 @@ append(struct ext4_revokes *v, uint64_t blk, uint32_t sequence)
 
 int
 ext4_revokes_add(struct ext4_log *log, struct ext4_revokes *v, const uint8_t *block,
-    uint32_t sequence)
+	uint32_t sequence)
 {
 	size_t each = (log->incompat & JBD_INCOMPAT_64BIT) ? 8 : 4;
 	size_t most = log->ip->fs->block_size - (log->csum ? 4 : 0);

@@ -194,7 +194,7 @@ static int
 reread(struct ext4_fs *fs)
 {
 	uint32_t bits = fs->block_bits, within = SUPER_OFFSET & (fs->block_size - 1);
-	struct ext4_buf *b;
+	struct ext4_buf *b = NULL;
 	struct disk_super sb;
 	int r;
 
@@ -203,7 +203,7 @@ reread(struct ext4_fs *fs)
 	r = ext4_icache_init(fs);
 	if (r == 0)
 		r = ext4_bread(fs, SUPER_OFFSET >> bits, &b);
-	if (r < 0)
+	if (b == NULL)
 		return r;
 	memcpy(&sb, b->data + within, sizeof(sb));
 	ext4_brelse(b);

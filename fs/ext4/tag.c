@@ -98,7 +98,7 @@ ext4_commit_good(const struct ext4_log *log, const uint8_t *block)
 
 bool
 ext4_tag_good(const struct ext4_log *log, const struct ext4_tag *tag, uint32_t sequence,
-    const uint8_t *data)
+	const uint8_t *data)
 {
 	uint8_t seq[4] = {(uint8_t)(sequence >> 24), (uint8_t)(sequence >> 16),
 	    (uint8_t)(sequence >> 8), (uint8_t)sequence};

@@ -78,7 +78,8 @@ next_entry(const struct ext4_inode *ip, struct region *r, struct entry *e)
 	if (left < whole)
 		return damaged(ip, "a name passes the end");
 	offs = get16(d.e_value_offs);
-	*e = (struct entry){.prefix = prefix_of(d.e_name_index), .name = (const char *)r->at + ENTRY,
+	*e = (struct entry){.prefix = prefix_of(d.e_name_index),
+	    .name = (const char *)r->at + ENTRY,
 	    .index = d.e_name_index, .name_len = d.e_name_len, .size = get32(d.e_value_size),
 	    .inum = get32(d.e_value_inum)};
 	if (e->size > VALUE_DISK_MAX)
