@@ -177,6 +177,7 @@ ext4_bread(struct ext4_fs *fs, uint64_t blk, struct ext4_buf **out)
 	struct ext4_cache *c = &fs->cache;
 	struct ext4_shard *s = shard_of(c, blk);
 	struct ext4_buf *b;
+	int r;
 
 	*out = NULL;
 	if (blk >= fs->blocks_count)
@@ -206,8 +207,9 @@ ext4_bread(struct ext4_fs *fs, uint64_t blk, struct ext4_buf **out)
 	if (b == NULL)
 		return ext4_error(ENOMEM, "ext4: no memory for a block");
 	atomic_fetch_add_explicit(&c->misses, 1, memory_order_relaxed);
-	*out = b;
-	return load(fs, s, b);
+	r = load(fs, s, b);
+	*out = r == 0 ? b : NULL;
+	return r;
 }
 
 /* A buffer for blk, to be loaded by the caller; NULL if it is there already or none is free. */

@@ -119,7 +119,7 @@ int ext4_cache_init(struct ext4_fs *fs, size_t bytes);
 void ext4_cache_free(struct ext4_fs *fs);
 /* Forgets every block.  Nothing may be held. */
 void ext4_cache_drop(struct ext4_fs *fs);
-/* The block, held until ext4_brelse.  -EUCLEAN if there is no such block. */
+/* The block, held until ext4_brelse.  -EUCLEAN if there is no such block.  *out NULL on errors. */
 int ext4_bread(struct ext4_fs *fs, uint64_t blk, struct ext4_buf **out);
 void ext4_brelse(struct ext4_buf *b);		/* NULL is nothing */
 /* The block if it is in the cache now, held; or NULL. */
