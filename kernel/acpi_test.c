@@ -157,7 +157,8 @@ test_whole(void **state)
 	assert_int_equal(flags, 0x0d);
 	assert_false(acpi_isa_override(4, &gsi, &flags));
 	assert_int_equal(gsi, 4);
-	assert_true(acpi_reserved(0)->start == 0xb0000000 && acpi_reserved(0)->length == 256u << 20);
+	assert_true(acpi_reserved(0)->start == 0xb0000000);
+	assert_true(acpi_reserved(0)->length == 256u << 20);
 	assert_true(acpi_reserved(1)->start == 0xfed00000);
 	assert_true(acpi_reserved(2)->start == 0xfed90000);
 	assert_null(acpi_reserved(3));
@@ -226,8 +227,9 @@ static void
 test_cut(void **state)
 {
 	static const struct { paddr_t at; const char *name; uint32_t n; } all[] = {
-		{ MADT, "APIC", 44 + sizeof madt_records }, { FADT, "FACP", 244 }, { DSDT, "DSDT", 100 },
-		{ MCFG, "MCFG", 60 }, { HPET, "HPET", 56 }, { DMAR, "DMAR", 64 }, { RSDT, "RSDT", 56 },
+		{ MADT, "APIC", 44 + sizeof madt_records }, { FADT, "FACP", 244 },
+		{ DSDT, "DSDT", 100 }, { MCFG, "MCFG", 60 }, { HPET, "HPET", 56 },
+		{ DMAR, "DMAR", 64 }, { RSDT, "RSDT", 56 },
 	};
 
 	(void)state;

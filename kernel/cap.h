@@ -8,7 +8,7 @@
 
 enum cap {
 	CAP_FILE_SYSTEM = 1, CAP_DEVICE = 2, CAP_INTERRUPT = 4, CAP_DMA = 8, CAP_PAGE_EXCHANGE = 16,
-	CAP_NETWORKING = 32, CAP_ADMIN = 64,	/* admin: /dev/sip, shutdown, time, other processes */
+	CAP_NETWORKING = 32, CAP_ADMIN = 64,	/* /dev/sip, shutdown, time, other processes */
 	CAP_ALL = 127
 };
 

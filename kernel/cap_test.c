@@ -15,7 +15,8 @@ static struct thread me = { .proc = &self };
 static char error_text[256];
 
 static struct pci_func ahci = { .bdf = 0xfa, .pin = 1, .line = 10,
-	.bar[5] = { .base = 0xfebf1000, .size = 0x1000 }, .bar[4] = { 0xc040, 0x20, true, false, false } };
+	.bar[5] = { .base = 0xfebf1000, .size = 0x1000 },
+	.bar[4] = { 0xc040, 0x20, true, false, false } };
 static struct pci_func small = { .bdf = 0x10, .bar[0] = { .base = 0xfebf2000, .size = 0x400 } };
 static struct pci_func other = { .bdf = 0x18, .bar[0] = { .base = 0xfebf2400, .size = 0x400 } };
 static struct pci_func *funcs[] = { &ahci, &small, &other };
@@ -197,7 +198,8 @@ test_ranges(void **state)
 {
 	(void)state;
 	struct cap_set *c = with((struct cap_spec){ .mask = CAP_DEVICE, .ngrants = 3, .grants = {
-		{ GRANT_PCI, 0xfa, 0xfa }, { GRANT_PORT, 0x1f0, 0x1f7 }, { GRANT_LINE, 14, 14 } } });
+		{ GRANT_PCI, 0xfa, 0xfa }, { GRANT_PORT, 0x1f0, 0x1f7 },
+		{ GRANT_LINE, 14, 14 } } });
 
 	assert_int_equal(cap_check_mem(0xfebf1000, 4), 0);
 	assert_int_equal(cap_check_mem(0xfebf1ffc, 4), 0);
@@ -329,7 +331,8 @@ test_words(void **state)
 	assert_int_equal(v, 31);
 	assert_int_equal(text_number("18446744073709551615", UINT64_MAX, &v), 0);
 	assert_true(v == UINT64_MAX);
-	static const char *const bad[] = { "", "0x", "18446744073709551616", "1a", "-1", " 1", "0xg" };
+	static const char *const bad[] = { "", "0x", "18446744073709551616", "1a", "-1", " 1",
+		"0xg" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_int_equal(text_number(bad[i], UINT64_MAX, &v), -EINVAL);
 	assert_int_equal(text_number("32", 31, &v), -EINVAL);

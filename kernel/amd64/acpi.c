@@ -30,8 +30,8 @@ enum fadt {			/* [ACPI 6.4, table 5.9] */
 static const struct {
 	uint8_t port, length;
 } fadt_blocks[] = {
-	{ 56, 88 }, { 60, 88 }, { FADT_PM1A_CNT, 89 }, { FADT_PM1B_CNT, 89 }, { 72, 90 }, { 76, 91 },
-	{ 80, 92 }, { 84, 93 },
+	{ 56, 88 }, { 60, 88 }, { FADT_PM1A_CNT, 89 }, { FADT_PM1B_CNT, 89 }, { 72, 90 },
+	{ 76, 91 }, { 80, 92 }, { 84, 93 },
 };
 
 enum { GAS_MEMORY = 0, GAS_PORT = 1 };
@@ -263,7 +263,8 @@ mcfg_parse(const uint8_t *t, uint32_t length)
 static void
 iommu_parse(const uint8_t *t, uint32_t length, bool amd)
 {
-	for (uint32_t at = 48; at + 16 <= length && get16(t + at + 2) >= 16; at += get16(t + at + 2))
+	for (uint32_t at = 48; at + 16 <= length && get16(t + at + 2) >= 16;
+	     at += get16(t + at + 2))
 		if (amd ? t[at] == 0x10 || t[at] == 0x11 || t[at] == 0x40 : get16(t + at) == 0)
 			reserve(get64(t + at + 8), IOMMU_SIZE);
 }

@@ -16,7 +16,7 @@
 #include "cpu.h"
 
 enum {
-	BUSES = 256, CAPABILITIES_MAX = 48, MSI_MAX = 32, MSIX_MAX = 2048,
+	BUSES = 256, CAPABILITIES_MAX = 48,
 	CONFIG_ADDRESS = 0xcf8, CONFIG_DATA = 0xcfc
 };
 
@@ -169,7 +169,7 @@ capability(struct pci_func *f, unsigned id, uint8_t at)
 	case PCI_CAP_EXPRESS: f->cap_express = at; break;
 	case PCI_CAP_MSI:
 		f->cap_msi = at;
-		f->msi_vectors = (uint16_t)MIN(1u << (control >> MSI_CAPABLE_SHIFT & 7), MSI_MAX + 0u);
+		f->msi_vectors = (uint16_t)(1u << MIN(control >> MSI_CAPABLE_SHIFT & 7, 5u));
 		break;
 	case PCI_CAP_MSIX:
 		table = pci_read(f, at + MSIX_TABLE, 4);
@@ -239,7 +239,8 @@ bus_scan(unsigned bus, bool todo[BUSES])
 		bool multi = true;
 
 		for (unsigned fn = 0; fn < 8 && multi; fn++) {
-			unsigned bdf = bus << 8 | dev << 3 | fn, v = config_read(bdf, PCI_VENDOR, 2);
+			unsigned bdf = bus << 8 | dev << 3 | fn;
+			unsigned v = config_read(bdf, PCI_VENDOR, 2);
 			struct pci_func *f;
 
 			if (v == 0xffff || v == 0) {
@@ -397,7 +398,8 @@ pci_msi_on(struct pci_func *f, const int *handles, unsigned n)
 	while (1u << log < n)
 		log++;
 	irq_message(handles[0], &address, &data);
-	control = pci_read(f, at + MSI_CONTROL, 2) & ~(uint32_t)(MSI_ENABLE | 7 << MSI_ENABLED_SHIFT);
+	control = pci_read(f, at + MSI_CONTROL, 2);
+	control &= ~(uint32_t)(MSI_ENABLE | 7 << MSI_ENABLED_SHIFT);
 	pci_write(f, at + MSI_CONTROL, 2, control);
 	pci_write(f, at + MSI_ADDRESS, 4, (uint32_t)address);
 	if (control & MSI_64)
@@ -449,8 +451,10 @@ pci_msix_on(struct pci_func *f, const int *handles, unsigned n)
 static void
 control_off(const struct pci_func *f, uint8_t at, uint16_t enable)
 {
+	unsigned control = at + MSI_CONTROL;
+
 	if (at != 0)
-		pci_write(f, at + MSI_CONTROL, 2, pci_read(f, at + MSI_CONTROL, 2) & ~(uint32_t)enable);
+		pci_write(f, control, 2, pci_read(f, control, 2) & ~(uint32_t)enable);
 }
 
 void

@@ -6,11 +6,11 @@
  *	N/ctl		size, addresses, owner; `free`
  *	N/data		the bytes
  *
- * A buffer is contiguous and belongs to the process that asked for it.  It has one reference while it
- * is allocated and one while it is mapped; its pages are free again when both are gone.  The buffers
- * of a process that ended while one of its functions could not be reset wait for that function to be
- * quiet: `quiet` of /dev/pci, or QUIET_NS.  With bus mastering off a real device is quiet already;
- * an emulated one may have requests under way.
+ * A buffer is contiguous and belongs to the process that asked for it.  It has one reference while
+ * it is allocated and one while it is mapped; its pages are free again when both are gone.  The
+ * buffers of a process that ended while one of its functions could not be reset wait for that
+ * function to be quiet: `quiet` of /dev/pci, or QUIET_NS.  With bus mastering off a real device is
+ * quiet already; an emulated one may have requests under way.
  *
  * dma_lock protects the list and the buffers' owners.
  */
@@ -180,8 +180,9 @@ buffer_alloc(const struct dma_request *q, struct answer *a)
 	mutex_lock(&dma_lock);
 	b->handle = ++last_handle;
 	list_append(&buffers, &b->all);
-	a->length = (size_t)ksnprintf(a->text, sizeof a->text, "vaddr:0x%lx paddr:0x%lx handle:%u\n",
-				      b->vaddr, b->pa, b->handle);
+	a->length = (size_t)ksnprintf(a->text, sizeof a->text,
+				      "vaddr:0x%lx paddr:0x%lx handle:%u\n", b->vaddr, b->pa,
+				      b->handle);
 	a->done = 0;
 	mutex_unlock(&dma_lock);
 	return 0;
@@ -193,7 +194,8 @@ request_option(struct dma_request *q, const char *name, const char *value)
 	unsigned bdf;
 	int r;
 
-	if (strcmp(name, "size") == 0 && text_size(value, BUFFER_MAX, &q->size) == 0 && q->size != 0)
+	if (strcmp(name, "size") == 0 && text_size(value, BUFFER_MAX, &q->size) == 0 &&
+	    q->size != 0)
 		return 0;
 	if (strcmp(name, "align") == 0 && text_size(value, BUFFER_MAX, &q->align) == 0 &&
 	    (q->align & (q->align - 1)) == 0)
@@ -226,7 +228,7 @@ request_parse(struct dma_request *q, char *text)
 		i++;
 	}
 	if (q->size == 0)
-		return error(EINVAL, "dma: write `size BYTES [align BYTES] [device B.D.F] [dma32]`");
+		return error(EINVAL, "dma: write `size N [align N] [device B.D.F] [dma32]`");
 	return 0;
 }
 
@@ -440,6 +442,6 @@ dma_write(struct chan *c, struct uio *u, uint64_t off)
 
 const struct dev dev_dma = {
 	.name = "dma", .attach = dma_attach, .walk = hw_walk, .open = dma_open,
-	.close = dma_close, .read = dma_read, .write = dma_write, .readdir = hw_readdir, .gen = dma_gen,
-	.stat = hw_stat,
+	.close = dma_close, .read = dma_read, .write = dma_write, .readdir = hw_readdir,
+	.gen = dma_gen, .stat = hw_stat,
 };

@@ -1,9 +1,10 @@
 /*
  * /dev/io: port instructions.
  *
- * As text, `inb PORT`, `inw`, `inl` (the next read gives the answer, `0x..`), `outb PORT VALUE`, `outw`,
- * `outl`; or binary: a read or write of 1, 2 or 4 bytes at offset PORT.  Every use is checked against
- * the caller's grant (cap.c).  An answer belongs to the open file; a lock of the channel keeps it.
+ * As text, `inb PORT`, `inw`, `inl` (the next read gives the answer, `0x..`), `outb PORT VALUE`,
+ * `outw`, `outl`; or binary: a read or write of 1, 2 or 4 bytes at offset PORT.  Every use is
+ * checked against the caller's grant (cap.c).  An answer belongs to the open file; the channel's
+ * lock protects it.
  */
 #include "../amd64/cpu.h"
 #include "../cap.h"

@@ -90,7 +90,7 @@ line_interrupt(void *arg)
 	poll_notify();
 }
 
-/* The user of a number: p's, or anybody's if p is NULL; with `held`, one that the line waits for. */
+/* The user of a number: p's, or anybody's if p is NULL; if `held`, one the line waits for. */
 static struct user *
 user_find(unsigned number, const struct proc *p, bool held)
 {
@@ -449,6 +449,6 @@ irq_poll(struct chan *c, struct waitq **q, struct spinlock **l)
 
 const struct dev dev_irq = {
 	.name = "irq", .attach = irq_attach, .walk = hw_walk, .open = irq_open,
-	.close = irq_close, .read = irq_read, .write = irq_write, .readdir = hw_readdir, .gen = irq_gen,
-	.stat = hw_stat, .poll = irq_poll,
+	.close = irq_close, .read = irq_read, .write = irq_write, .readdir = hw_readdir,
+	.gen = irq_gen, .stat = hw_stat, .poll = irq_poll,
 };

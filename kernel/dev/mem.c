@@ -7,15 +7,16 @@
  * and BIOS area can be read, and its VGA part written.  A map that would cover an MSI-X table ends
  * before the table's page.
  *
- * The kernel's own view of a page stays mapped, so that the number of pages reached by read and write
- * is bounded; a driver of many registers maps them.
+ * The kernel's own view of a page stays mapped, so that the number of pages reached by read and
+ * write is bounded; a driver of many registers maps them.
  */
 #include "../amd64/pci.h"
 #include "../cap.h"
 #include "../hw.h"
 #include "../proc.h"
 
-enum { FILE_MEM = 1, PAGES_MAX = 2048, TRANSFER_MAX = 1 << 16, BIOS_START = 0xc0000, BIOS_END = 0x100000 };
+enum { FILE_MEM = 1, PAGES_MAX = 2048, TRANSFER_MAX = 1 << 16 };
+enum { BIOS_START = 0xc0000, BIOS_END = 0x100000 };
 
 static struct spinlock pages_lock = SPINLOCK("mem pages");
 static paddr_t pages[PAGES_MAX];	/* hashed; 0: free */
@@ -162,7 +163,8 @@ map_put(struct phys_map *pm)
 }
 
 static int
-mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags, struct phys_map **out)
+mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
+	struct phys_map **out)
 {
 	struct phys_map *pm;
 	paddr_t table;

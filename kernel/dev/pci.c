@@ -3,8 +3,8 @@
  *
  * Anybody may read a ctl file.  Commands need CAP_DEVICE and the grant of the function; the first
  * one makes the caller its owner, until `disable` or its end, and nobody else's commands are taken.
- * Vectors made by `msi` and `msix` are files of /dev/irq.  Raw reads need the grant; raw writes reach
- * the few bits that can harm nobody else (pci_write_mask).
+ * Vectors made by `msi` and `msix` are files of /dev/irq.  Raw reads need the grant; raw writes
+ * reach the few bits that can harm nobody else (pci_write_mask).
  *
  * owner_lock protects owners and vectors.  It is not held while a function is reset: `owner`
  * stays, and keeps others out.
@@ -87,8 +87,8 @@ bars_text(const struct pci_func *f, char *text, size_t n)
 		const struct pci_bar *b = &f->bar[i];
 
 		if (b->size != 0)
-			LINE("bar %u %s 0x%lx 0x%lx%s%s\n", i, b->io ? "io" : "mem", b->base, b->size,
-			     b->is64 ? " 64" : "", b->prefetch ? " prefetch" : "");
+			LINE("bar %u %s 0x%lx 0x%lx%s%s\n", i, b->io ? "io" : "mem", b->base,
+			     b->size, b->is64 ? " 64" : "", b->prefetch ? " prefetch" : "");
 	}
 	return n;
 }
@@ -103,9 +103,11 @@ ctl_text(const struct pci_func *f, char *text)
 	LINE("class 0x%06x\nvendor 0x%04x\ndevice 0x%04x\n", f->class, f->vendor, f->device);
 	LINE("subsystem 0x%04x 0x%04x\nrevision 0x%02x\n", f->subvendor, f->subdevice, f->revision);
 	n = bars_text(f, text, n);
-	LINE("irq %u\nmsi %u\nmsix %u\n", f->pin != 0 ? f->line : 0, f->msi_vectors, f->msix_vectors);
+	LINE("irq %u\nmsi %u\nmsix %u\n", f->pin != 0 ? f->line : 0, f->msi_vectors,
+	     f->msix_vectors);
 	if (f->cap_msix != 0)
-		LINE("msixtable %u 0x%x 0x%x\n", f->msix_bar, f->msix_offset, f->msix_vectors * 16u);
+		LINE("msixtable %u 0x%x 0x%x\n", f->msix_bar, f->msix_offset,
+		     f->msix_vectors * 16u);
 	LINE("enabled %d\n", (command & (PCI_COMMAND_MEM | PCI_COMMAND_IO)) != 0);
 	LINE("busmaster %d\n", (command & PCI_COMMAND_MASTER) != 0);
 	mutex_lock(&owner_lock);
@@ -261,7 +263,8 @@ command(struct pci_func *f, char **w, int n)
 	if (n == 2 && (strcmp(w[0], "msi") == 0 || strcmp(w[0], "msix") == 0) &&
 	    text_number(w[1], 2048, &count) == 0)
 		return messages(f, w[0][3] == 'x', count);
-	return error(EINVAL, "pci: write enable, disable, busmaster on|off, msi N, msix N, reset or quiet");
+	return error(EINVAL,
+		     "pci: commands: enable disable busmaster on|off msi N msix N reset quiet");
 }
 
 static int
@@ -371,5 +374,6 @@ hw_proc_exit(struct proc *p)
 
 const struct dev dev_pci = {
 	.name = "pci", .attach = pci_attach, .walk = hw_walk, .open = pci_open,
-	.read = pci_file_read, .write = pci_file_write, .readdir = hw_readdir, .gen = pci_gen, .stat = hw_stat,
+	.read = pci_file_read, .write = pci_file_write, .readdir = hw_readdir, .gen = pci_gen,
+	.stat = hw_stat,
 };

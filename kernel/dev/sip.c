@@ -11,8 +11,8 @@
  * a server writes its own health; reading is free.
  *
  * A slot is named by an id that is never used again: channels and processes hold the id, and look
- * the slot up at each use.  sip_lock protects all slots; one queue wakes whoever waits for a change.
- * The files are here; what the commands do is in sip_slot.c.
+ * the slot up at each use.  sip_lock protects all slots.  The files are here; what the commands do
+ * is in sip_slot.c.
  */
 #include "sip.h"
 
@@ -354,6 +354,6 @@ sip_output_new(uint64_t id, const char *name)
 
 const struct dev dev_sip = {
 	.name = "sip", .attach = sip_attach, .walk = hw_walk, .open = sip_open,
-	.close = sip_close, .read = sip_read, .write = sip_write, .readdir = hw_readdir, .gen = sip_gen,
-	.stat = hw_stat, .poll = sip_poll,
+	.close = sip_close, .read = sip_read, .write = sip_write, .readdir = hw_readdir,
+	.gen = sip_gen, .stat = hw_stat, .poll = sip_poll,
 };

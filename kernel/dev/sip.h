@@ -5,9 +5,9 @@
 #include "../proc.h"
 
 enum {
-	SIP_SLOTS = 64, SIP_NAME = 32, SIP_PATH = 128, SIP_TEXT = 128, SIP_EXEC = 512, SIP_ARGS = 24,
-	SIP_MOUNTS = 4, SIP_RESTARTS = 8, SIP_LOG_SIZE = 8192, SIP_LINE = 200, SIP_TYPES = 32,
-	SIP_COMMAND_MAX = 1024
+	SIP_SLOTS = 64, SIP_NAME = 32, SIP_PATH = 128, SIP_TEXT = 128, SIP_EXEC = 512,
+	SIP_ARGS = 24, SIP_MOUNTS = 4, SIP_RESTARTS = 8, SIP_LOG_SIZE = 8192, SIP_LINE = 200,
+	SIP_TYPES = 32, SIP_COMMAND_MAX = 1024
 };
 
 enum sip_status {
@@ -26,8 +26,7 @@ struct slot {
 	char mounts[SIP_MOUNTS][SIP_TEXT];
 	unsigned nmounts;
 	struct cap_spec caps;
-	uint64_t memory, deadline_ms;
-	uint32_t priority;
+	uint64_t memory, deadline_ms, priority;
 
 	enum sip_status status;
 	char message[SIP_TEXT], last[SIP_TEXT], cause[SIP_TEXT];

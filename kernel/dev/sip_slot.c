@@ -4,15 +4,15 @@
  *	unknown --start--> starting --report--> healthy <--report--> degraded
  *	any --its process ends--> failing, or stopped when `stop` or `restart` asked for it
  *
- * sip_lock protects everything here.  It is not held while a process is started, noted or waited for;
- * a slot is looked up again afterwards.  All waiters wait on one queue, `changed`.
+ * sip_lock protects everything here.  It is not held while a process is started, noted or waited
+ * for; a slot is looked up again afterwards.  All waiters wait on one queue, `changed`.
  */
 #include "sip.h"
 
 #include "../hw.h"
 #include "../poll.h"
 
-enum { STOP_MS = 3000, KILL_MS = 5000, PRIORITY_MAX = 30, MS = 1000000 };
+enum { STOP_MS = 3000, KILL_MS = 5000, PRIORITY_MAX = 30, MS = 1000000, DAY_MS = 86400000 };
 
 struct spinlock sip_lock = SPINLOCK("sip");
 static struct waitq changed = { LIST_INIT(changed.waiters) };
@@ -158,8 +158,8 @@ set_text(char *to, size_t n, const char *what, const char *rest)
 static int
 set_name(struct slot *s, char *rest)
 {
-	if (*rest == '\0' || strlen(rest) >= SIP_NAME || *rest == '.' || strchr(rest, '/') != NULL ||
-	    strchr(rest, ' ') != NULL)
+	if (*rest == '\0' || strlen(rest) >= SIP_NAME || *rest == '.' ||
+	    strchr(rest, '/') != NULL || strchr(rest, ' ') != NULL)
 		return error(EINVAL, "sip: %s is not a name", rest);
 	if (slot_named(rest) != NULL && slot_named(rest) != s)
 		return error(EEXIST, "sip: there is a server %s", rest);
@@ -167,15 +167,14 @@ set_name(struct slot *s, char *rest)
 	return 0;
 }
 
+/* A type that is known brings its program, until exec tells another. */
 static int
 set_type(struct slot *s, char *rest)
 {
-	int r = set_text(s->type, SIP_NAME, "type", rest);
-
-	for (unsigned i = 0; r == 0 && s->exec[0] == '\0' && i < ntypes; i++)
+	for (unsigned i = 0; s->exec[0] == '\0' && i < ntypes; i++)
 		if (strcmp(types[i].name, rest) == 0)
 			strlcpy(s->exec, types[i].path, SIP_EXEC);
-	return r;
+	return set_text(s->type, SIP_NAME, "type", rest);
 }
 
 static int
@@ -251,39 +250,38 @@ add_line(struct slot *s, char *rest)
 static int
 add_mount(struct slot *s, char *rest)
 {
+	int r;
+
 	if (s->nmounts == SIP_MOUNTS)
 		return error(ENOSPC, "sip: a server can have %d mounts", SIP_MOUNTS);
-	if (set_text(s->mounts[s->nmounts], SIP_TEXT, "mount", rest) < 0)
-		return -EINVAL;
-	s->nmounts++;
-	return 0;
+	r = set_text(s->mounts[s->nmounts], SIP_TEXT, "mount", rest);
+	s->nmounts += r == 0;
+	return r;
+}
+
+static int
+set_number(uint64_t *to, const char *rest, uint64_t max)
+{
+	return text_size(rest, max, to) == 0 ? 0 :
+	       error(EINVAL, "sip: %s is not a number up to %lu", rest, max);
 }
 
 static int
 set_memory(struct slot *s, char *rest)
 {
-	if (text_size(rest, 1ull << 46, &s->memory) < 0)
-		return error(EINVAL, "sip: %s is not a size", rest);
-	return 0;
+	return set_number(&s->memory, rest, 1ull << 46);
 }
 
 static int
 set_priority(struct slot *s, char *rest)
 {
-	uint64_t v;
-
-	if (text_number(rest, PRIORITY_MAX, &v) < 0)
-		return error(EINVAL, "sip: a priority is 0..%d", PRIORITY_MAX);
-	s->priority = (uint32_t)v;
-	return 0;
+	return set_number(&s->priority, rest, PRIORITY_MAX);
 }
 
 static int
 set_deadline(struct slot *s, char *rest)
 {
-	if (text_number(rest, 86400000, &s->deadline_ms) < 0)
-		return error(EINVAL, "sip: %s is not a number of ms", rest);
-	return 0;
+	return set_number(&s->deadline_ms, rest, DAY_MS);
 }
 
 /* --- start --- */
@@ -331,7 +329,7 @@ start_prepare(struct slot *s, struct start *st)
 	st->envp[1] = st->env[1];
 	st->spawn = (struct spawn){ .path = st->argv[0], .argv = (const char *const *)st->argv,
 				    .envp = st->envp, .sip = (void *)s->id,
-				    .memory_limit = s->memory, .prio = s->priority };
+				    .memory_limit = s->memory, .prio = (uint32_t)s->priority };
 	slot_changed(s);
 	return 0;
 }
@@ -435,32 +433,31 @@ wait_end(uint64_t id, int pid, uint64_t ms)
 	if (s == NULL || s->pid != pid)
 		r = 0;
 	spin_unlock(&sip_lock);
-	return r;
+	return r == -ETIMEDOUT ? error(ETIMEDOUT, "sip: process %d has not ended", pid) : r;
+}
+
+/* Notes or kills (NULL) the process and waits for its end. */
+static int
+slot_end(uint64_t id, const char *note, bool stopping, uint64_t ms)
+{
+	int pid = slot_signal(id, note, stopping);
+
+	return pid != 0 ? wait_end(id, pid, ms) : 0;
 }
 
 static int
-slot_kill(uint64_t id, bool stopping)
+slot_kill(uint64_t id)
 {
-	int pid = slot_signal(id, NULL, stopping);
-	int r = pid != 0 ? wait_end(id, pid, KILL_MS) : 0;
-
-	return r == -ETIMEDOUT ? error(ETIMEDOUT, "sip: process %d does not end", pid) : r;
-}
-
-static int
-kill_command(uint64_t id)
-{
-	return slot_kill(id, false);
+	return slot_end(id, NULL, false, KILL_MS);
 }
 
 /* "interrupt" is SIGINT to a program of the C library. */
 static int
 slot_stop(uint64_t id)
 {
-	int pid = slot_signal(id, "interrupt", true);
-	int r = pid != 0 ? wait_end(id, pid, STOP_MS) : 0;
+	int r = slot_end(id, "interrupt", true, STOP_MS);
 
-	return r == -ETIMEDOUT ? slot_kill(id, true) : r;
+	return r == -ETIMEDOUT ? slot_end(id, NULL, true, KILL_MS) : r;
 }
 
 static int
@@ -511,7 +508,7 @@ static const struct {
 	{ "memory", set_memory, NULL }, { "priority", set_priority, NULL },
 	{ "deadline", set_deadline, NULL }, { "start", NULL, slot_start },
 	{ "stop", NULL, slot_stop }, { "restart", NULL, slot_restart },
-	{ "kill", NULL, kill_command }, { "delete", NULL, slot_delete },
+	{ "kill", NULL, slot_kill }, { "delete", NULL, slot_delete },
 };
 
 int
