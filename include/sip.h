@@ -344,7 +344,7 @@ struct sip_manifest {
 	struct sip_pci_match match[SIP_MATCH_MAX + 1];
 	unsigned ncaps, nafter, nmatch;
 	uint64_t memory;		/* bytes; 0: no limit */
-	unsigned priority;		/* 0..31; 10 when not given */
+	unsigned priority;		/* 0..30; 10 when not given */
 	unsigned deadline_ms;		/* 0: none */
 	enum sip_restart restart;
 };

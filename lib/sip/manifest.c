@@ -155,8 +155,8 @@ static int
 take_priority(struct sip_manifest *m, char *v, const struct place *at)
 {
 	uint64_t n;
-	if (!text_number(v, 31, &n))
-		return bad(at, "priority '%.40s' is not 0 to 31", v);
+	if (!text_number(v, 30, &n))
+		return bad(at, "priority '%.40s' is not 0 to 30", v);
 	m->priority = (unsigned)n;
 	return 0;
 }

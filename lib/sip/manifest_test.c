@@ -83,7 +83,7 @@ mistakes(void **state)
 		{ "memory 1\n", "t:1: memory '1'" },
 		{ "memory 16X\n", "t:1: memory" },
 		{ "memory 99999999999T\n", "t:1: memory" },
-		{ "priority 32\n", "t:1: priority" },
+		{ "priority 31\n", "t:1: priority" },
 		{ "priority -1\n", "t:1: priority" },
 		{ "priority 3 4\n", "t:1: priority" },
 		{ "deadline 1.5\n", "t:1: deadline" },
