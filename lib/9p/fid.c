@@ -108,12 +108,10 @@ p9_fid_drain(struct p9_fid *list)
 }
 
 void
-p9_fid_put(struct p9_fid *f)
+p9_fid_dead(struct p9_fid *f)
 {
 	struct p9_srv_state *st;
 
-	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
-		return;
 	if (p9_self && p9_self->conn == f->conn) {
 		f->next = p9_self->dead;
 		p9_self->dead = f;
@@ -127,25 +125,31 @@ p9_fid_put(struct p9_fid *f)
 	pthread_mutex_unlock(&st->lock);
 }
 
-/* The slot of a number below 65536; NULL if it has no leaf, and none could or should be made. */
-static _Atomic(struct p9_fid *) *
-slot(struct p9_fidtab *t, uint32_t num, bool make)
+/* The slot of a number below 65536; NULL if it has no leaf yet. */
+static inline _Atomic(struct p9_fid *) *
+slot(struct p9_fidtab *t, uint32_t num)
 {
-	_Atomic(struct p9_fid *) *leaf, *none = NULL;
+	_Atomic(struct p9_fid *) *leaf =
+		atomic_load_explicit(&t->leaf[num / TABLE_LEAF], memory_order_acquire);
 
-	leaf = atomic_load_explicit(&t->leaf[num / TABLE_LEAF], memory_order_acquire);
-	if (!leaf && make) {
-		leaf = calloc(TABLE_LEAF, sizeof *leaf);
-		if (leaf && !atomic_compare_exchange_strong(&t->leaf[num / TABLE_LEAF], &none,
-				leaf)) {
-			free((void *)leaf);
-			leaf = none;
-		}
-	}
 	return leaf ? &leaf[num % TABLE_LEAF] : NULL;
 }
 
-static bool
+/* The same, made where it is not; NULL: out of memory. */
+static _Atomic(struct p9_fid *) *
+make_slot(struct p9_fidtab *t, uint32_t num)
+{
+	_Atomic(struct p9_fid *) *leaf, *none = NULL;
+
+	if (slot(t, num))
+		return slot(t, num);
+	leaf = calloc(TABLE_LEAF, sizeof *leaf);
+	if (leaf && !atomic_compare_exchange_strong(&t->leaf[num / TABLE_LEAF], &none, leaf))
+		free((void *)leaf);
+	return slot(t, num);
+}
+
+static inline bool
 ref_unless_gone(struct p9_fid *f)
 {
 	uint32_t n = atomic_load_explicit(&f->refs, memory_order_relaxed);
@@ -166,22 +170,28 @@ chain_find(struct p9_fidtab *t, uint32_t num)
 	return p;
 }
 
+static __attribute__((noinline)) struct p9_fid *
+chain_get(struct p9_fidtab *t, uint32_t num)
+{
+	struct p9_fid *f;
+
+	pthread_mutex_lock(&t->lock);
+	f = *chain_find(t, num);
+	if (f)
+		p9_fid_ref(f);
+	pthread_mutex_unlock(&t->lock);
+	return f;
+}
+
 struct p9_fid *
 p9_fid_get(struct p9_conn *conn, uint32_t num)
 {
-	struct p9_fidtab *t = &conn->fids;
 	_Atomic(struct p9_fid *) *s;
 	struct p9_fid *f;
 
-	if (num >= TABLE_LEAF * TABLE_LEAF) {
-		pthread_mutex_lock(&t->lock);
-		f = *chain_find(t, num);
-		if (f)
-			p9_fid_ref(f);
-		pthread_mutex_unlock(&t->lock);
-		return f;
-	}
-	s = slot(t, num, false);
+	if (num >= TABLE_LEAF * TABLE_LEAF)
+		return chain_get(&conn->fids, num);
+	s = slot(&conn->fids, num);
 	f = s ? atomic_load_explicit(s, memory_order_acquire) : NULL;
 	if (!f || !ref_unless_gone(f))
 		return NULL;
@@ -204,7 +214,7 @@ p9_fid_insert(struct p9_conn *conn, struct p9_fid *f, uint32_t num)
 	f->num = num;
 	p9_fid_ref(f);
 	if (num < TABLE_LEAF * TABLE_LEAF) {
-		s = slot(t, num, true);
+		s = make_slot(t, num);
 		done = s && atomic_compare_exchange_strong(s, &none, f);
 	} else {
 		pthread_mutex_lock(&t->lock);
@@ -234,7 +244,7 @@ p9_fid_replace(struct p9_conn *conn, struct p9_fid *old, struct p9_fid *f)
 		p9_fid_ref(f);
 	}
 	if (old->num < TABLE_LEAF * TABLE_LEAF) {
-		s = slot(t, old->num, false);
+		s = slot(t, old->num);
 		done = s && atomic_compare_exchange_strong(s, &expect, f);
 	} else {
 		pthread_mutex_lock(&t->lock);

@@ -16,8 +16,10 @@
 #include <lux9/sys.h>
 #include <p9_srv.h>
 
+#ifndef MEM_NODES
 #define MEM_NODES 256
 #define MEM_FILE 16384
+#endif
 #define MEM_SLOW 64
 
 struct mem_node {

@@ -87,53 +87,39 @@ p9_req_room(uint8_t **buf, size_t *size, size_t want)
 	return true;
 }
 
-static _Atomic(struct p9_req *) *
-slot(struct p9_tagtab *t, uint32_t tag, bool make)
+static inline _Atomic(struct p9_req *) *
+slot(struct p9_tagtab *t, uint32_t tag)
+{
+	_Atomic(struct p9_req *) *leaf;
+
+	if (tag >= TABLE_LEAF * TABLE_LEAF)
+		return NULL;
+	leaf = atomic_load_explicit(&t->leaf[tag / TABLE_LEAF], memory_order_acquire);
+	return leaf ? &leaf[tag % TABLE_LEAF] : NULL;
+}
+
+/* The same, made where it is not; NULL: out of memory, or no tag. */
+static __attribute__((noinline)) _Atomic(struct p9_req *) *
+make_slot(struct p9_tagtab *t, uint32_t tag)
 {
 	_Atomic(struct p9_req *) *leaf, *none = NULL;
 
 	if (tag >= TABLE_LEAF * TABLE_LEAF)
 		return NULL;
-	leaf = atomic_load_explicit(&t->leaf[tag / TABLE_LEAF], memory_order_acquire);
-	if (!leaf && make) {
-		leaf = calloc(TABLE_LEAF, sizeof *leaf);
-		if (leaf && !atomic_compare_exchange_strong(&t->leaf[tag / TABLE_LEAF], &none,
-				leaf)) {
-			free((void *)leaf);
-			leaf = none;
-		}
-	}
-	return leaf ? &leaf[tag % TABLE_LEAF] : NULL;
+	leaf = calloc(TABLE_LEAF, sizeof *leaf);
+	if (leaf && !atomic_compare_exchange_strong(&t->leaf[tag / TABLE_LEAF], &none, leaf))
+		free((void *)leaf);
+	return slot(t, tag);
 }
 
-int
-p9_req_begin(struct p9_req *r)
+static int
+tag_insert(struct p9_req *r)
 {
-	struct p9_counters *n = p9_self ? &p9_self->n : &r->conn->state->n;
-
-	r->fid = r->newfid = NULL;
-	r->name = r->name2 = NULL;
-	r->data = NULL;
-	r->aux = NULL;
-	r->then = NULL;
-	r->release = NULL;
-	r->steps = NULL;
-	r->flushers = NULL;
-	r->rbuf_used = 0;
-	r->step = 0;
-	r->stable = false;
-	atomic_store_explicit(&r->stamp_ns, 0, memory_order_relaxed);
-	atomic_store_explicit(&r->state, 1, memory_order_release);
-	p9_bump(&n->requests, 1, p9_self != NULL);
-	return p9_tag_insert(r);
-}
-
-int
-p9_tag_insert(struct p9_req *r)
-{
-	_Atomic(struct p9_req *) *s = slot(&r->conn->tags, r->in.tag, true);
+	_Atomic(struct p9_req *) *s = slot(&r->conn->tags, r->in.tag);
 	struct p9_req *none = NULL;
 
+	if (!s)
+		s = make_slot(&r->conn->tags, r->in.tag);
 	if (!s)
 		return -ENOMEM;
 	if (r->conn->trusted_tags)
@@ -144,6 +130,26 @@ p9_tag_insert(struct p9_req *r)
 	return 0;
 }
 
+int
+p9_req_begin(struct p9_req *r)
+{
+	struct p9_worker *me = p9_self;
+
+	r->fid = r->newfid = NULL;
+	r->name = r->name2 = NULL;
+	r->aux = NULL;
+	r->then = NULL;
+	r->release = NULL;
+	r->steps = NULL;
+	r->flushers = NULL;
+	r->rbuf_used = 0;
+	r->step = r->nnames = 0;
+	atomic_store_explicit(&r->stamp_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&r->state, 1, memory_order_release);
+	p9_bump(me ? &me->n.requests : &r->conn->state->n.requests, 1, me != NULL);
+	return tag_insert(r);
+}
+
 void
 p9_tag_remove(struct p9_req *r)
 {
@@ -152,7 +158,7 @@ p9_tag_remove(struct p9_req *r)
 
 	if (!r->tagged || r->conn->trusted_tags)
 		return;
-	s = slot(&r->conn->tags, r->in.tag, false);
+	s = slot(&r->conn->tags, r->in.tag);
 	if (s)
 		atomic_compare_exchange_strong(s, &me, NULL);
 	r->tagged = false;
@@ -190,7 +196,7 @@ void
 p9_do_flush(struct p9_req *r)
 {
 	struct p9_conn *conn = r->conn;
-	_Atomic(struct p9_req *) *s = slot(&conn->tags, r->in.newfid, false);
+	_Atomic(struct p9_req *) *s = slot(&conn->tags, r->in.newfid);
 	struct p9_req *old = s ? atomic_load(s) : NULL;
 
 	if (!old || old == r) {
@@ -232,19 +238,6 @@ p9_flush_all(struct p9_conn *conn)
 }
 
 void
-p9_release_fids(struct p9_req *r)
-{
-	if (r->release) {
-		r->release(r->release_arg);
-		r->release = NULL;
-	}
-	p9_fid_put(r->fid);
-	p9_fid_put(r->newfid);
-	r->fid = r->newfid = NULL;
-	p9_steps_free(r);
-}
-
-void
 p9_answered(struct p9_req *r, bool flushed)
 {
 	struct p9_req *list = NULL;
@@ -268,7 +261,7 @@ p9_answered(struct p9_req *r, bool flushed)
 	let_go(r);
 }
 
-static void
+static __attribute__((noinline)) void
 keep_error(struct p9_srv_state *st, struct p9_req *r)
 {
 	pthread_mutex_lock(&st->lock);
@@ -277,30 +270,26 @@ keep_error(struct p9_srv_state *st, struct p9_req *r)
 	pthread_mutex_unlock(&st->lock);
 }
 
-static void
-count(struct p9_req *r)
-{
-	struct p9_srv_state *st = r->conn->state;
-	bool mine = p9_self && p9_self->conn;
-	struct p9_counters *n = mine ? &p9_self->n : &st->n;
-
-	p9_bump(&n->done, 1, mine);
-	if (p9_failed(r) && r->out.error != ENOENT) {
-		p9_bump(&n->errors, 1, mine);
-		keep_error(st, r);
-	}
-	if (r->out.type == IPC_TREAD + 1)
-		p9_bump(&n->bytes_read, r->out.length, mine);
-	else if (r->out.type == IPC_TWRITE + 1)
-		p9_bump(&n->bytes_written, r->out.count, mine);
-}
-
+/* The answer in r->out is final. */
 void
 p9_finish(struct p9_req *r)
 {
+	struct p9_worker *me = p9_self;
+	struct p9_srv_state *st = r->conn->state;
+	bool mine = me && me->conn;
+	struct p9_counters *n = mine ? &me->n : &st->n;
+
 	assert(!(atomic_load_explicit(&r->state, memory_order_relaxed) & REQ_ANSWERED));
 	r->out.tag = r->in.tag;
-	count(r);
+	p9_bump(&n->done, 1, mine);
+	if (r->out.type == IPC_TREAD + 1) {
+		p9_bump(&n->bytes_read, r->out.length, mine);
+	} else if (r->out.type == IPC_TWRITE + 1) {
+		p9_bump(&n->bytes_written, r->out.count, mine);
+	} else if (p9_failed(r) && r->out.error != ENOENT) {
+		p9_bump(&n->errors, 1, mine);
+		keep_error(st, r);
+	}
 	r->conn->send(r);
 }
 

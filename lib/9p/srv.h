@@ -133,7 +133,13 @@ struct p9_fid *p9_fid_new(struct p9_conn *);
 void p9_fid_ref(struct p9_fid *);
 /* Drops a reference; destroys at the last.  _put may be called on the server's stack, _put_now
  * only where none of its operations is.  NULL is allowed. */
-void p9_fid_put(struct p9_fid *);
+void p9_fid_dead(struct p9_fid *);
+static inline void
+p9_fid_put(struct p9_fid *f)
+{
+	if (f && atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1)
+		p9_fid_dead(f);
+}
 void p9_fid_put_now(struct p9_fid *);
 void p9_fid_drain(struct p9_fid *list);
 struct p9_fid *p9_fid_get(struct p9_conn *, uint32_t num);
@@ -150,7 +156,6 @@ void p9_fidtab_free(struct p9_fidtab *);
 struct p9_req *p9_req_new(struct p9_conn *);
 void p9_req_recycle(struct p9_req *);
 bool p9_req_room(uint8_t **buf, size_t *size, size_t want);
-int p9_tag_insert(struct p9_req *);
 /* r->in and r->wire_type are set: makes the rest new and enters the tag; -EBUSY: it is in use. */
 int p9_req_begin(struct p9_req *);
 void p9_tag_remove(struct p9_req *);
@@ -159,7 +164,6 @@ void p9_flush_all(struct p9_conn *);
 void p9_finish(struct p9_req *);
 /* After the answer is on its way: gives up fids and flushes.  `flushed`: REQ_FLUSHED was set. */
 void p9_answered(struct p9_req *, bool flushed);
-void p9_release_fids(struct p9_req *);
 uint64_t p9_oldest(struct p9_conn *, uint64_t now);
 void p9_tagtab_free(struct p9_tagtab *);
 
@@ -189,6 +193,12 @@ int p9_c_string(struct p9_str s, enum p9_namekind, const char **);
 int p9_set_names(struct p9_req *, struct p9_str name, struct p9_str name2);
 /* The same, and r->data, from the bulk of an in-place request: r->in.length bytes at r->buf. */
 int p9_set_bulk(struct p9_req *);
+/* Whether there can be any. */
+static inline bool
+p9_has_bulk(const struct p9_req *r)
+{
+	return r->in.length || (r->in.type != IPC_TREAD && r->in.type != IPC_TGETATTR);
+}
 void p9_error(struct p9_req *, int error, const char *text);
 static inline bool
 p9_failed(const struct p9_req *r)
@@ -218,6 +228,23 @@ void p9_plain_readdir(struct p9_req *);
 /* What plain 9P2000 calls the mode of a file with these attributes. */
 uint32_t p9_plain_mode(const struct ipc_attr *);
 
+void p9_steps_free(struct p9_req *);
+
+/* What r holds until its answer has gone. */
+static inline void
+p9_release_fids(struct p9_req *r)
+{
+	if (r->release) {
+		r->release(r->release_arg);
+		r->release = NULL;
+	}
+	p9_fid_put(r->fid);
+	p9_fid_put(r->newfid);
+	r->fid = r->newfid = NULL;
+	if (r->steps)
+		p9_steps_free(r);
+}
+
 /* r->newfid = a fid of r->fid's user, of nothing yet; false: the request has been answered. */
 bool p9_fresh(struct p9_req *);
 /* Gives it what a walk, a create or a clone has found. */
@@ -225,7 +252,6 @@ int p9_fid_settle(struct p9_fid *, const struct ipc_qid *, struct p9_fid *parent
 	const char *name);
 /* The room for a request of several steps; false: the request has been answered. */
 bool p9_steps_new(struct p9_req *);
-void p9_steps_free(struct p9_req *);
 /* From r->fid, which moves to steps->orig, to its parent, and steps->name.  Then checks, by a walk,
  * that the name is still the file's, and goes on with `found`, or answers.  As a `then` returns. */
 bool p9_find_self(struct p9_req *, bool (*found)(struct p9_req *));

@@ -292,8 +292,6 @@ p9_steps_free(struct p9_req *r)
 {
 	struct p9_steps *s = r->steps;
 
-	if (!s)
-		return;
 	p9_fid_put(s->orig);
 	p9_fid_put(s->dir);
 	free(s->ents);

@@ -83,7 +83,7 @@ take(struct p9_worker *me, struct p9_req *r)
 
 	r->wire_type = (uint8_t)r->in.type;
 	rc = p9_req_begin(r);
-	if (rc == 0)
+	if (rc == 0 && p9_has_bulk(r))
 		rc = r->in.type > 127 ? -EOPNOTSUPP : p9_set_bulk(r);
 	me->current = r;
 	if (rc)
