@@ -85,13 +85,17 @@ open_status(const struct manager *m, const char *name)
 
 /* What the kernel says of a server; SIP_FAILING when it says nothing any more. */
 static int
-look(int fd)
+look(int fd, char cause[SIP_TEXT_MAX])
 {
 	char text[STATUS_MAX], state[32];
 	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
+	strcpy(cause, "its slot has gone");
 	if (n < 0)
 		return SIP_FAILING;
 	text[n] = '\0';
+	if (sip_field(text, "cause", cause, SIP_TEXT_MAX) < 0 &&
+	    sip_field(text, "message", cause, SIP_TEXT_MAX) < 0)
+		cause[0] = '\0';
 	if (sip_field(text, "status", state, sizeof state) < 0)
 		return SIP_FAILING;
 	int s = sip_state_parse(state);
@@ -104,19 +108,25 @@ settled(int state)
 	return state != SIP_UNKNOWN && state != SIP_STARTING;
 }
 
-/* Looks again, and tells of a change. */
+/* Looks again, and tells of a change: how long the start took, or why it is not well. */
 static void
 update(struct manager *m, size_t i)
 {
 	struct running *r = &m->run[i];
+	char cause[SIP_TEXT_MAX];
 	if (r->ctl < 0)
 		return;
-	int state = look(r->status);
+	int state = look(r->status, cause);
 	if (state == r->state)
 		return;
-	if (settled(state))
-		fprintf(stderr, "sipd: %s: %s (%llu ms)\n", m->plan[i].name, sip_state_name(state),
+	if (state == SIP_STARTING)
+		r->since = os_time_ns();
+	else if (state == SIP_HEALTHY)
+		fprintf(stderr, "sipd: %s: healthy after %llu ms\n", m->plan[i].name,
 			(unsigned long long)((os_time_ns() - r->since) / 1000000));
+	else
+		fprintf(stderr, "sipd: %s: %s%s%s\n", m->plan[i].name, sip_state_name(state),
+			cause[0] ? ": " : "", cause);
 	r->state = state;
 }
 

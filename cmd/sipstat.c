@@ -17,10 +17,12 @@ static const char help[] =
 static const struct column {
 	const char *field, *title;
 	int width;			/* negative: to the left */
+	uint64_t unit;			/* what a number is divided by; 0: as it is */
 } columns[] = {
-	{ "name", "NAME", -12 }, { "type", "TYPE", -10 }, { "status", "STATUS", -9 },
-	{ "pid", "PID", 5 }, { "generation", "GEN", 4 }, { "uptime", "UPTIME", 9 },
-	{ "requests", "REQUESTS", 10 }, { "errors", "ERRORS", 7 }, { "memory", "MEMORY", 10 },
+	{ "name", "NAME", -12, 0 }, { "type", "TYPE", -10, 0 }, { "status", "STATUS", -9, 0 },
+	{ "pid", "PID", 5, 0 }, { "generation", "GEN", 4, 0 },
+	{ "uptime", "SECONDS", 8, 1000000000 }, { "requests", "REQUESTS", 10, 0 },
+	{ "errors", "ERRORS", 7, 0 }, { "memory", "KBYTES", 8, 1024 },
 };
 #define NCOLUMNS (sizeof columns / sizeof *columns)
 
@@ -48,6 +50,9 @@ row(const char *dir, const char *name)
 	for (size_t i = 0; i < NCOLUMNS; i++) {
 		if (sip_field(text, columns[i].field, value, sizeof value) <= 0)
 			strcpy(value, "-");
+		else if (columns[i].unit)
+			snprintf(value, sizeof value, "%llu",
+				strtoull(value, NULL, 10) / columns[i].unit);
 		printf("%s%*s", i ? " " : "", columns[i].width, value);
 	}
 	printf("\n");
