@@ -250,7 +250,7 @@ static void
 journal(void **state)
 {
 	struct image im;
-	uint8_t buf[2048];
+	uint8_t buf[2048] = {0};
 	static const char magic[] = "1\n2\n3";
 
 	(void)state;

@@ -294,7 +294,7 @@ ext4_iget(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
 	if (*out != NULL)
 		return 0;
 	r = load(fs, ino, &mine);
-	if (r < 0)
+	if (mine == NULL)
 		return r;
 	pthread_mutex_lock(&c->lock);
 	*out = lookup(c, ino);
