@@ -6,7 +6,8 @@ H_FILES	:= $(filter $(T)%,$(sort $(shell git ls-files '*.h' 2>/dev/null)))
 # Compiled as the kernel or the personality is, or as a program of this system.
 KERNEL_C := $(filter kernel/%,$(filter-out %_test.c,$(C_FILES)))
 PERS_C	:= $(filter lib/linux/%,$(filter-out %_test.c,$(C_FILES)))
-USER_C	:= $(filter-out $(KERNEL_C) $(PERS_C) lib/os/lux9/%,$(C_FILES))
+KTEST_C	:= $(filter kernel/%_test.c,$(C_FILES))
+USER_C	:= $(filter-out $(KERNEL_C) $(KTEST_C) $(PERS_C),$(C_FILES))
 
 LINT_FLAGS := -std=gnu2x $(WARN) -Wno-unknown-warning-option -Iinclude -I. -D_GNU_SOURCE
 LINT_KERNEL := -std=gnu2x $(WARN) -Wno-unknown-warning-option -Iinclude -Ikernel -ffreestanding \
@@ -22,6 +23,7 @@ lint-form:
 lint-clang:
 	@echo "clang"
 	$V$(if $(USER_C),$(CLANG) $(LINT_FLAGS) -fsyntax-only $(USER_C))
+	$V$(if $(KTEST_C),$(CLANG) $(LINT_FLAGS) -Ikernel -fsyntax-only $(KTEST_C))
 	$V$(if $(KERNEL_C),$(CLANG) $(LINT_KERNEL) -fsyntax-only $(KERNEL_C))
 	$V$(if $(PERS_C),$(CLANG) $(LINT_PERS) -fsyntax-only $(PERS_C))
 
@@ -33,12 +35,13 @@ lint-headers:
 			-fsyntax-only -x c - || exit 1; \
 	done
 
+CPPCHECK := cppcheck -q -j2 --std=c11 --error-exitcode=1 --inline-suppr --force --max-configs=1 \
+	    --enable=warning,portability --suppress=missingInclude --suppress=syntaxError \
+	    --suppress=uninitvar --suppress=nullPointerRedundantCheck -Iinclude -Ikernel \
+	    -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12
 lint-cppcheck:
 	@echo "cppcheck"
-	$V$(if $(C_FILES),cppcheck -q -j2 --std=c11 --error-exitcode=1 --inline-suppr --force \
-		--max-configs=1 --enable=warning,portability --suppress=normalCheckLevelMaxBranches \
-		--suppress=missingInclude --suppress=syntaxError --suppress=nullPointerRedundantCheck \
-		-Iinclude -Ikernel -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 $(C_FILES))
+	$V$(if $(C_FILES),$(CPPCHECK) $(C_FILES))
 
 lint-tidy:
 	@echo "clang-tidy"

@@ -118,7 +118,7 @@ code(void)
 	memcpy(p, ret42, sizeof(ret42));
 	if (sigsetjmp(back, 1) == 0) {
 		f();
-		CHECK(!"data was executed");
+		CHECK(0 && "data was executed");
 	}
 	CHECK(mprotect(p, 4096, PROT_READ | PROT_EXEC) == 0 && f() == 42);
 }
