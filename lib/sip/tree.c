@@ -139,14 +139,19 @@ open_node(struct p9_req *r)
 		p9_reply_open(r, &qid, 0);
 }
 
-/* The operation's own words, where it had some. */
+/* The operation's own words, where it had some.  A client's mistake is not the server's error. */
 static void
 fail(struct p9_req *r, int err)
 {
 	char text[OS_ERRSTR_MAX];
-	sip_error(server_of(r->srv), "%s: %s", file_of(r)->name,
-		os_errstr(text, sizeof text) > 0 ? text : strerror(-err));
-	p9_fail(r, err, text[0] ? "%s" : NULL, text);
+	bool words = os_errstr(text, sizeof text) > 0;
+	if (err == -EIO || err == -ETIMEDOUT || err == -ENXIO || err == -ENODEV)
+		sip_error(server_of(r->srv), "%s: %s", file_of(r)->name,
+			words ? text : strerror(-err));
+	if (words)
+		p9_fail(r, err, "%s", text);
+	else
+		p9_fail(r, err, NULL);
 }
 
 static int

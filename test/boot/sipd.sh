@@ -33,7 +33,7 @@ echo "hello from dma" > /dev/edu/dma
 head -n 1 /dev/edu/dma
 echo raise 0x40 > /dev/edu/ctl
 cat /dev/edu/ctl
-echo x > /dev/edu/factorial || echo refused
+/boot/bin/echo x > /dev/edu/factorial || echo refused
 echo kept > /tmp/file && cat /tmp/file
 df /tmp
 sleep 1.5
@@ -42,6 +42,7 @@ cat /dev/sip/servers/edu/caps
 cat /dev/sip/servers/edu/devices
 cat /dev/sip/servers/edu/health
 cat /dev/sip/servers/edu/log
+cat /dev/sip/servers/ahci/log
 echo kill > /dev/sip/servers/edu/ctl
 sleep 0.5
 cat /dev/sip/servers/edu/status
