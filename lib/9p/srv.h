@@ -86,7 +86,7 @@ struct p9_conn {
 	pthread_cond_t queue_cond;
 	struct p9_req *queue, **queue_tail;
 	int nthreads, nidle, nrunning;
-	bool reading;
+	bool reading, hung_up;
 	uint8_t *ahead;			/* bytes read and not used yet */
 	size_t ahead_pos, ahead_end;
 };

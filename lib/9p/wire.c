@@ -481,10 +481,11 @@ work(struct p9_conn *c, struct p9_req *r)
 	c->nrunning--;
 }
 
+/* Once, when the connection is dead, whoever finds it so. */
 static void
 over(struct p9_conn *c)
 {
-	c->dead = true;
+	c->dead = c->hung_up = true;
 	pthread_cond_broadcast(&c->queue_cond);
 	pthread_mutex_unlock(&c->queue_lock);
 	p9_flush_all(c);
@@ -514,7 +515,7 @@ read_one(struct p9_conn *c)
 	pthread_mutex_lock(&c->queue_lock);
 	c->reading = false;
 	if (!r) {
-		over(c);
+		c->dead = true;
 	} else if (go && c->nrunning < c->state->nthreads && !c->queue) {
 		work(c, r);
 	} else if (go) {
@@ -548,7 +549,9 @@ wire_thread(void *arg)
 	p9_worker_begin(&me, c, st);
 	pthread_mutex_lock(&c->queue_lock);
 	for (;;) {
-		if (c->queue && c->nrunning < st->nthreads) {
+		if (c->dead && !c->hung_up) {
+			over(c);
+		} else if (c->queue && c->nrunning < st->nthreads) {
 			take_one(c);
 		} else if (!c->reading && !c->dead) {
 			read_one(c);
