@@ -161,7 +161,7 @@ KFLAGS	:= $(CSTD) $(WARN) -O2 -Iinclude -Ikernel -ffreestanding -fno-stack-prote
 	   -mgeneral-regs-only -mno-red-zone -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
 KDEBUG	:= -DLOCK_DEBUG -fsanitize=undefined -fno-sanitize=alignment
 # Optimized as a whole; what the compiler itself calls (memcpy...) must stay apart.
-KLTO	:= -flto=1
+KLTO	:= -flto=2
 KNOLTO	:= kernel/string.c
 KLD	= -static -nostdlib -no-pie -Wl,-T,kernel/amd64/kernel.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 

@@ -123,7 +123,7 @@ struct dev {
 	int (*map)(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 		   struct phys_map **out);
 	enum sys_kind kind;
-	/* For devices of generated trees: entry i of directory c, as a dirgen.  hw.c. */
+	/* For devices of generated trees: entry i of directory c, as a dirgen. */
 	int (*gen)(struct chan *c, int i, struct dirtab *e, char *buf);
 };
 
@@ -142,8 +142,9 @@ int64_t chan_write(struct chan *c, struct uio *u, uint64_t off);
 int chan_read_all(struct chan *c, void *buf, size_t n, uint64_t off);
 
 /*
- * Kernel devices with fixed trees fill a table and use these (devtab.c); `mode` has POSIX's
- * permission bits and the S_IFDIR or S_IFREG bit.
+ * devtab.c: for kernel devices whose trees are told by dev->gen: 1 and *e filled for entry i of
+ * directory c (name points at static memory or at buf), 0 if there is none but more may follow, -1
+ * at the end.  `mode` has POSIX's permission bits and the S_IF* bits.  A new channel has no aux.
  */
 struct dirtab {
 	const char *name;
@@ -152,17 +153,19 @@ struct dirtab {
 	uint64_t size;
 };
 
-/*
- * Generates entry i of directory c: 1 and *e filled (name points at static memory or at buf), 0 if there is none but
- * more may follow, -1 at the end.
- */
 typedef int (*dirgen)(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1]);
+int devtab_attach(const struct dev *d, uint64_t path, struct chan **out);	/* a directory */
+int devtab_gen_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+		    struct chan **out);
+int64_t devtab_gen_readdir(struct chan *c, void *buf, size_t n, uint64_t off);
+/* The same with a generator of the caller's. */
 int devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 		struct chan **out, dirgen gen);
 int64_t devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off, dirgen gen);
 int devtab_stat(struct chan *c, struct sys_stat *st, const struct dirtab *e);
 /* Appends one record if it fits: its length, or 0. */
-size_t dirent_pack(void *buf, size_t n, uint64_t path, int64_t off, uint8_t type, const char *name);
+size_t dirent_pack(void *buf, size_t n, uint64_t path, int64_t off, uint8_t type,
+		   const char *name);
 uint8_t dirent_type(uint32_t mode);
 
 /* ns.c: name spaces. */
@@ -189,7 +192,8 @@ enum name_what {
 int name_lookup(struct chan *from, const char *path, enum name_what what, uint32_t flags,
 		uint32_t mode, struct chan **out);
 /* The directory (the one to create in, for a union) and the last name of a path. */
-int name_parent(struct chan *from, const char *path, struct chan **dir, char name[SYS_NAME_MAX + 1]);
+int name_parent(struct chan *from, const char *path, struct chan **dir,
+		char name[SYS_NAME_MAX + 1]);
 
 /* fd.c: descriptor tables. */
 #define FD_MAX 1024

@@ -2,7 +2,7 @@
  * What kernel devices with fixed or generated trees share: walk, directory read, stat.
  *
  * A device's tree is told by a function that gives entry i of a directory.  A channel made here
- * has its parent's id, aux and aux2; a device that counts references in aux adds its own.
+ * has its parent's id, and no aux: that is an open file's own.
  */
 #include "name.h"
 
@@ -53,7 +53,7 @@ find(struct chan *c, const char *name, struct dirtab *e, char *buf, dirgen gen)
 
 		if (r < 0)
 			break;
-		if (r > 0 && strcmp(e->name, name) == 0)
+		if (r > 0 && e->name[0] == name[0] && strcmp(e->name, name) == 0)
 			return 0;
 	}
 	return -ENOENT;
@@ -63,8 +63,7 @@ int
 devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 	    struct chan **out, dirgen gen)
 {
-	struct chan at = { .dev = c->dev, .qid = c->qid, .id = c->id, .aux = c->aux,
-			   .aux2 = c->aux2 };
+	struct chan at = { .dev = c->dev, .qid = c->qid, .id = c->id };
 	char buf[SYS_NAME_MAX + 1];
 	struct dirtab e;
 
@@ -82,9 +81,30 @@ devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct q
 		return -ENOMEM;
 	(*out)->qid = at.qid;
 	(*out)->id = c->id;
-	(*out)->aux = c->aux;
-	(*out)->aux2 = c->aux2;
 	return 0;
+}
+
+int
+devtab_attach(const struct dev *d, uint64_t path, struct chan **out)
+{
+	*out = chan_new(d);
+	if (*out == NULL)
+		return -ENOMEM;
+	(*out)->qid = (struct qid){ .path = path, .type = QT_DIR };
+	return 0;
+}
+
+int
+devtab_gen_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+		struct chan **out)
+{
+	return devtab_walk(c, n, names, done, qids, out, c->dev->gen);
+}
+
+int64_t
+devtab_gen_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
+{
+	return devtab_readdir(c, buf, n, off, c->dev->gen);
 }
 
 int64_t

@@ -194,18 +194,7 @@ static int
 boot_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_boot);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .type = QT_DIR };
-	return 0;
-}
-
-static int
-boot_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	  struct chan **out)
-{
-	return devtab_walk(c, n, names, done, qids, out, boot_gen);
+	return devtab_attach(&dev_boot, 0, out);
 }
 
 static int
@@ -224,12 +213,6 @@ boot_read(struct chan *c, struct uio *u, uint64_t off)
 	return uio_put_text(u, off, (const char *)f->data, f->size);
 }
 
-static int64_t
-boot_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, boot_gen);
-}
-
 static int
 boot_stat(struct chan *c, struct sys_stat *st)
 {
@@ -242,6 +225,7 @@ boot_stat(struct chan *c, struct sys_stat *st)
 }
 
 const struct dev dev_boot = {
-	.name = "boot", .attach = boot_attach, .walk = boot_walk, .open = boot_open,
-	.read = boot_read, .readdir = boot_readdir, .stat = boot_stat,
+	.gen = boot_gen,
+	.name = "boot", .attach = boot_attach, .walk = devtab_gen_walk, .open = boot_open,
+	.read = boot_read, .readdir = devtab_gen_readdir, .stat = boot_stat,
 };

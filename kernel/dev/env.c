@@ -198,18 +198,7 @@ static int
 env_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_env);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = QROOT, .type = QT_DIR };
-	return 0;
-}
-
-static int
-env_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	 struct chan **out)
-{
-	return devtab_walk(c, n, names, done, qids, out, env_gen);
+	return devtab_attach(&dev_env, QROOT, out);
 }
 
 static int
@@ -278,12 +267,6 @@ env_write(struct chan *c, struct uio *u, uint64_t off)
 	return err < 0 ? err : (int64_t)n;
 }
 
-static int64_t
-env_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, env_gen);
-}
-
 static int
 env_stat(struct chan *c, struct sys_stat *st)
 {
@@ -324,7 +307,8 @@ env_unlink(struct chan *dir, const char *name, uint32_t flags)
 }
 
 const struct dev dev_env = {
-	.name = "env", .attach = env_attach, .walk = env_walk, .open = env_open,
-	.create = env_create, .read = env_read, .write = env_write, .readdir = env_readdir,
+	.gen = env_gen,
+	.name = "env", .attach = env_attach, .walk = devtab_gen_walk, .open = env_open,
+	.create = env_create, .read = env_read, .write = env_write, .readdir = devtab_gen_readdir,
 	.stat = env_stat, .setattr = env_setattr, .unlink = env_unlink,
 };

@@ -61,22 +61,7 @@ static int
 files_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_cons);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = QROOT, .type = QT_DIR };
-	return 0;
-}
-
-static int
-files_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	   struct chan **out)
-{
-	int err = devtab_walk(c, n, names, done, qids, out, files_gen);
-
-	if (err == 0 && *out)
-		(*out)->aux2 = 0;	/* a console mode is held by an open channel only */
-	return err;
+	return devtab_attach(&dev_cons, QROOT, out);
 }
 
 static int
@@ -367,12 +352,6 @@ files_write(struct chan *c, struct uio *u, uint64_t off)
 	}
 }
 
-static int64_t
-files_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, files_gen);
-}
-
 static int
 files_stat(struct chan *c, struct sys_stat *st)
 {
@@ -402,8 +381,9 @@ files_poll(struct chan *c, struct waitq **q, struct spinlock **l)
 }
 
 const struct dev dev_cons = {
-	.name = "cons", .attach = files_attach, .walk = files_walk, .open = files_open,
+	.gen = files_gen,
+	.name = "cons", .attach = files_attach, .walk = devtab_gen_walk, .open = files_open,
 	.close = files_close, .read = files_read, .write = files_write,
-	.readdir = files_readdir, .stat = files_stat, .setattr = files_setattr,
+	.readdir = devtab_gen_readdir, .stat = files_stat, .setattr = files_setattr,
 	.poll = files_poll, .kind = SYS_KIND_CONS,
 };

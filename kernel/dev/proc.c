@@ -44,11 +44,7 @@ static int
 proc_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_proc);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .type = QT_DIR };
-	return 0;
+	return devtab_attach(&dev_proc, 0, out);
 }
 
 /* From at to the file of that name in it. */

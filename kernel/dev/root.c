@@ -22,20 +22,12 @@ root_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 static int
 root_attach(const char *spec, struct chan **out)
 {
-	(void)spec;
-	*out = chan_new(&dev_root);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = QROOT, .type = QT_DIR };
-	(*out)->path = path_new("/", 1);
-	return 0;
-}
+	int err = devtab_attach(&dev_root, QROOT, out);
 
-static int
-root_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	  struct chan **out)
-{
-	return devtab_walk(c, n, names, done, qids, out, root_gen);
+	(void)spec;
+	if (err == 0)
+		(*out)->path = path_new("/", 1);
+	return err;
 }
 
 static int
@@ -46,12 +38,6 @@ root_open(struct chan **c, uint32_t flags)
 	return 0;
 }
 
-static int64_t
-root_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, root_gen);
-}
-
 static int
 root_stat(struct chan *c, struct sys_stat *st)
 {
@@ -59,6 +45,7 @@ root_stat(struct chan *c, struct sys_stat *st)
 }
 
 const struct dev dev_root = {
-	.name = "root", .attach = root_attach, .walk = root_walk, .open = root_open,
-	.readdir = root_readdir, .stat = root_stat,
+	.gen = root_gen,
+	.name = "root", .attach = root_attach, .walk = devtab_gen_walk, .open = root_open,
+	.readdir = devtab_gen_readdir, .stat = root_stat,
 };

@@ -64,25 +64,7 @@ static int
 srv_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	*out = chan_new(&dev_srv);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = (struct qid){ .type = QT_DIR };
-	return 0;
-}
-
-static int
-srv_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	 struct chan **out)
-{
-	int err = devtab_walk(c, n, names, done, qids, out, srv_gen);
-
-	if (err == 0 && *out) {
-		/* What c has open is not the new channel's. */
-		(*out)->aux = NULL;
-		(*out)->aux2 = 0;
-	}
-	return err;
+	return devtab_attach(&dev_srv, 0, out);
 }
 
 static bool
@@ -236,12 +218,6 @@ srv_refuse(struct chan *c, struct uio *u, uint64_t off)
 			     : "a service is mounted, not read or written");
 }
 
-static int64_t
-srv_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, srv_gen);
-}
-
 static int
 srv_stat(struct chan *c, struct sys_stat *st)
 {
@@ -289,8 +265,9 @@ srv_find(const char *name)
 }
 
 const struct dev dev_srv = {
-	.name = "srv", .attach = srv_attach, .walk = srv_walk, .open = srv_open,
+	.gen = srv_gen,
+	.name = "srv", .attach = srv_attach, .walk = devtab_gen_walk, .open = srv_open,
 	.create = srv_create, .close = srv_close, .read = srv_refuse, .write = srv_refuse,
-	.readdir = srv_readdir, .stat = srv_stat, .unlink = srv_unlink,
+	.readdir = devtab_gen_readdir, .stat = srv_stat, .unlink = srv_unlink,
 	.kind = SYS_KIND_SERVICE,
 };
