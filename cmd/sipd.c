@@ -260,6 +260,8 @@ main(int argc, char **argv)
 		print_plan(&m);
 		cmd_end(0);
 	}
+	if (sip_factory_publish(&m.factory) < 0)
+		cmd_warn("types");
 	if (once)
 		return in_background(&m);
 	start_all(&m);

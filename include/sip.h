@@ -388,6 +388,8 @@ const struct sip_manifest *sip_factory_match(const struct sip_factory *f,
  */
 size_t sip_factory_plan(const struct sip_factory *f, const struct sip_pci_info *devs, size_t ndevs,
 	struct sip_plan *plan, size_t nplan, void (*warn)(const char *text));
+/* Tells ROOT/sip/types of every type, so that a slot can be made of one by hand. */
+int sip_factory_publish(const struct sip_factory *f);
 /* Makes a slot at ROOT/sip/clone, sets it up and starts it: the open ctl, to be kept open. */
 int sip_factory_make(const struct sip_factory *f, const struct sip_plan *p,
 	char err[SIP_TEXT_MAX]);

@@ -218,6 +218,23 @@ tell(int fd, char err[SIP_TEXT_MAX], const char *fmt, ...)
 	return e;
 }
 
+int
+sip_factory_publish(const struct sip_factory *f)
+{
+	char path[SIP_PATH_MAX], err[SIP_TEXT_MAX];
+	int e = 0;
+	snprintf(path, sizeof path, "%s/sip/types", f->root);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (unsigned i = 0; i < f->ntypes; i++) {
+		int r = tell(fd, err, "%s %s", f->type[i]->name, f->type[i]->program);
+		e = e ? e : r;
+	}
+	close(fd);
+	return e;
+}
+
 static int
 configure(int fd, const struct sip_plan *p, char err[SIP_TEXT_MAX])
 {

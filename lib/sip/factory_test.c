@@ -159,6 +159,14 @@ making(void **state)
 		"exec /boot/bin/ahci -device 0.2.0 -mount /dev/sd -q" "start", text);
 	close(fd);
 	unlink(path);
+	assert_int_equal(-ENOENT, sip_factory_publish(&f));
+	snprintf(path, sizeof path, "%s/sip/types", root);
+	spill(path, "");
+	assert_int_equal(0, sip_factory_publish(&f));
+	struct stat st;
+	assert_int_equal(0, stat(path, &st));
+	assert_int_equal(strlen("ahci /boot/bin/ahci"), st.st_size);
+	unlink(path);
 	snprintf(path, sizeof path, "%s/sip", root);
 	rmdir(path);
 	rmdir(root);

@@ -38,6 +38,7 @@ echo kept > /tmp/file && cat /tmp/file
 df /tmp
 sleep 1.5
 sipstat -1
+cat /dev/sip/types
 cat /dev/sip/servers/edu/caps
 cat /dev/sip/servers/edu/devices
 cat /dev/sip/servers/edu/health
@@ -59,5 +60,5 @@ boot
 expect 'broken:2: program' 'waits: after nobody: no such type' 'missing: start: '
 expect_re '^not all of them$' '^device 0\.1\.0$' '^ten factorial 3628800$' '^hello from dma$' \
 	'^interrupts 4$' '^refused$' '^kept$' '^edu is dead$' '^sipd: edu: failing: sip: killed$' \
-	'^status failing$' '^generation 2$' '^status stopped$' '^sipd: tmp: healthy after ' \
+	'^ahci /boot/bin/ahci$' '^status failing$' '^generation 2$' '^status stopped$' '^sipd: tmp: healthy after ' \
 	'^edu  *edu  *healthy  *[0-9]'
