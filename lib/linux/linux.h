@@ -33,6 +33,10 @@
 
 #define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 
+struct lock {
+	uint32_t v;		/* 0 free, 1 held, 2 held and waited for */
+};
+
 struct thread {
 	/* layout.h */
 	struct thread *self;
@@ -53,14 +57,14 @@ struct thread {
 	uint32_t alt_flags;
 	uint64_t fs;
 	uint32_t *clear_tid;
-	uint32_t *set_tid_self, *set_tid_parent;	/* where thread_begin stores the tid */
+	uint32_t *set_tid_self;	/* where thread_begin stores the tid */
+	struct lock tell_lock;	/* told, and set_tid_parent, which the maker or the thread stores */
+	uint32_t *set_tid_parent;
+	bool told;
+	uint32_t held;		/* by its maker: not to be reused yet; atomic */
 	uint64_t unmap_addr, unmap_length;	/* its stack, to be unmapped at its end */
 	uint8_t fpu[512] __attribute__((aligned(16)));
 	struct sys_note note;	/* the one that is handled */
-};
-
-struct lock {
-	uint32_t v;		/* 0 free, 1 held, 2 held and waited for */
 };
 
 /* What a program has inherited or set; fork copies it. */

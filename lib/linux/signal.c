@@ -142,7 +142,7 @@ signal_post(struct thread *t, const struct signal_info *info)
 	}
 	for (uint32_t i = 0; i < thread_count; i++) {
 		t = threads[i];
-		if (t && t->live && t != self && concerns(t, bit)) {
+		if (t->live && t->tid && t != self && concerns(t, bit)) {
 			wake(t);
 			return;
 		}

@@ -78,7 +78,8 @@ thread_new(void)
 	lock_get(&table_lock);
 	for (i = 0; i < thread_count; i++) {
 		t = threads[i];
-		if (!__atomic_load_n(&t->live, __ATOMIC_ACQUIRE))
+		if (!__atomic_load_n(&t->live, __ATOMIC_ACQUIRE) &&
+		    !__atomic_load_n(&t->held, __ATOMIC_ACQUIRE))
 			break;
 	}
 	if (i == thread_count) {
@@ -137,12 +138,25 @@ thread_save_frame(void)
 	r->r11 = r->rflags;
 }
 
+/*
+ * Whoever is first stores the tid: it must be there when clone returns and when the thread runs,
+ * and must not come after the thread's end, which may clear the same word.
+ */
+static void
+tell_tid(struct thread *t, int tid)
+{
+	lock_get(&t->tell_lock);
+	if (t->set_tid_parent && !t->told)
+		*t->set_tid_parent = (uint32_t)tid;
+	t->tid = tid;
+	t->told = true;
+	lock_put(&t->tell_lock);
+}
+
 void
 thread_begin(struct thread *t)
 {
-	t->tid = (int32_t)lux_call0(SYS_GETTID);
-	if (t->set_tid_parent)
-		*t->set_tid_parent = (uint32_t)t->tid;
+	tell_tid(t, (int)lux_call0(SYS_GETTID));
 	if (t->set_tid_self)
 		*t->set_tid_self = (uint32_t)t->tid;
 	signal_waits(t);
@@ -152,9 +166,12 @@ thread_begin(struct thread *t)
 static long
 clone_thread(uint64_t flags, uint64_t stack, uint32_t *ptid, uint32_t *ctid, uint64_t tls)
 {
-	struct thread *self = thread_self(), *t = thread_new();
+	struct thread *self = thread_self(), *t;
 	long tid;
 
+	if (flags & CLONE_PARENT_SETTID)
+		*ptid = 0;	/* a wrong address is told here */
+	t = thread_new();
 	if (!t)
 		return -EAGAIN;
 	thread_save_frame();
@@ -166,6 +183,7 @@ clone_thread(uint64_t flags, uint64_t stack, uint32_t *ptid, uint32_t *ctid, uin
 	t->fs = flags & CLONE_SETTLS ? tls : self->fs;
 	if (flags & CLONE_PARENT_SETTID)
 		t->set_tid_parent = ptid;
+	t->held = 1;
 	if (flags & CLONE_CHILD_SETTID)
 		t->set_tid_self = ctid;
 	if (flags & CLONE_CHILD_CLEARTID)
@@ -176,10 +194,10 @@ clone_thread(uint64_t flags, uint64_t stack, uint32_t *ptid, uint32_t *ctid, uin
 	if (tid < 0) {
 		__atomic_sub_fetch(&users, 1, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&t->live, 0, __ATOMIC_RELEASE);
-		return tid;
+	} else {
+		tell_tid(t, (int)tid);
 	}
-	if (flags & CLONE_PARENT_SETTID)
-		*ptid = (uint32_t)tid;
+	__atomic_store_n(&t->held, 0, __ATOMIC_RELEASE);
 	return tid;
 }
 
