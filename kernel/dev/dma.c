@@ -71,17 +71,45 @@ buffer_release(struct buffer *b)
 	buffer_put(b);
 }
 
-/* dma_lock is held: releases the buffers of the function, and those that have waited enough. */
+/* Of p, or with NULL of nobody any more. */
+static uint64_t
+owned_bytes(const struct proc *p)
+{
+	uint64_t n = 0;
+
+	list_for_each(e, &buffers) {
+		struct buffer *b = list_entry(e, struct buffer, all);
+
+		if (b->owner == p)
+			n += PAGE_SIZE << b->order;
+	}
+	return n;
+}
+
+/* A process's share of memory, and that of all the buffers that wait. */
+static uint64_t
+share_bytes(void)
+{
+	return page_total() * PAGE_SIZE / RAM_SHARE;
+}
+
+/*
+ * dma_lock is held: releases the buffers of the function, those that have waited enough, and the
+ * oldest when too many wait.
+ */
 static void
 release_quiet(uint32_t device)
 {
-	uint64_t now = list_empty(&buffers) ? 0 : time_now();
+	uint64_t now = list_empty(&buffers) ? 0 : time_now(), waiting = owned_bytes(NULL);
 
 	list_for_each_safe(p, next, &buffers) {
 		struct buffer *b = list_entry(p, struct buffer, all);
 
-		if (b->owner == NULL && (b->quiet_at <= now || b->device == device))
-			buffer_release(b);
+		if (b->owner != NULL || (b->quiet_at > now && b->device != device &&
+					 waiting <= share_bytes()))
+			continue;
+		waiting -= PAGE_SIZE << b->order;
+		buffer_release(b);
 	}
 }
 
@@ -117,20 +145,6 @@ dma_proc_exit(struct proc *p, unsigned bdf, bool quiet)
 	mutex_unlock(&dma_lock);
 }
 
-static uint64_t
-owned_bytes(const struct proc *p)
-{
-	uint64_t n = 0;
-
-	list_for_each(e, &buffers) {
-		struct buffer *b = list_entry(e, struct buffer, all);
-
-		if (b->owner == p)
-			n += PAGE_SIZE << b->order;
-	}
-	return n;
-}
-
 static struct buffer *
 buffer_new(const struct dma_request *q)
 {
@@ -164,7 +178,7 @@ buffer_alloc(const struct dma_request *q, struct answer *a)
 
 	mutex_lock(&dma_lock);
 	release_quiet(DMA_ANY_DEVICE - 1);
-	if (owned_bytes(proc_current()) + q->size > page_total() * PAGE_SIZE / RAM_SHARE) {
+	if (owned_bytes(proc_current()) + q->size > share_bytes()) {
 		mutex_unlock(&dma_lock);
 		return error(ENOMEM, "dma: this process has its share of memory");
 	}
