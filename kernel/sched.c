@@ -62,6 +62,19 @@ timer_arm(struct cpu *c)
 	}
 }
 
+/* Another thread waits: the current one has a slice from now.  Takes no lock, for sched_tick(). */
+static void
+slice_start(struct cpu *c)
+{
+	if (c->slice_end != FOREVER)
+		return;
+	c->slice_end = time_now() + SLICE_NS;
+	if (c->slice_end < c->timer_armed) {
+		c->timer_armed = c->slice_end;
+		lapic_timer(c->slice_end);
+	}
+}
+
 static void
 timer_add(struct timer *tm)
 {
@@ -174,12 +187,8 @@ enqueue(struct thread *t)
 		__atomic_fetch_or(&running->work, WORK_RESCHED, __ATOMIC_SEQ_CST);
 	if (c != me)
 		lapic_ipi(c->apic_id, VECTOR_RESCHED);
-	else if (running != c->idle && c->slice_end == FOREVER) {
-		spin_lock(&c->timer_lock);
-		c->slice_end = time_now() + SLICE_NS;
-		timer_arm(c);
-		spin_unlock(&c->timer_lock);
-	}
+	else if (running != c->idle)
+		slice_start(c);
 }
 
 static struct thread *
@@ -292,12 +301,8 @@ schedule(void)
 		return;
 	}
 	wait_off_cpu(next);
-	if (c->nrun > 0 && c->slice_end == FOREVER) {
-		spin_lock(&c->timer_lock);
-		c->slice_end = time_now() + SLICE_NS;
-		timer_arm(c);
-		spin_unlock(&c->timer_lock);
-	}
+	if (c->nrun > 0)
+		slice_start(c);
 	switch_to(c, next);
 }
 

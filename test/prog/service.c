@@ -279,13 +279,13 @@ test_interrupt(void)
 
 	if (pid == 0) {
 		int fd = open("/mnt/hang", O_RDONLY);
-		unsigned before = *flushes;
+		unsigned before = *flushes, hung = *hanging;
 		pid_t me = getpid();
 
 		CHECK(fd >= 0);
 		CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
 		if (fork() == 0) {
-			while (*hanging == 0)
+			while (*hanging == hung)
 				usleep(1000);
 			kill(me, SIGUSR1);
 			_exit(0);
