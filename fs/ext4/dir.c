@@ -12,6 +12,12 @@
 
 enum { REC_LEN_64K = 65535, TYPE_MAX = 7 };
 
+struct wanted {
+	const char *name;
+	size_t n;
+	uint32_t *ino;
+};
+
 uint32_t
 ext4_rec_len(const struct ext4_fs *fs, le16 rec_len)
 {
@@ -215,21 +221,22 @@ ext4_dir_search(struct ext4_inode *dir, const uint8_t *block, const char *name, 
 	return 0;
 }
 
+/* Searches blocks from..to - 1: 1 found, 0 not. */
 static int
-linear_lookup(struct ext4_inode *dir, const char *name, size_t n, uint32_t *ino)
+search_blocks(struct ext4_inode *dir, uint64_t from, uint64_t to, const struct wanted *w)
 {
-	uint64_t end = dir->size >> dir->fs->block_bits;
-
-	for (uint64_t lblk = 0; lblk < end;) {
+	for (uint64_t lblk = from; lblk < to;) {
 		struct ext4_run run;
 		struct ext4_buf *b;
 		int r = ext4_dir_block(dir, lblk, &b);
 
 		if (r == 0 && b != NULL) {
-			r = ext4_dir_search(dir, b->data, name, n, ino);
+			r = ext4_dir_search(dir, b->data, w->name, w->n, w->ino);
 			ext4_brelse(b);
-			if (r > 0)
-				return 0;
+			if (r > 0) {
+				atomic_store(&dir->hint, lblk);
+				return r;
+			}
 			lblk++;
 			continue;
 		}
@@ -238,9 +245,27 @@ linear_lookup(struct ext4_inode *dir, const char *name, size_t n, uint32_t *ino)
 		r = ext4_map(dir, lblk, &run);
 		if (r < 0)
 			return r;
-		lblk = run.len - (lblk - run.lblk) < end - lblk ? run.lblk + run.len : end;
+		lblk = run.len - (lblk - run.lblk) < to - lblk ? run.lblk + run.len : to;
 	}
-	return -ENOENT;
+	return 0;
+}
+
+/* All blocks, beginning with the one that had the last name: names are often asked in order. */
+static int
+linear_lookup(struct ext4_inode *dir, const char *name, size_t n, uint32_t *ino)
+{
+	uint64_t end = dir->size >> dir->fs->block_bits, first = atomic_load(&dir->hint);
+	struct wanted w = {name, n, ino};
+	int r;
+
+	if (first >= end)
+		first = 0;
+	r = search_blocks(dir, first, end, &w);
+	if (r == 0)
+		r = search_blocks(dir, 0, first, &w);
+	if (r == 0)
+		return -ENOENT;
+	return r < 0 ? r : 0;
 }
 
 int

@@ -7,7 +7,7 @@
  * damaged, -EIO a device's refusal.  The text for people is ext4_error_text(), per thread.
  *
  * Locks, in order: ext4_file.lock, ext4_icache.lock, ext4_shard.lock; none is held over device
- * input.  An inode does not change after it was read; its reference count is atomic.
+ * input.  An inode does not change after it was read but for its atomics.
  */
 #pragma once
 #include <pthread.h>
@@ -185,6 +185,8 @@ struct ext4_fs {
 	struct ext4_cache cache;
 	struct ext4_icache icache;
 	uint8_t *zeros;			/* one block */
+	atomic_bool counted;		/* what follows is known */
+	atomic_uint_fast64_t free_blocks, free_inodes;
 };
 
 struct ext4_statfs {
@@ -228,6 +230,7 @@ struct ext4_inode {
 	uint64_t version;		/* i_version, or what stands for it */
 	struct ext4_time atime, mtime, ctime, crtime;
 	bool has_crtime;
+	atomic_uint_fast64_t hint;	/* a directory's block where the last name was found */
 	uint32_t extra;			/* i_extra_isize, checked; 0 in 128-byte inodes */
 	struct ext4_inode *next, *idle_next, *idle_prev;
 	bool idle;

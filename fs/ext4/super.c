@@ -285,6 +285,25 @@ ext4_unmount(struct ext4_fs *fs)
 	memset(fs, 0, sizeof(*fs));
 }
 
+/* Counts what is free, once: nothing changes.  Two threads may do so, with the same result. */
+static void
+count_free(struct ext4_fs *fs)
+{
+	uint64_t blocks = 0, inodes = 0;
+
+	for (uint32_t i = 0; i < fs->groups_count; i++) {
+		struct ext4_group g;
+
+		if (ext4_group_read(fs, i, &g) < 0)
+			continue;
+		blocks += (uint64_t)g.free_blocks * fs->cluster_ratio;
+		inodes += g.free_inodes;
+	}
+	atomic_store(&fs->free_blocks, blocks);
+	atomic_store(&fs->free_inodes, inodes);
+	atomic_store(&fs->counted, true);
+}
+
 void
 ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *st)
 {
@@ -292,19 +311,15 @@ ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *st)
 	uint64_t overhead = (uint64_t)get32(fs->sb.s_overhead_blocks) * fs->cluster_ratio;
 	le64 id[2];
 
+	if (!atomic_load(&fs->counted))
+		count_free(fs);
 	memset(st, 0, sizeof(*st));
 	st->block_size = fs->block_size;
 	st->blocks = fs->blocks_count - (overhead < fs->blocks_count ? overhead : 0);
-	st->files = fs->inodes_count;
-	for (uint32_t i = 0; i < fs->groups_count; i++) {
-		struct ext4_group g;
-
-		if (ext4_group_read(fs, i, &g) < 0)
-			continue;
-		st->bfree += (uint64_t)g.free_blocks * fs->cluster_ratio;
-		st->ffree += g.free_inodes;
-	}
+	st->bfree = atomic_load(&fs->free_blocks);
 	st->bavail = st->bfree > reserved ? st->bfree - reserved : 0;
+	st->files = fs->inodes_count;
+	st->ffree = atomic_load(&fs->free_inodes);
 	memcpy(id, fs->sb.s_uuid, sizeof(id));
 	st->fsid = get64(id[0]) ^ get64(id[1]);
 }
