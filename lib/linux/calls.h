@@ -43,6 +43,7 @@ long lx_setgroups(void);
 
 /* info.c */
 long lx_uname(struct new_utsname *out);
+long lx_sethostname(const char *name, size_t n);
 long lx_prlimit64(int pid, unsigned which, const struct rlimit64 *new, struct rlimit64 *old);
 long lx_getrlimit(unsigned which, struct rlimit64 *out);
 long lx_setrlimit(unsigned which, const struct rlimit64 *in);

@@ -12,19 +12,32 @@
 #define STACK_LIMIT	(8ull << 20)
 #define TEXT_SIZE	2048
 #define CPUS_MAX	64
+#define HOSTNAME	"/dev/hostname"
 
 long
 lx_uname(struct new_utsname *out)
 {
 	memset(out, 0, sizeof(*out));
 	text_copy(out->sysname, "Linux", sizeof(out->sysname));
-	if (text_read_file("/env/sysname", out->nodename, sizeof(out->nodename)) <= 0)
+	if (text_read_file(HOSTNAME, out->nodename, sizeof(out->nodename)) <= 0)
 		text_copy(out->nodename, "lux9", sizeof(out->nodename));
 	text_copy(out->release, "6.1.0-lux9", sizeof(out->release));
 	text_copy(out->version, "#1 Lux9", sizeof(out->version));
 	text_copy(out->machine, "x86_64", sizeof(out->machine));
 	text_copy(out->domainname, "(none)", sizeof(out->domainname));
 	return 0;
+}
+
+long
+lx_sethostname(const char *name, size_t n)
+{
+	char text[65];
+
+	if (n >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, name, n);
+	text[n] = '\0';
+	return text_write_file(HOSTNAME, text);
 }
 
 long

@@ -147,7 +147,7 @@ call_table:
 	call	__NR_swapon, lx_not_permitted
 	call	__NR_swapoff, lx_not_permitted
 	call	__NR_reboot, lx_not_permitted
-	call	__NR_sethostname, lx_not_permitted
+	call	__NR_sethostname, lx_sethostname
 	call	__NR_setdomainname, lx_not_permitted
 	call	__NR_iopl, lx_not_permitted
 	call	__NR_ioperm, lx_not_permitted
