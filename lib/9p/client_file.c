@@ -381,8 +381,9 @@ int
 p9c_unlink(struct p9c_file *dir, const char *name, bool is_dir)
 {
 	struct p9_msg t = { .type = IPC_TUNLINKAT, .flags = is_dir ? 0x200 : 0 };
+	int rc = plain(dir) ? -EOPNOTSUPP : in_dir(dir, &t, name);
 
-	return plain(dir) ? p9c_plain_unlink(dir, name) : in_dir(dir, &t, name);
+	return rc == -EOPNOTSUPP ? p9c_plain_unlink(dir, name) : rc;	/* older servers too */
 }
 
 int

@@ -264,7 +264,9 @@ mem_read(struct p9_req *r)
 	uint64_t from;
 
 	pthread_mutex_lock(&t->lock);
-	if (strcmp(n->name, "slow") == 0 && t->nslow < MEM_SLOW && !p9_cancelled(r)) {
+	if (p9_cancelled(r)) {
+		p9_fail(r, EINTR, NULL);
+	} else if (strcmp(n->name, "slow") == 0 && t->nslow < MEM_SLOW) {
 		r->aux = t;
 		t->slow[t->nslow++] = r;
 	} else {
@@ -289,6 +291,18 @@ mem_flush(struct p9_req *old)
 		}
 	}
 	pthread_mutex_unlock(&t->lock);
+}
+
+/* How many reads wait. */
+static inline int
+mem_waiting(struct mem_tree *t)
+{
+	int n;
+
+	pthread_mutex_lock(&t->lock);
+	n = t->nslow;
+	pthread_mutex_unlock(&t->lock);
+	return n;
 }
 
 /* Answers what waits with "slow"; how many. */
