@@ -181,13 +181,18 @@ lx_openat(int dirfd, const char *path, uint32_t flags, uint32_t mode)
 {
 	char buf[PATH_SIZE];
 	int fd = path_fd(path);
+	long r;
 
 	if (fd >= 0)
 		return lux_call4(SYS_DUP, fd, -1, flags & O_CLOEXEC, 0);
 	if ((flags & __O_TMPFILE) == __O_TMPFILE)
 		return -EOPNOTSUPP;
-	return again(lux_call4(SYS_OPEN, dirfd, LUX_ARG(path_map(path, buf)), flags & DEFINED_FLAGS,
-			       mode & 07777 & ~proc.umask));
+	path = path_map(path, buf);
+	r = lux_call4(SYS_OPEN, dirfd, LUX_ARG(path), flags & DEFINED_FLAGS,
+		      mode & 07777 & ~proc.umask);
+	if (r == -ENOENT && path[0] == '/' && !(flags & (O_ACCMODE | O_CREAT)))
+		r = proctext_open(path, flags);
+	return again(r);
 }
 
 long

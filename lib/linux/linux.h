@@ -125,6 +125,9 @@ const char *path_map(const char *path, char buf[PATH_SIZE]);
 /* The descriptor that a path names (/dev/fd/N and the like), or -1. */
 int path_fd(const char *path);
 
+/* proctext.c: a descriptor, or -ENOENT if the path is none of Linux's /proc that is known. */
+long proctext_open(const char *path, uint32_t flags);
+
 /* signal.c: state; deliver.c: frames, entry from notes and calls. */
 extern const char pers_text_start[] __asm__("__executable_start");
 extern const char pers_text_end[] __asm__("etext");

@@ -68,6 +68,8 @@ map_proc(const char *rest, char buf[PATH_SIZE])
 {
 	size_t n;
 
+	if (text_is(rest, "/mounts"))
+		return "/proc/mounts";
 	if (text_is(rest, "/exe"))
 		return proc.exe;
 	if (text_is(rest, "/cwd") && path_of_fd(SYS_CWD, buf) >= 0)
