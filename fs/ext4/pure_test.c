@@ -313,6 +313,57 @@ ring(void **state)
 	assert_int_equal(4, ext4_log_next(&log, 10, 4));
 }
 
+/* A tag of a fast commit, its length after it; returns where the next one goes. */
+static uint8_t *
+tag_at(uint8_t *p, uint16_t tag, uint16_t len)
+{
+	p[0] = (uint8_t)tag;
+	p[2] = (uint8_t)len;
+	return p + 4 + len;
+}
+
+/* Whether a log of 4 blocks with a ring of 1 has a fast commit for transaction 7. */
+static int
+fast_commit_in(const uint8_t disk[5 * 1024], uint32_t incompat)
+{
+	struct ext4_dev_mem mem = {disk, 5 * 1024};
+	struct ext4_fs fs = {.block_size = 1024, .block_bits = 10};
+	struct ext4_inode ip = {.fs = &fs};
+	struct ext4_log log = {.ip = &ip, .incompat = incompat, .first = 1, .last = 2, .end = 5,
+	    .run = {0, 1, 5}};
+	uint8_t block[1024];
+
+	ext4_dev_memory(&fs.dev, &mem);
+	return ext4_log_has_fast_commit(&log, 7, block);
+}
+
+static void
+fast_commits(void **state)
+{
+	enum { TAIL = 8, HEAD = 9, PAD = 7, INODE = 6 };
+	static uint8_t disk[5 * 1024];
+	uint8_t *p = disk + 4 * 1024;		/* the log's block 3: its first of fast commits */
+	le32 sum;
+
+	(void)state;
+	assert_int_equal(0, fast_commit_in(disk, JBD_INCOMPAT_FAST_COMMIT));
+	disk[4 * 1024 + 4 + 4] = 7;
+	p = tag_at(p, HEAD, 8);
+	p = tag_at(p, INODE, 100);
+	sum = put32(ext4_crc32c(ext4_crc32c(0, disk + 4096, 12 + 104), "\10\0\10\0\7\0\0\0", 8));
+	p[4] = 7;
+	memcpy(p + 8, &sum, 4);
+	assert_int_equal(0, fast_commit_in(disk, JBD_INCOMPAT_FAST_COMMIT));	/* no tail */
+	tag_at(p, TAIL, 8);
+	assert_int_equal(1, fast_commit_in(disk, JBD_INCOMPAT_FAST_COMMIT));
+	assert_int_equal(0, fast_commit_in(disk, 0));
+	disk[4 * 1024 + 30] ^= 1;		/* its checksum is wrong: it was not finished */
+	assert_int_equal(0, fast_commit_in(disk, JBD_INCOMPAT_FAST_COMMIT));
+	disk[4 * 1024 + 30] ^= 1;
+	disk[4 * 1024 + 8] = 6;			/* of an older transaction */
+	assert_int_equal(0, fast_commit_in(disk, JBD_INCOMPAT_FAST_COMMIT));
+}
+
 int
 main(void)
 {
@@ -322,7 +373,7 @@ main(void)
 		cmocka_unit_test(inode_times), cmocka_unit_test(inode_refused),
 		cmocka_unit_test(inode_devices), cmocka_unit_test(revokes),
 		cmocka_unit_test(tag_forms), cmocka_unit_test(overlay_search),
-		cmocka_unit_test(ring),
+		cmocka_unit_test(ring), cmocka_unit_test(fast_commits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -307,7 +307,8 @@ count_free(struct ext4_fs *fs)
 void
 ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *st)
 {
-	uint64_t reserved = get48(fs->sb.s_r_blocks_count_lo, get32(fs->sb.s_r_blocks_count_hi));
+	uint64_t reserved = get48(fs->sb.s_r_blocks_count_lo,
+	    (fs->incompat & INCOMPAT_64BIT) ? get32(fs->sb.s_r_blocks_count_hi) : 0);
 	uint64_t overhead = (uint64_t)get32(fs->sb.s_overhead_blocks) * fs->cluster_ratio;
 	le64 id[2];
 
