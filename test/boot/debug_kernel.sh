@@ -14,10 +14,14 @@ await -t 60 /dev/sd/sdC0/part/2
 ext4fs -device /dev/sd/sdC0/part/2 -mount /root &
 await -t 60 /root/hello.txt
 cat /root/hello.txt
-cp /root/doc/numbers /root/copy
-sha256sum /root/copy
+ramfs -mount /tmp &
+until cp /root/doc/numbers /tmp/copy; do sleep 0.1; done
+sha256sum /tmp/copy
 kill -KILL 99999 || echo "no such process"
 cat /dev/kmsg | wc -l
+sums=
+for i in 1 2 3 4 5 6 7 8; do sha256sum /root/doc/numbers & sums="$sums $!"; done
+wait $sums
 END
 DISKS=$dir/disk boot
 expect 'Hello from an ext4' "$(seq 1 20000 | sha256sum | cut -d' ' -f1)" 'no such process'
