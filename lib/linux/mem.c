@@ -9,6 +9,7 @@
 #include <linux/mman.h>
 
 #define PROT_ALL	(SYS_PROT_READ | SYS_PROT_WRITE | SYS_PROT_EXEC)
+#define LENGTH_MAX	(1ull << 47)
 #define RW		(SYS_PROT_READ | SYS_PROT_WRITE)
 #define BRK_STEP	(64 * 1024ul)	/* brk memory is mapped in such steps */
 #define ZERO_BY_HAND	(16 * PAGE)
@@ -125,6 +126,8 @@ lx_mmap(uint64_t addr, uint64_t length, unsigned prot, unsigned flags, int fd, u
 	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
 	long r;
 
+	if (length >= LENGTH_MAX)
+		return -ENOMEM;
 	length = round_up(length, PAGE);
 	if (length == 0 || (offset & (PAGE - 1)) || (how && (addr & (PAGE - 1))))
 		return -EINVAL;
@@ -204,6 +207,8 @@ grow(uint64_t addr, uint64_t old, uint64_t new, unsigned flags, uint64_t to)
 long
 lx_mremap(uint64_t addr, uint64_t old, uint64_t new, unsigned flags, uint64_t to)
 {
+	if (new >= LENGTH_MAX)
+		return -ENOMEM;
 	old = round_up(old, PAGE);
 	new = round_up(new, PAGE);
 	if ((addr & (PAGE - 1)) || new == 0 || old == 0)
