@@ -19,7 +19,7 @@
 
 struct running {
 	int ctl, status;		/* -1: it could not be made, or has gone */
-	int state;			/* enum sip_state, as last seen; SIP_FAILING too when gone */
+	int state;			/* enum sip_state, as last seen */
 	uint64_t since;
 };
 

@@ -32,9 +32,9 @@ struct sip_dev;
 /* Any may be NULL.  0 or a negative errno; the framework logs it and gives up. */
 struct sip_server_ops {
 	int (*initialize)(struct sip_server *s);	/* options are known; no device yet */
-	int (*start)(struct sip_server *s);		/* everything attached; before the first request */
-	void (*stop)(struct sip_server *s);		/* after initialize went well; before detach */
-	int (*health)(struct sip_server *s);		/* each second: < 0 is degraded; sets the message */
+	int (*start)(struct sip_server *s);	/* all attached; before the first request */
+	void (*stop)(struct sip_server *s);	/* if initialize went well; before detach */
+	int (*health)(struct sip_server *s);	/* each second: < 0 is degraded */
 };
 
 /* A list of these ends with an entry of zeros. */
@@ -48,7 +48,7 @@ struct sip_driver_ops {
 	int (*probe)(struct sip_server *s, struct sip_dev *d);	/* optional; -ENODEV: not ours */
 	int (*attach)(struct sip_server *s, struct sip_dev *d);
 	void (*detach)(struct sip_server *s, struct sip_dev *d);	/* quiet the device, free */
-	/* In the device's own thread.  count: interrupts since the last call; ns: time of the last. */
+	/* In the device's own thread.  count: since the last call; ns: time of the last. */
 	void (*interrupt)(struct sip_server *s, struct sip_dev *d, uint64_t count, uint64_t ns);
 };
 
@@ -88,7 +88,7 @@ extern const struct p9_srv_ops sip_tree_ops;
 
 struct sip_type {
 	const char *name, *about;		/* the program; one line for -h */
-	const char *mount;			/* where it mounts when no option says; may be NULL */
+	const char *mount;		/* where it mounts when no option says; or NULL */
 	const struct sip_server_ops *server;	/* may be NULL */
 	const struct sip_driver_ops *driver;	/* NULL: not a driver */
 	const struct sip_fs_ops *fs;		/* NULL: not a file server */
@@ -129,7 +129,7 @@ struct sip_server {
 	const struct sip_type *type;
 	struct sip_config config;
 	struct sip_health health;
-	struct p9_srv p9;		/* its aux is this sip_server: r->srv->aux in an operation */
+	struct p9_srv p9;	/* its aux, r->srv->aux in an operation, is this */
 	void *priv;			/* the server's own */
 	struct sip_dev *dev[SIP_DEVS_MAX];
 	unsigned ndevs;
@@ -222,7 +222,8 @@ struct sip_bus {
 	int (*map)(struct sip_dev *d, unsigned bar, struct sip_bar *out);
 	void (*unmap)(struct sip_dev *d, struct sip_bar *bar);
 	uint64_t (*read)(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width);
-	void (*write)(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_t value);
+	void (*write)(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width,
+		uint64_t value);
 	int (*dma_alloc)(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out);
 	void (*dma_free)(struct sip_dev *d, struct sip_dma *dma);
 	int (*irq_open)(struct sip_dev *d, int irq);		/* a descriptor-like number */

@@ -22,7 +22,7 @@
 
 uint64_t edu_reach = 28;
 static const struct sip_option options[] = {
-	{ "reach", "BITS", "address bits that its DMA has (28)", SIP_OPT_NUMBER, &edu_reach }, { 0 },
+	{ "reach", "BITS", "address bits of its DMA (28)", SIP_OPT_NUMBER, &edu_reach }, {},
 };
 static const struct sip_pci_match match[] = {
 	{ .vendor = 0x1234, .device = 0x11e8 },

@@ -40,11 +40,11 @@ static void
 rehash(struct ram_fs *fs, struct ram_dir *d)
 {
 	uint32_t n = d->nbuckets ? d->nbuckets * 2 : SMALL * 4;
-	if (ram_charge(fs, n * sizeof *d->table) < 0)
+	if (ram_charge(fs, n * sizeof(void *)) < 0)
 		return;
-	struct ram_entry **table = calloc(n, sizeof *table);
+	struct ram_entry **table = calloc(n, sizeof(void *));
 	if (!table) {
-		ram_credit(fs, n * sizeof *d->table);
+		ram_credit(fs, n * sizeof(void *));
 		return;
 	}
 	for (struct ram_entry *e = d->first; e; e = e->next) {
@@ -52,7 +52,7 @@ rehash(struct ram_fs *fs, struct ram_dir *d)
 		table[e->hash & (n - 1)] = e;
 	}
 	free(d->table);
-	ram_credit(fs, d->nbuckets * sizeof *d->table);
+	ram_credit(fs, d->nbuckets * sizeof(void *));
 	d->table = table;
 	d->nbuckets = n;
 }
@@ -109,7 +109,7 @@ ram_dir_remove(struct ram_inode *dir, struct ram_entry *e)
 	free(e);
 	if (--d->count == 0) {
 		free(d->table);
-		ram_credit(dir->fs, d->nbuckets * sizeof *d->table);
+		ram_credit(dir->fs, d->nbuckets * sizeof(void *));
 		d->table = NULL;
 		d->nbuckets = 0;
 	}

@@ -224,7 +224,7 @@ locks(void **state)
 	assert_int_equal(0, holder(1000, 0));
 	assert_int_equal(2, holder(0, 0));
 	struct ipc_lock other = range(WR, 0, 1, 2);
-	strcpy(other.client, "another");		/* the same pid elsewhere is another owner */
+	strcpy(other.client, "another");	/* the same pid elsewhere is another owner */
 	assert_int_equal(RAM_LOCK_BLOCKED, ram_lock(file, NULL, &other));
 }
 

@@ -30,7 +30,7 @@
 #define RAM_LINK_MAX	32000
 #define RAM_XATTRS_MAX	256		/* on one file */
 #define RAM_LOCKS_MAX	1024		/* on one file */
-#define RAM_INODE_COST	512		/* what an inode is charged, with its allocation's overhead */
+#define RAM_INODE_COST	512		/* what an inode is charged */
 
 struct ram_slab;
 
@@ -129,10 +129,10 @@ void ram_pages_free(struct ram_pages *p);	/* every block must have been freed */
 uint8_t *ram_page_alloc(struct ram_pages *p, uint32_t size, struct ram_slab **slab);
 void ram_page_free(struct ram_pages *p, struct ram_slab *slab, uint8_t *data, uint32_t size);
 
-/* data.c: a file's bytes.  The inode's lock is held. */
+/* data.c: a file's bytes.  The inode's lock is held.  ram_read stays within the file's size. */
 struct ram_chunk *ram_chunk_at(const struct ram_data *d, uint64_t key);
 void ram_chunk_put(struct ram_chunk *c);
-void ram_read(const struct ram_inode *i, uint64_t off, void *buf, size_t n);	/* within its size */
+void ram_read(const struct ram_inode *i, uint64_t off, void *buf, size_t n);
 /* Bytes written, fewer when there is no room; -ENOSPC or -EFBIG when none. */
 int64_t ram_write(struct ram_inode *i, uint64_t off, const void *buf, size_t n);
 int ram_truncate(struct ram_inode *i, uint64_t size);

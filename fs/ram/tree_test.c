@@ -32,7 +32,7 @@ struct client {
 static struct ram_fs fs;
 static struct p9_srv srv;
 static struct client c;
-static char dir[] = "/tmp/ramfsXXXXXX";
+static char dir[] = "/tmp/ramfs" "XX" "XX" "XX";
 
 static struct ram_fs *
 the_fs(struct p9_srv *s)
@@ -109,7 +109,7 @@ setup(void **state)
 	srv.ops = &ram_ops;
 	assert_int_equal(0, ram_fs_init(&fs, 8 << 20));
 	fs.root->mode = S_IFDIR | 0700;			/* as mkdtemp's */
-	strcpy(dir, "/tmp/ramfsXXXXXX");
+	strcpy(dir, "/tmp/ramfs" "XX" "XX" "XX");
 	assert_non_null(mkdtemp(dir));
 	begin(&c);
 	return 0;
@@ -321,12 +321,13 @@ one_op(const char *p, const char *q)
 	switch (rnd(10)) {
 	case 0:
 	case 1:
-		same("mkdir", p, "", in_parent(p, (struct p9_msg){ .type = IPC_TMKDIR, .mode = 0755 }),
-			host(mkdir(hp, 0755)));
+		same("mkdir", p, "", in_parent(p, (struct p9_msg){ .type = IPC_TMKDIR,
+			.mode = 0755 }), host(mkdir(hp, 0755)));
 		break;
 	case 2:
 	case 3:
-		same("write", p, "", our_write(p, off, data, n, 0), host_write(hp, off, data, n, 0));
+		same("write", p, "", our_write(p, off, data, n, 0),
+			host_write(hp, off, data, n, 0));
 		break;
 	case 4:
 		same("append", p, "", our_write(p, 0, data, n, O_APPEND),
@@ -352,7 +353,8 @@ one_op(const char *p, const char *q)
 				.valid = SYS_ATTR_SIZE, .size = off }), host(truncate(hp, off)));
 		else
 			same("chmod", p, "", our_setattr(p, (struct ipc_setattr){
-				.valid = SYS_ATTR_MODE, .mode = n & 0777 }), host(chmod(hp, n & 0777)));
+				.valid = SYS_ATTR_MODE, .mode = n & 0777 }),
+				host(chmod(hp, n & 0777)));
 		break;
 	}
 }
@@ -458,7 +460,8 @@ compare_tree(const char *path)
 		return;
 	for (char *line = ours, *nl; (nl = strchr(line, '\n')) != NULL; line = nl + 1) {
 		char below[256];
-		snprintf(below, sizeof below, "%s%s%.*s", path, *path ? "/" : "", (int)(nl - line), line);
+		snprintf(below, sizeof below, "%s%s%.*s", path, *path ? "/" : "",
+			(int)(nl - line), line);
 		compare_tree(below);
 	}
 }

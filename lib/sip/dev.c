@@ -106,7 +106,8 @@ sip_dev_map(struct sip_dev *d, unsigned bar, struct sip_bar *out)
 	if (bar >= 6 || d->info.bar[bar].kind != SIP_BAR_MEM || !d->info.bar[bar].size)
 		return -ENODEV;
 	*out = (struct sip_bar){
-		.base = d->info.bar[bar].base, .size = d->info.bar[bar].size, .dev = d, .index = bar,
+		.base = d->info.bar[bar].base, .size = d->info.bar[bar].size,
+		.dev = d, .index = bar,
 	};
 	return d->bus->map(d, bar, out);
 }

