@@ -269,6 +269,7 @@ struct ext4_file {			/* one open file */
 	struct ext4_run run;		/* the last mapping used */
 	uint64_t next;			/* after the last read: asked for next, it is in order */
 	uint32_t window;		/* blocks to read ahead */
+	atomic_bool locked;		/* record locks may have been set through it */
 };
 
 /* -ENOKEY when its contents are encrypted. */

@@ -6,7 +6,7 @@
 
 enum { NTHREADS = 4, OPTION_MAX = 32 };
 
-static struct ext4_fs fs;
+static struct ext4_served served = {.locks.lock = PTHREAD_MUTEX_INITIALIZER};
 static struct ext4_dev dev;
 static struct ext4_dev_fd device = {.fd = -1};
 static struct ext4_options opt;
@@ -33,7 +33,7 @@ initialize(struct sip_server *s)
 {
 	const char *p = option_text;
 
-	s->priv = &fs;
+	s->priv = &served;
 	if (s->config.device == NULL)
 		return sip_fail(s, -EINVAL, "no -device");
 	for (;;) {
@@ -64,11 +64,11 @@ mount(struct sip_server *s, const char *path)
 	if (part > 0)
 		r = ext4_dev_part(&dev, &device, (uint32_t)part);
 	if (r == 0)
-		r = ext4_mount(&fs, &dev, &opt);
+		r = ext4_mount(&served.fs, &dev, &opt);
 	if (r == 0) {
-		if (fs.replayed)
+		if (served.fs.replayed)
 			sip_log(s, "%s: needs recovery: %zu blocks are read from its journal", path,
-			    fs.overlay.n);
+			    served.fs.overlay.n);
 		return 0;
 	}
 	ext4_dev_close(&device);
@@ -80,7 +80,8 @@ static int
 unmount(struct sip_server *s)
 {
 	(void)s;
-	ext4_unmount(&fs);
+	ext4_unlock_all(&served.locks, NULL);
+	ext4_unmount(&served.fs);
 	ext4_dev_close(&device);
 	return 0;
 }

@@ -12,12 +12,18 @@
 #include <sys/stat.h>
 #include "serve.h"
 
+static struct ext4_served *
+served(const struct p9_srv *srv)
+{
+	const struct sip_server *s = srv->aux;
+
+	return s->priv;
+}
+
 static struct ext4_fs *
 fs_of(const struct p9_req *r)
 {
-	const struct sip_server *s = r->srv->aux;
-
-	return s->priv;
+	return &served(r->srv)->fs;
 }
 
 static struct ext4_file *
@@ -118,6 +124,8 @@ destroy(struct p9_fid *fid)
 
 	if (f == NULL)
 		return;
+	if (atomic_load(&f->locked))
+		ext4_unlock_all(&served(fid->srv)->locks, fid);
 	ext4_file_close(f);
 	free(f);
 	fid->aux = NULL;
@@ -307,6 +315,24 @@ xattr_get(struct p9_req *r)
 }
 
 static void
+set_lock(struct p9_req *r)
+{
+	struct ext4_file *f = file_of(r->fid);
+
+	atomic_store(&f->locked, true);
+	p9_reply_count(r, ext4_lock(&served(r->srv)->locks, f->ip->ino, r->fid, r->data));
+}
+
+static void
+get_lock(struct p9_req *r)
+{
+	struct ipc_lock out;
+
+	ext4_getlock(&served(r->srv)->locks, file_of(r->fid)->ip->ino, r->data, &out);
+	p9_reply_lock(r, &out);
+}
+
+static void
 read_only(struct p9_req *r)
 {
 	p9_fail(r, EROFS, NULL);
@@ -315,6 +341,7 @@ read_only(struct p9_req *r)
 const struct p9_srv_ops ext4_ops = {
 	.attach = attach, .walk = walk, .clone = clone_file, .destroy = destroy,
 	.open = open_file, .read = read_file, .readdir = read_dir,
+	.lock = set_lock, .getlock = get_lock,
 	.getattr = getattr, .statfs = statfs, .readlink = read_link, .xattr_get = xattr_get,
 	.create = read_only, .write = read_only, .setattr = read_only, .mkdir = read_only,
 	.symlink = read_only, .mknod = read_only, .link = read_only, .rename = read_only,
