@@ -37,7 +37,7 @@ print_caps(const struct options *o, const char *addr)
 	err = pci_decode(raw, (size_t)n, &c);
 	for (unsigned i = 0; i < c.ncaps; i++)
 		printf("\tcapability 0x%02x at 0x%02x: %s\n", c.cap[i].id, c.cap[i].offset,
-		    pci_cap_name(c.cap[i].id));
+		       pci_cap_name(c.cap[i].id));
 	if (err == -ELOOP)
 		printf("\tcapability list is broken\n");
 }
@@ -48,14 +48,15 @@ print_one(void *arg, const struct sip_pci_info *info)
 	const struct options *o = arg;
 
 	printf("%s %04x:%04x %06x %s\n", info->addr, info->vendor, info->device, info->class,
-	    pci_class_name(info->class));
+	       pci_class_name(info->class));
 	if (!o->verbose)
 		return 0;
 	for (unsigned i = 0; i < PCI_NBARS; i++)
 		if (info->bar[i].kind != SIP_BAR_NONE)
 			printf("\tbar %u %s 0x%llx size 0x%llx\n", i,
-			    info->bar[i].kind == SIP_BAR_IO ? "io" : "mem",
-			    (unsigned long long)info->bar[i].base, (unsigned long long)info->bar[i].size);
+			       info->bar[i].kind == SIP_BAR_IO ? "io" : "mem",
+			       (unsigned long long)info->bar[i].base,
+			       (unsigned long long)info->bar[i].size);
 	if (info->irq >= 0)
 		printf("\tirq %d\n", info->irq);
 	if (info->msi || info->msix)
@@ -68,7 +69,7 @@ int
 main(int argc, char **argv)
 {
 	static const char usage[] = "usage: lspci [-v] [-r ROOT]\n"
-	    "  lists the PCI functions under /dev/pci (ROOT/pci)\n";
+				    "  lists the PCI functions under /dev/pci (ROOT/pci)\n";
 	struct options o = { "/dev", false };
 	int err;
 

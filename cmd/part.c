@@ -4,7 +4,8 @@
  *	part [-s SECTOR-SIZE] -p FILE
  *
  * A line for the table and one for each partition: number, first sector, sectors, type, UUID,
- * attributes, what it is (boot, container or -), label; then what was refused.  Exit status 1 if something was, 2 for a wrong use.
+ * attributes, what it is (boot, container or -), label; then what
+ * was refused.  Exit status 1 if something was, 2 for a wrong use.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,8 +40,11 @@ print_part(const struct blk_part *p)
 	else
 		snprintf(type, sizeof type, "0x%02x", p->mbr_type);
 	printf("part %u %llu %llu %s %s 0x%llx %s%s%s\n", p->number, (unsigned long long)p->start,
-	    (unsigned long long)p->nsectors, type, p->uuid, (unsigned long long)p->attributes,
-	    p->container ? "container" : p->bootable ? "boot" : "-", p->label[0] ? " " : "", p->label);
+	       (unsigned long long)p->nsectors, type, p->uuid, (unsigned long long)p->attributes,
+	       p->container  ? "container"
+	       : p->bootable ? "boot"
+			     : "-",
+	       p->label[0] ? " " : "", p->label);
 }
 
 static int
@@ -57,8 +61,9 @@ print_table(const char *path, uint32_t secsize)
 		return 1;
 	}
 	size = os_size(im.fd);
-	err = size < 0 ? (int)size : blk_scan_partitions(read_image, &im, (uint64_t)size / secsize,
-	    secsize, &t);
+	err = size < 0
+		      ? (int)size
+		      : blk_scan_partitions(read_image, &im, (uint64_t)size / secsize, secsize, &t);
 	os_close(im.fd);
 	if (err < 0) {
 		fprintf(stderr, "part: %s: %s\n", path, strerror(-err));
@@ -67,7 +72,7 @@ print_table(const char *path, uint32_t secsize)
 	printf("table %s%s%s\n", kinds[t.kind], t.uuid[0] ? " " : "", t.uuid);
 	for (unsigned i = 0; i < t.nparts; i++)
 		print_part(&t.part[i]);
-	for (const char *line = t.notes; *line; ) {
+	for (const char *line = t.notes; *line;) {
 		size_t len = strcspn(line, "\n");
 
 		printf("note %.*s\n", (int)len, line);
@@ -80,7 +85,7 @@ int
 main(int argc, char **argv)
 {
 	static const char usage[] = "usage: part [-s SECTOR-SIZE] -p FILE\n"
-	    "  prints the partition table of a disk or an image\n";
+				    "  prints the partition table of a disk or an image\n";
 	const char *path = NULL;
 	uint32_t secsize = 512;
 
@@ -98,7 +103,8 @@ main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (!path || secsize < BLK_MIN_SECTOR || secsize > BLK_MAX_SECTOR || (secsize & (secsize - 1))) {
+	if (!path || secsize < BLK_MIN_SECTOR || secsize > BLK_MAX_SECTOR ||
+	    (secsize & (secsize - 1))) {
 		fputs(usage, stderr);
 		return 2;
 	}

@@ -71,7 +71,8 @@ check_table(const struct blk_table *t, uint64_t nsectors)
 		const struct blk_part *p = &t->part[i];
 
 		check(p->nsectors && p->start < nsectors && p->nsectors <= nsectors - p->start);
-		check(memchr(p->label, '\0', sizeof p->label) && memchr(p->uuid, '\0', sizeof p->uuid));
+		check(memchr(p->label, '\0', sizeof p->label) &&
+		      memchr(p->uuid, '\0', sizeof p->uuid));
 		check(!strchr(p->label, '/'));
 		for (unsigned j = 0; j < i; j++) {
 			const struct blk_part *q = &t->part[j];
@@ -79,7 +80,7 @@ check_table(const struct blk_table *t, uint64_t nsectors)
 			check(p->number != q->number || p->container != q->container);
 			if (!p->container && !q->container)
 				check(p->start >= q->start + q->nsectors ||
-				    q->start >= p->start + p->nsectors);
+				      q->start >= p->start + p->nsectors);
 		}
 	}
 }

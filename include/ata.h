@@ -13,22 +13,22 @@
 enum { ATA_IDENTIFY_SIZE = 512, ATA_MAX_TAGS = 32 };
 
 struct ata_identity {
-	char model[41], serial[21], firmware[9];	/* printable, without blanks at the end */
-	bool packet;			/* IDENTIFY PACKET DEVICE: nothing below counts */
+	char model[41], serial[21], firmware[9]; /* printable, without blanks at the end */
+	bool packet;                             /* IDENTIFY PACKET DEVICE: nothing below counts */
 	bool lba48, dma, removable;
 	bool ncq;
-	unsigned queue_depth;		/* 1..32 */
+	unsigned queue_depth; /* 1..32 */
 	bool write_cache, write_cache_on;
-	bool flush, flush_ext, fua;	/* fua: WRITE DMA FUA EXT */
+	bool flush, flush_ext, fua; /* fua: WRITE DMA FUA EXT */
 	bool smart, smart_on;
-	bool trim, trim_zeroes;		/* zeroes: trimmed sectors read as 0 for certain */
-	unsigned trim_blocks;		/* 512-byte blocks of ranges in one command; at least 1 */
-	uint64_t nsectors;		/* logical */
-	uint32_t secsize, physsecsize;	/* bytes */
-	uint32_t align;			/* logical sectors that LBA 0 lies into its physical one */
-	unsigned rotation;		/* rpm; 1 solid state; 0 not told */
-	unsigned sata_gen;		/* the fastest it can; 0 not told */
-	uint64_t wwn;			/* 0 without */
+	bool trim, trim_zeroes;        /* zeroes: trimmed sectors read as 0 for certain */
+	unsigned trim_blocks;          /* 512-byte blocks of ranges in one command; at least 1 */
+	uint64_t nsectors;             /* logical */
+	uint32_t secsize, physsecsize; /* bytes */
+	uint32_t align;                /* logical sectors that LBA 0 lies into its physical one */
+	unsigned rotation;             /* rpm; 1 solid state; 0 not told */
+	unsigned sata_gen;             /* the fastest it can; 0 not told */
+	uint64_t wwn;                  /* 0 without */
 	unsigned cylinders, heads, sectors_per_track;
 };
 
@@ -38,19 +38,32 @@ struct ata_identity {
  */
 int ata_identify(const void *page, struct ata_identity *out);
 
-/* --- lib/ata/command.c ------------------------------------------------------------------------ */
+/* --- lib/ata/command.c ----------------------------------------------------------------------- */
 
 enum ata_opcode {
-	ATA_DSM = 0x06, ATA_READ_DMA_EXT = 0x25, ATA_WRITE_DMA_EXT = 0x35,
-	ATA_WRITE_DMA_FUA_EXT = 0x3d, ATA_READ_FPDMA = 0x60, ATA_WRITE_FPDMA = 0x61,
-	ATA_IDENTIFY_PACKET = 0xa1, ATA_SMART = 0xb0, ATA_READ_DMA = 0xc8, ATA_WRITE_DMA = 0xca,
-	ATA_STANDBY_IMMEDIATE = 0xe0, ATA_FLUSH = 0xe7, ATA_FLUSH_EXT = 0xea, ATA_IDENTIFY = 0xec,
-	ATA_SET_FEATURES = 0xef, ATA_READ_LOG_EXT = 0x2f,
+	ATA_DSM = 0x06,
+	ATA_READ_DMA_EXT = 0x25,
+	ATA_WRITE_DMA_EXT = 0x35,
+	ATA_WRITE_DMA_FUA_EXT = 0x3d,
+	ATA_READ_FPDMA = 0x60,
+	ATA_WRITE_FPDMA = 0x61,
+	ATA_IDENTIFY_PACKET = 0xa1,
+	ATA_SMART = 0xb0,
+	ATA_READ_DMA = 0xc8,
+	ATA_WRITE_DMA = 0xca,
+	ATA_STANDBY_IMMEDIATE = 0xe0,
+	ATA_FLUSH = 0xe7,
+	ATA_FLUSH_EXT = 0xea,
+	ATA_IDENTIFY = 0xec,
+	ATA_SET_FEATURES = 0xef,
+	ATA_READ_LOG_EXT = 0x2f,
 };
 
 enum {
 	ATA_LOG_NCQ_ERROR = 0x10,
-	ATA_LBA28_SECTORS = 1 << 28, ATA_LBA28_MAX = 256, ATA_LBA48_MAX = 65536,
+	ATA_LBA28_SECTORS = 1 << 28,
+	ATA_LBA28_MAX = 256,
+	ATA_LBA48_MAX = 65536,
 };
 
 struct ata_command {
@@ -84,28 +97,43 @@ unsigned ata_trim_fill(uint8_t *buf, unsigned nblocks, uint64_t *lba, uint64_t *
 /* "READ FPDMA QUEUED"; "unknown command" for one that is not in the list above. */
 const char *ata_opcode_name(uint8_t opcode);
 
-/* --- lib/ata/fis.c ------------------------------------------------------------------------------ */
+/* --- lib/ata/fis.c --------------------------------------------------------------------------- */
 
 enum {
-	ATA_FIS_H2D = 0x27, ATA_FIS_D2H = 0x34, ATA_FIS_DMA_SETUP = 0x41, ATA_FIS_PIO_SETUP = 0x5f,
+	ATA_FIS_H2D = 0x27,
+	ATA_FIS_D2H = 0x34,
+	ATA_FIS_DMA_SETUP = 0x41,
+	ATA_FIS_PIO_SETUP = 0x5f,
 	ATA_FIS_SET_BITS = 0xa1,
-	ATA_FIS_H2D_SIZE = 20, ATA_FIS_D2H_SIZE = 20, ATA_FIS_PIO_SIZE = 20, ATA_FIS_SET_SIZE = 8,
+	ATA_FIS_H2D_SIZE = 20,
+	ATA_FIS_D2H_SIZE = 20,
+	ATA_FIS_PIO_SIZE = 20,
+	ATA_FIS_SET_SIZE = 8,
 };
 
 enum {
-	ATA_STATUS_ERR = 1, ATA_STATUS_DRQ = 8, ATA_STATUS_DF = 0x20, ATA_STATUS_DRDY = 0x40,
+	ATA_STATUS_ERR = 1,
+	ATA_STATUS_DRQ = 8,
+	ATA_STATUS_DF = 0x20,
+	ATA_STATUS_DRDY = 0x40,
 	ATA_STATUS_BSY = 0x80,
-	ATA_ERROR_ILI = 1, ATA_ERROR_NM = 2, ATA_ERROR_ABRT = 4, ATA_ERROR_MCR = 8,
-	ATA_ERROR_IDNF = 0x10, ATA_ERROR_MC = 0x20, ATA_ERROR_UNC = 0x40, ATA_ERROR_ICRC = 0x80,
+	ATA_ERROR_ILI = 1,
+	ATA_ERROR_NM = 2,
+	ATA_ERROR_ABRT = 4,
+	ATA_ERROR_MCR = 8,
+	ATA_ERROR_IDNF = 0x10,
+	ATA_ERROR_MC = 0x20,
+	ATA_ERROR_UNC = 0x40,
+	ATA_ERROR_ICRC = 0x80,
 };
 
-struct ata_result {		/* of D2H, PIO setup and set device bits */
+struct ata_result { /* of D2H, PIO setup and set device bits */
 	uint8_t type, status, error, device;
 	bool interrupt;
 	uint64_t lba;
-	uint32_t count;		/* D2H: count; PIO setup: bytes */
-	uint8_t end_status;	/* PIO setup: the status after the data */
-	uint32_t active;	/* set device bits: the tags that are done */
+	uint32_t count;     /* D2H: count; PIO setup: bytes */
+	uint8_t end_status; /* PIO setup: the status after the data */
+	uint32_t active;    /* set device bits: the tags that are done */
 };
 
 /* Register, host to device, with the C bit [SATA 3.3, 10.5.5]. */
@@ -117,20 +145,31 @@ int ata_error_text(uint8_t status, uint8_t error, char *buf, size_t size);
 /* 0 without ERR or DF, else -ENOMEDIUM or -EIO. */
 int ata_errno(uint8_t status, uint8_t error);
 
-/* --- lib/ata/ahci.c: what AHCI has in memory ---------------------------------------------------- */
+/* --- lib/ata/ahci.c: what AHCI has in memory ------------------------------------------------- */
 
 enum {
-	AHCI_HEADER_SIZE = 32, AHCI_LIST_SIZE = 1024, AHCI_FIS_AREA = 256,
-	AHCI_TABLE_CFIS = 0, AHCI_TABLE_ACMD = 0x40, AHCI_TABLE_PRDT = 0x80,
+	AHCI_HEADER_SIZE = 32,
+	AHCI_LIST_SIZE = 1024,
+	AHCI_FIS_AREA = 256,
+	AHCI_TABLE_CFIS = 0,
+	AHCI_TABLE_ACMD = 0x40,
+	AHCI_TABLE_PRDT = 0x80,
 	AHCI_PRD_SIZE = 16,
-	AHCI_PRD_MAX = 4 << 20,		/* bytes of one entry */
+	AHCI_PRD_MAX = 4 << 20, /* bytes of one entry */
 	AHCI_MAX_PRDS = 65535,
-	AHCI_RFIS_DMA_SETUP = 0, AHCI_RFIS_PIO = 0x20, AHCI_RFIS_D2H = 0x40, AHCI_RFIS_SET_BITS = 0x58,
+	AHCI_RFIS_DMA_SETUP = 0,
+	AHCI_RFIS_PIO = 0x20,
+	AHCI_RFIS_D2H = 0x40,
+	AHCI_RFIS_SET_BITS = 0x58,
 };
 
-enum {				/* flags of a command header, as in its first word */
-	AHCI_HEADER_ATAPI = 1 << 5, AHCI_HEADER_WRITE = 1 << 6, AHCI_HEADER_PREFETCH = 1 << 7,
-	AHCI_HEADER_RESET = 1 << 8, AHCI_HEADER_BIST = 1 << 9, AHCI_HEADER_CLEAR_BUSY = 1 << 10,
+enum { /* flags of a command header, as in its first word */
+       AHCI_HEADER_ATAPI = 1 << 5,
+       AHCI_HEADER_WRITE = 1 << 6,
+       AHCI_HEADER_PREFETCH = 1 << 7,
+       AHCI_HEADER_RESET = 1 << 8,
+       AHCI_HEADER_BIST = 1 << 9,
+       AHCI_HEADER_CLEAR_BUSY = 1 << 10,
 };
 
 struct ata_piece {

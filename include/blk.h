@@ -15,7 +15,7 @@
 /* --- lib/blk/{scan,mbr,gpt}.c: partition tables ---------------------------------------------- */
 
 enum {
-	BLK_MAX_PARTS = 128,	/* of one disk; the rest are refused with a note */
+	BLK_MAX_PARTS = 128, /* of one disk; the rest are refused with a note */
 	BLK_MIN_SECTOR = 512,
 	BLK_MAX_SECTOR = 4096,
 	BLK_NOTES_MAX = 1024,
@@ -24,24 +24,24 @@ enum {
 enum blk_table_kind { BLK_TABLE_NONE, BLK_TABLE_MBR, BLK_TABLE_GPT };
 
 struct blk_part {
-	uint64_t start, nsectors;	/* logical sectors; wholly inside the disk */
-	uint32_t number;		/* 1 and up, as Linux numbers them */
-	bool container;			/* an extended partition: holds others, is no file itself */
+	uint64_t start, nsectors; /* logical sectors; wholly inside the disk */
+	uint32_t number;          /* 1 and up, as Linux numbers them */
+	bool container;           /* an extended partition: holds others, is no file itself */
 	bool bootable;
-	uint8_t mbr_type;		/* MBR only */
-	uint64_t attributes;		/* GPT only, as the next two */
+	uint8_t mbr_type;    /* MBR only */
+	uint64_t attributes; /* GPT only, as the next two */
 	char type_uuid[37];
-	char uuid[37];			/* MBR: signature-NN, as Linux's PARTUUID */
-	char label[36 * 3 + 1];		/* UTF-8; control characters and '/' become '_' */
+	char uuid[37];          /* MBR: signature-NN, as Linux's PARTUUID */
+	char label[36 * 3 + 1]; /* UTF-8; control characters and '/' become '_' */
 };
 
 struct blk_table {
 	enum blk_table_kind kind;
-	char uuid[37];			/* of the disk: GPT's GUID or MBR's signature */
+	char uuid[37]; /* of the disk: GPT's GUID or MBR's signature */
 	unsigned nparts;
-	struct blk_part part[BLK_MAX_PARTS];	/* none overlaps another but for containers */
+	struct blk_part part[BLK_MAX_PARTS]; /* none overlaps another but for containers */
 	unsigned nrefused;
-	char notes[BLK_NOTES_MAX];	/* what was refused or repaired and why, one a line */
+	char notes[BLK_NOTES_MAX]; /* what was refused or repaired and why, one a line */
 };
 
 /* Reads whole sectors: 0, or a negative errno. */
@@ -54,17 +54,17 @@ typedef int (*blk_read_fn)(void *ctx, uint64_t sector, uint32_t nsectors, void *
  * in out->notes.  At most 1 MiB of heap for the time of the call; -ENOMEM without.
  */
 int blk_scan_partitions(blk_read_fn read, void *ctx, uint64_t nsectors, uint32_t secsize,
-    struct blk_table *out);
+			struct blk_table *out);
 /* The partition with that number that is not a container, or NULL. */
 const struct blk_part *blk_find_part(const struct blk_table *t, uint32_t number);
 /* IEEE 802.3, as GPT uses it: start with 0; a result may be passed on as the next start. */
 uint32_t blk_crc32(uint32_t crc, const void *data, size_t n);
 
-/* --- lib/blk/{server,request,tree,text}.c: the /dev/sd tree ----------------------------------- */
+/* --- lib/blk/{server,request,tree,text}.c: the /dev/sd tree ---------------------------------- */
 
 enum {
-	BLK_IO_MAX = 1 << 20,		/* bytes of one read or write; longer ones are cut short */
-	BLK_BUF_SLACK = 2 * BLK_MAX_SECTOR,	/* for the sectors at both ends of unaligned data */
+	BLK_IO_MAX = 1 << 20, /* bytes of one read or write; longer ones are cut short */
+	BLK_BUF_SLACK = 2 * BLK_MAX_SECTOR, /* for the sectors at both ends of unaligned data */
 	BLK_BUF_SMALL = (64 << 10) + BLK_BUF_SLACK,
 	BLK_BUF_BIG = BLK_IO_MAX + BLK_BUF_SLACK,
 	BLK_MAX_DISKS = 64,
@@ -79,11 +79,11 @@ enum blk_kind { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_NKINDS };
  */
 struct blk_io {
 	enum blk_kind kind;
-	uint32_t nsectors;		/* 0 for a flush */
+	uint32_t nsectors; /* 0 for a flush */
 	uint64_t sector;
-	void *data;			/* discard: room of BLK_BUF_SMALL bytes for the driver's use */
+	void *data; /* discard: room of BLK_BUF_SMALL bytes for the driver's use */
 	uint64_t paddr;
-	char why[BLK_WHY_MAX];		/* set by the driver before blk_done with an error */
+	char why[BLK_WHY_MAX]; /* set by the driver before blk_done with an error */
 
 	/* The driver's own. */
 	struct blk_io *next;
@@ -99,8 +99,9 @@ struct blk_io {
 struct blk_ops {
 	void (*read)(void *drive, struct blk_io *io);
 	void (*write)(void *drive, struct blk_io *io);
-	void (*flush)(void *drive, struct blk_io *io);		/* all that was done before is on the medium */
-	void (*discard)(void *drive, struct blk_io *io);	/* NULL: cannot */
+	void (*flush)(void *drive,
+		      struct blk_io *io); /* all that was done before is on the medium */
+	void (*discard)(void *drive, struct blk_io *io); /* NULL: cannot */
 	/* Optional.  A ctl command that is not blk's own: 0, -EINVAL for an unknown one. */
 	int (*command)(void *drive, const char *text);
 	/* Optional: further lines of ctl, or of stats; the length. */
@@ -111,12 +112,12 @@ struct blk_ops {
 struct blk_memory;
 
 struct blk_info {
-	char name[16];			/* "sdC0" */
+	char name[16]; /* "sdC0" */
 	char model[48], serial[24], firmware[16], features[128];
 	uint64_t nsectors;
 	uint32_t secsize, physsecsize;
-	uint32_t max_sectors;		/* of a read or write; at least 8 */
-	uint32_t discard_sectors;	/* of a discard */
+	uint32_t max_sectors;     /* of a read or write; at least 8 */
+	uint32_t discard_sectors; /* of a discard */
 	uint32_t queue_depth;
 	uint32_t cylinders, heads, sectors_per_track;
 	bool readonly;
@@ -148,7 +149,7 @@ int blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t byt
  * commands.  -EINVAL for sizes that cannot be, -EEXIST, -ENOSPC, -ENOMEM.
  */
 int blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk_ops *ops,
-    void *drive, struct blk_disk **out);
+		 void *drive, struct blk_disk **out);
 /* It is gone for everybody at once.  The driver then ends its commands with -ENODEV. */
 void blk_remove_disk(struct blk_disk *d);
 /* A disk that is used after it may have been removed must be kept: its last reference frees it. */

@@ -8,10 +8,17 @@
 #include <stdint.h>
 
 enum {
-	PCI_CONFIG_SIZE = 256, PCI_HEADER_SIZE = 64, PCI_NBARS = 6,
-	PCI_MAX_CAPS = 48,		/* as many as fit into what follows the header */
-	PCI_CAP_PM = 0x01, PCI_CAP_MSI = 0x05, PCI_CAP_VENDOR = 0x09, PCI_CAP_PCIE = 0x10,
-	PCI_CAP_MSIX = 0x11, PCI_CAP_SATA = 0x12, PCI_CAP_AF = 0x13,
+	PCI_CONFIG_SIZE = 256,
+	PCI_HEADER_SIZE = 64,
+	PCI_NBARS = 6,
+	PCI_MAX_CAPS = 48, /* as many as fit into what follows the header */
+	PCI_CAP_PM = 0x01,
+	PCI_CAP_MSI = 0x05,
+	PCI_CAP_VENDOR = 0x09,
+	PCI_CAP_PCIE = 0x10,
+	PCI_CAP_MSIX = 0x11,
+	PCI_CAP_SATA = 0x12,
+	PCI_CAP_AF = 0x13,
 };
 
 enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM };
@@ -28,10 +35,10 @@ struct pci_cap {
 
 struct pci_config {
 	uint16_t vendor, device, command, status, subsystem_vendor, subsystem;
-	uint32_t class;			/* class << 16 | subclass << 8 | interface */
+	uint32_t class; /* class << 16 | subclass << 8 | interface */
 	uint8_t revision, header_type, interrupt_line, interrupt_pin;
 	bool multifunction, bridge;
-	struct pci_bar bar[PCI_NBARS];	/* a bridge has two; a 64-bit one leaves the next NONE */
+	struct pci_bar bar[PCI_NBARS]; /* a bridge has two; a 64-bit one leaves the next NONE */
 	struct pci_cap cap[PCI_MAX_CAPS];
 	unsigned ncaps;
 };

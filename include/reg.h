@@ -6,18 +6,16 @@
 #pragma once
 #include <stdint.h>
 
-#define REG_FIELD(name, low, width)							\
-enum { name##_SHIFT = (low) };								\
-static const uint32_t name##_MASK __attribute__((unused)) =				\
-	(uint32_t)(((1ull << (width)) - 1) << (low));					\
-static inline __attribute__((unused)) uint32_t						\
-name##_get(uint32_t word)								\
-{											\
-	return (word & name##_MASK) >> (low);						\
-}											\
-static inline __attribute__((unused)) uint32_t						\
-name##_set(uint32_t word, uint32_t value)						\
-{											\
-	return (word & ~name##_MASK) | (value << (low) & name##_MASK);			\
-}											\
-_Static_assert((low) + (width) <= 32, #name " does not fit")
+#define REG_FIELD(name, low, width)                                                              \
+	enum { name##_SHIFT = (low) };                                                           \
+	static const uint32_t name##_MASK                                                        \
+		__attribute__((unused)) = (uint32_t)(((1ull << (width)) - 1) << (low));          \
+	static inline __attribute__((unused)) uint32_t name##_get(uint32_t word)                 \
+	{                                                                                        \
+		return (word & name##_MASK) >> (low);                                            \
+	}                                                                                        \
+	static inline __attribute__((unused)) uint32_t name##_set(uint32_t word, uint32_t value) \
+	{                                                                                        \
+		return (word & ~name##_MASK) | (value << (low)&name##_MASK);                     \
+	}                                                                                        \
+	_Static_assert((low) + (width) <= 32, #name " does not fit")

@@ -11,27 +11,32 @@
 
 enum {
 	AHCI_SLOTS = 32,
-	AHCI_TABLE_SIZE = 256,		/* of one slot: FIS, ATAPI command, 8 PRDs */
+	AHCI_TABLE_SIZE = 256, /* of one slot: FIS, ATAPI command, 8 PRDs */
 	AHCI_TABLE_PRDS = (AHCI_TABLE_SIZE - AHCI_TABLE_PRDT) / AHCI_PRD_SIZE,
-	AHCI_OFF_LIST = 0, AHCI_OFF_FIS = AHCI_LIST_SIZE,
+	AHCI_OFF_LIST = 0,
+	AHCI_OFF_FIS = AHCI_LIST_SIZE,
 	AHCI_OFF_TABLES = AHCI_OFF_FIS + 1024,
 	AHCI_OFF_SCRATCH = AHCI_OFF_TABLES + AHCI_SLOTS * AHCI_TABLE_SIZE,
 	AHCI_SCRATCH_SIZE = 512,
 	AHCI_PORT_MEMORY = 12 << 10,
 
-	AHCI_NSMALL = 64, AHCI_NBIG = 8,	/* buffers for requests, each controller's */
+	AHCI_NSMALL = 64,
+	AHCI_NBIG = 8, /* buffers for requests, each controller's */
 	AHCI_MAX_HBAS = SIP_DEVS_MAX,
 
-	AHCI_TICK_MS = 200,		/* of the keeper */
-	AHCI_RW_MS = 10000, AHCI_FLUSH_MS = 60000, AHCI_TRIM_MS = 60000, AHCI_IDENTIFY_MS = 5000,
-	AHCI_ENGINE_MS = 500,		/* PxCMD.CR and FR [10.1.2] */
-	AHCI_HBA_RESET_MS = 1000,	/* GHC.HR [10.4.3] */
-	AHCI_LINK_MS = 1000,		/* DET after COMRESET */
-	AHCI_READY_MS = 15000,		/* BSY after COMRESET: the disk spins up */
-	AHCI_GRACE_MS = 300,		/* for links to come up at the start */
-	AHCI_BIOS_MS = 2000,		/* hand-over [10.6.3] */
-	AHCI_TRIES = 4,			/* of one command that is known to fail */
-	AHCI_RESETS = 3,		/* in a row that fail, before the disk is given up */
+	AHCI_TICK_MS = 200, /* of the keeper */
+	AHCI_RW_MS = 10000,
+	AHCI_FLUSH_MS = 60000,
+	AHCI_TRIM_MS = 60000,
+	AHCI_IDENTIFY_MS = 5000,
+	AHCI_ENGINE_MS = 500,     /* PxCMD.CR and FR [10.1.2] */
+	AHCI_HBA_RESET_MS = 1000, /* GHC.HR [10.4.3] */
+	AHCI_LINK_MS = 1000,      /* DET after COMRESET */
+	AHCI_READY_MS = 15000,    /* BSY after COMRESET: the disk spins up */
+	AHCI_GRACE_MS = 300,      /* for links to come up at the start */
+	AHCI_BIOS_MS = 2000,      /* hand-over [10.6.3] */
+	AHCI_TRIES = 4,           /* of one command that is known to fail */
+	AHCI_RESETS = 3,          /* in a row that fail, before the disk is given up */
 };
 
 _Static_assert(AHCI_OFF_SCRATCH + AHCI_SCRATCH_SIZE <= AHCI_PORT_MEMORY, "port memory");
@@ -45,34 +50,34 @@ struct ahci_hba;
 struct ahci_port {
 	struct ahci_hba *hba;
 	unsigned index;
-	uint64_t regs;			/* offset in the BAR */
+	uint64_t regs; /* offset in the BAR */
 	bool implemented;
 	struct sip_dma dma;
 	uint8_t *mem;
 	atomic_bool trace;
 
-	struct ata_identity id;		/* changes only while EMPTY */
-	pthread_t adder;		/* shows a new disk; the keeper's, as the next */
+	struct ata_identity id; /* changes only while EMPTY */
+	pthread_t adder;        /* shows a new disk; the keeper's, as the next */
 	bool adder_started;
 
-	pthread_mutex_t lock;		/* all below */
+	pthread_mutex_t lock; /* all below */
 	enum ahci_state state;
-	unsigned events, generation;	/* generation: of disks that were in the port */
+	unsigned events, generation; /* generation: of disks that were in the port */
 	bool adding;
 	struct blk_disk *disk;
-	uint32_t busy, slots;		/* in use; what may be used */
-	bool ncq, plain;		/* plain: the running one is not queued */
-	unsigned serial;		/* so many still one at a time: one of them is bad */
+	uint32_t busy, slots; /* in use; what may be used */
+	bool ncq, plain;      /* plain: the running one is not queued */
+	unsigned serial;      /* so many still one at a time: one of them is bad */
 	struct blk_io *slot[AHCI_SLOTS];
-	struct blk_io *head, *tail;	/* waiting */
-	uint32_t seen_is, seen_tfd, seen_serr;	/* of the last error */
-	uint64_t completions, ticked;	/* ticked: completions at the keeper's last tick */
-	bool was_busy;			/* then */
+	struct blk_io *head, *tail;            /* waiting */
+	uint32_t seen_is, seen_tfd, seen_serr; /* of the last error */
+	uint64_t completions, ticked;          /* ticked: completions at the keeper's last tick */
+	bool was_busy;                         /* then */
 	uint64_t errors, retries, resets, lost, link_changes, link_errors;
 	char last_error[160];
 };
 
-struct ahci_control {		/* a command of the driver's own; io.tag is its opcode, not 0 */
+struct ahci_control { /* a command of the driver's own; io.tag is its opcode, not 0 */
 	struct blk_io io;
 	pthread_mutex_t lock;
 	pthread_cond_t over;
@@ -80,7 +85,7 @@ struct ahci_control {		/* a command of the driver's own; io.tag is its opcode, n
 	int err;
 };
 
-struct ahci {			/* the program; sip_server.priv */
+struct ahci { /* the program; sip_server.priv */
 	struct blk_server *blk;
 	struct ahci_hba *hba[AHCI_MAX_HBAS];
 	unsigned nhbas;
@@ -96,14 +101,14 @@ struct ahci_hba {
 	struct sip_dma dma[AHCI_NSMALL / 8 + AHCI_NBIG];
 	unsigned ndma;
 	uint32_t cap, pi;
-	unsigned nslots, base;		/* base: of the numbers of its disks */
+	unsigned nslots, base; /* base: of the numbers of its disks */
 	struct ahci_port port[HBA_MAX_PORTS];
-	_Atomic uint64_t now_ms;	/* as of the keeper's last tick */
-	_Atomic uint64_t ahead_ms;	/* added to the clock: a test lets time pass */
+	_Atomic uint64_t now_ms;   /* as of the keeper's last tick */
+	_Atomic uint64_t ahead_ms; /* added to the clock: a test lets time pass */
 
 	pthread_t keeper;
 	bool keeper_runs;
-	pthread_mutex_t keeper_lock;	/* the two below */
+	pthread_mutex_t keeper_lock; /* the two below */
 	pthread_cond_t keeper_wake;
 	bool wake, closing;
 };
@@ -134,7 +139,7 @@ int ahci_engine_stop(struct ahci_port *p);
 int ahci_port_reset(struct ahci_port *p);
 /* One command in slot 0 with nothing else running, by polling; data through the scratch page. */
 int ahci_port_poll(struct ahci_port *p, const struct ata_command *c, uint32_t bytes,
-    unsigned timeout_ms);
+		   unsigned timeout_ms);
 int ahci_port_identify(struct ahci_port *p, struct ata_identity *id);
 bool ahci_port_link(const struct ahci_port *p);
 

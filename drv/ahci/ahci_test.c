@@ -26,10 +26,14 @@ struct world {
 };
 
 static const struct sip_server_ops server_ops = {
-	.initialize = ahci_initialize, .stop = ahci_stop,
+	.initialize = ahci_initialize,
+	.stop = ahci_stop,
 };
 static const struct sip_type type = {
-	.name = "ahci", .server = &server_ops, .driver = &ahci_driver_ops, .p9 = &blk_p9_ops,
+	.name = "ahci",
+	.server = &server_ops,
+	.driver = &ahci_driver_ops,
+	.p9 = &blk_p9_ops,
 };
 
 /* A controller with those of the first ports implemented; the disks are made by the test. */
@@ -175,8 +179,8 @@ identity(void **state)
 struct load {
 	struct blk_disk *disk;
 	unsigned index;
-	uint64_t bad;		/* a sector that is expected to fail; else UINT64_MAX */
-	int other;		/* an error that is expected instead of success; else 0 */
+	uint64_t bad; /* a sector that is expected to fail; else UINT64_MAX */
+	int other;    /* an error that is expected instead of success; else 0 */
 	unsigned failed, others;
 };
 
@@ -203,7 +207,8 @@ load_thread(void *arg)
 			l->others++;
 		else {
 			if (err)
-				fail_msg("round %u at %llu: %s", i, (unsigned long long)sector, strerror(-err));
+				fail_msg("round %u at %llu: %s", i, (unsigned long long)sector,
+					 strerror(-err));
 			assert_memory_equal(buf, got, sizeof buf);
 		}
 		if (i % 16 == 0 && !l->other)
@@ -261,11 +266,13 @@ bad_sector(void **state)
 		struct world *w = start(ncq);
 
 		w->m.delay_us = 20;
-		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL, .times = UINT32_MAX,
-			.lba = 1024 * 2 + 100, .error = ATA_ERROR_UNC });
+		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
+							     .times = UINT32_MAX,
+							     .lba = 1024 * 2 + 100,
+							     .error = ATA_ERROR_UNC });
 		run_load(w, 1024 * 2 + 100, 0, NULL);
 		assert_non_null(strstr(w->hba->port[0].last_error,
-		    "status 0x51 DRDY DSC ERR, error 0x40 UNC"));
+				       "status 0x51 DRDY DSC ERR, error 0x40 UNC"));
 		stop(w);
 	}
 }
@@ -278,17 +285,24 @@ tries_are_counted(void **state)
 	struct ahci_port *p = &w->hba->port[0];
 
 	(void)state;
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL, .times = AHCI_TRIES - 1,
-		.lba = 7, .error = ATA_ERROR_ICRC });
+	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
+						     .times = AHCI_TRIES - 1,
+						     .lba = 7,
+						     .error = ATA_ERROR_ICRC });
 	assert_int_equal(blk_sync(disk(w, 0), BLK_READ, 7, 1, buf), 0);
 	assert_int_equal(counter(p, &p->errors), AHCI_TRIES - 1);
 	assert_int_equal(counter(p, &p->resets), AHCI_TRIES - 1);
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL, .times = AHCI_TRIES,
-		.lba = 7, .error = ATA_ERROR_ICRC });
+	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
+						     .times = AHCI_TRIES,
+						     .lba = 7,
+						     .error = ATA_ERROR_ICRC });
 	assert_int_equal(blk_sync(disk(w, 0), BLK_WRITE, 7, 1, buf), -EIO);
 	assert_int_equal(blk_sync(disk(w, 0), BLK_WRITE, 7, 1, buf), 0);
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL, .times = 1,
-		.opcode = ATA_FLUSH_EXT, .lba = UINT64_MAX, .error = ATA_ERROR_ABRT });
+	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
+						     .times = 1,
+						     .opcode = ATA_FLUSH_EXT,
+						     .lba = UINT64_MAX,
+						     .error = ATA_ERROR_ABRT });
 	assert_int_equal(blk_sync(disk(w, 0), BLK_FLUSH, 0, 0, NULL), 0);
 	assert_int_equal(w->m.port[0].disk.flushes, 1);
 	stop(w);
@@ -300,8 +314,10 @@ faults_under_load(struct world *w)
 	static const enum model_fault_kind kinds[] = { MODEL_INTERFACE, MODEL_FAIL };
 
 	for (unsigned i = 0; i < 12; i++) {
-		model_add_fault(&w->m, (struct model_fault){ .kind = kinds[i % 2], .times = 1,
-			.lba = UINT64_MAX, .error = ATA_ERROR_ABRT });
+		model_add_fault(&w->m, (struct model_fault){ .kind = kinds[i % 2],
+							     .times = 1,
+							     .lba = UINT64_MAX,
+							     .error = ATA_ERROR_ABRT });
 		os_sleep_ns(2000000);
 	}
 }
@@ -329,8 +345,8 @@ lost_interrupt(void **state)
 	uint8_t buf[512];
 
 	(void)state;
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_NO_INTERRUPT, .times = 1,
-		.lba = 9 });
+	model_add_fault(&w->m,
+			(struct model_fault){ .kind = MODEL_NO_INTERRUPT, .times = 1, .lba = 9 });
 	assert_int_equal(blk_sync(disk(w, 0), BLK_READ, 9, 1, buf), 0);
 	assert_int_equal(counter(p, &p->lost), 1);
 	assert_int_equal(counter(p, &p->resets), 0);
@@ -432,7 +448,8 @@ dead_after_reset(void **state)
 	(void)state;
 	blk_disk_get(d);
 	w->m.port[0].disk.dead = true;
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_INTERFACE, .times = 1, .lba = 9 });
+	model_add_fault(&w->m,
+			(struct model_fault){ .kind = MODEL_INTERFACE, .times = 1, .lba = 9 });
 	assert_int_equal(blk_sync(d, BLK_READ, 9, 1, buf), -ENODEV);
 	blk_disk_put(d);
 	assert_true(becomes(w, 0, false));
@@ -506,7 +523,7 @@ bad_controllers(void **state)
 
 	(void)state;
 	model_disk_make(&w->m, 0, SECTORS, 512, true);
-	w->m.cap &= ~CAP_S64A_MASK;	/* and the model's memory is far above 4 GiB */
+	w->m.cap &= ~CAP_S64A_MASK; /* and the model's memory is far above 4 GiB */
 	assert_int_equal(sip_init(&w->server, &type), 0);
 	assert_int_equal(ahci_initialize(&w->server), 0);
 	w->server.initialized = true;
@@ -519,13 +536,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(data_goes_both_ways), cmocka_unit_test(identity), cmocka_unit_test(load),
-		cmocka_unit_test(bad_sector), cmocka_unit_test(tries_are_counted),
-		cmocka_unit_test(passing_faults), cmocka_unit_test(lost_interrupt),
-		cmocka_unit_test(hanging_command), cmocka_unit_test(hot_plug),
-		cmocka_unit_test(exchanged_disk), cmocka_unit_test(dead_after_reset),
-		cmocka_unit_test(commands), cmocka_unit_test(no_trim),
-		cmocka_unit_test(register_accesses), cmocka_unit_test(bad_controllers),
+		cmocka_unit_test(data_goes_both_ways),
+		cmocka_unit_test(identity),
+		cmocka_unit_test(load),
+		cmocka_unit_test(bad_sector),
+		cmocka_unit_test(tries_are_counted),
+		cmocka_unit_test(passing_faults),
+		cmocka_unit_test(lost_interrupt),
+		cmocka_unit_test(hanging_command),
+		cmocka_unit_test(hot_plug),
+		cmocka_unit_test(exchanged_disk),
+		cmocka_unit_test(dead_after_reset),
+		cmocka_unit_test(commands),
+		cmocka_unit_test(no_trim),
+		cmocka_unit_test(register_accesses),
+		cmocka_unit_test(bad_controllers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@
 
 enum { ABAR = 5, CLASS_AHCI = 0x010601 };
 
-/* --- the program ------------------------------------------------------------------------------ */
+/* --- the program ----------------------------------------------------------------------------- */
 
 static void
 rescan(void *arg)
@@ -79,7 +79,7 @@ ahci_stop(struct sip_server *s)
 		free_program(s);
 }
 
-/* --- the controller ------------------------------------------------------------------------------ */
+/* --- the controller -------------------------------------------------------------------------- */
 
 /* [AHCI 1.3.1, 10.6.3]; a BIOS that does not let go is not waited for longer. */
 static void
@@ -109,7 +109,7 @@ reset_hba(struct ahci_hba *h)
 		return sip_fail(h->server, -ENODEV, "%s: no controller answers", h->dev->info.addr);
 	h->nslots = CAP_NCS_get(h->cap) + 1;
 	room = (unsigned)((h->bar.size - HBA_PORTS) / HBA_PORT_SIZE);
-	if (room < HBA_MAX_PORTS)	/* ports outside of the BAR */
+	if (room < HBA_MAX_PORTS) /* ports outside of the BAR */
 		h->pi &= (1u << room) - 1;
 	return 0;
 }
@@ -125,7 +125,7 @@ add_buffers(struct ahci_hba *h, size_t bytes, size_t bufsize)
 	h->ndma++;
 	if (!CAP_S64A_get(h->cap) && dma->paddr + bytes > 1ull << 32)
 		return sip_fail(h->server, -ENOTSUP, "%s: 32-bit controller, memory above 4 GiB",
-		    h->dev->info.addr);
+				h->dev->info.addr);
 	err = blk_memory_add(h->memory, dma->vaddr, dma->paddr, bytes, bufsize);
 	return err < 0 ? err : 0;
 }
@@ -147,7 +147,7 @@ make_buffers(struct ahci_hba *h)
 		err = add_buffers(h, BLK_BUF_BIG, BLK_BUF_BIG);
 	if (err)
 		sip_log(h->server, "%s: fewer buffers than wanted: %s", h->dev->info.addr,
-		    strerror(-err));
+			strerror(-err));
 	return 0;
 }
 
@@ -169,7 +169,7 @@ free_hba(struct ahci_hba *h)
 	free(h);
 }
 
-/* --- the keeper ------------------------------------------------------------------------------------ */
+/* --- the keeper ------------------------------------------------------------------------------ */
 
 void
 ahci_wake_keeper(struct ahci_hba *h)
@@ -185,7 +185,7 @@ static bool
 keeper_sleep(struct ahci_hba *h, uint64_t until_ms)
 {
 	struct timespec t = { .tv_sec = (time_t)(until_ms / 1000),
-		.tv_nsec = (long)(until_ms % 1000) * 1000000 };
+			      .tv_nsec = (long)(until_ms % 1000) * 1000000 };
 	bool go_on;
 
 	pthread_mutex_lock(&h->keeper_lock);
@@ -249,7 +249,7 @@ stop_keeper(struct ahci_hba *h)
 	h->keeper_runs = false;
 }
 
-/* --- attach, detach, interrupt --------------------------------------------------------------------- */
+/* --- attach, detach, interrupt --------------------------------------------------------------- */
 
 static void
 interrupt(struct sip_server *s, struct sip_dev *d, uint64_t count, uint64_t ns)
@@ -261,7 +261,7 @@ interrupt(struct sip_server *s, struct sip_dev *d, uint64_t count, uint64_t ns)
 	for (uint32_t left = is; left; left &= left - 1)
 		ahci_port_interrupt(&h->port[__builtin_ctz(left)]);
 	if (is)
-		sip_write32(&h->bar, HBA_IS, is);	/* after the ports' own [10.7.2.1] */
+		sip_write32(&h->bar, HBA_IS, is); /* after the ports' own [10.7.2.1] */
 }
 
 /* PCI address as a number. */
@@ -274,7 +274,9 @@ address(const char *text)
 	return bus << 8 | dev << 3 | fn;
 }
 
-struct count_before { unsigned address, n; };
+struct count_before {
+	unsigned address, n;
+};
 
 static int
 count_before(void *arg, const struct sip_pci_info *info)
@@ -349,7 +351,7 @@ start_ports(struct ahci_hba *h, uint32_t *found)
 
 		p->implemented = h->pi >> i & 1;
 		if (p->implemented) {
-			int err = ahci_port_memory(p);	/* with spin-up [10.1.1] */
+			int err = ahci_port_memory(p); /* with spin-up [10.1.1] */
 
 			if (err < 0)
 				return sip_fail(h->server, err, "%s port %u", h->dev->info.addr, i);
@@ -366,7 +368,7 @@ static void
 quiet(struct ahci_hba *h)
 {
 	stop_keeper(h);
-	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK);	/* no interrupts */
+	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK); /* no interrupts */
 	for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
 		if (h->port[i].implemented) {
 			struct ahci_port *p = &h->port[i];
@@ -450,9 +452,13 @@ detach(struct sip_server *s, struct sip_dev *d)
 }
 
 static const struct sip_pci_match match[] = {
-	{ .class = CLASS_AHCI, .class_mask = 0xffffff }, { 0 },
+	{ .class = CLASS_AHCI, .class_mask = 0xffffff },
+	{ 0 },
 };
 
 const struct sip_driver_ops ahci_driver_ops = {
-	.match = match, .attach = attach, .detach = detach, .interrupt = interrupt,
+	.match = match,
+	.attach = attach,
+	.detach = detach,
+	.interrupt = interrupt,
 };

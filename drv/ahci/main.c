@@ -40,11 +40,17 @@ int
 main(int argc, char **argv)
 {
 	static const struct sip_server_ops server_ops = {
-		.initialize = ahci_initialize, .stop = ahci_stop,
+		.initialize = ahci_initialize,
+		.stop = ahci_stop,
 	};
 	static const struct sip_type type = {
-		.name = "ahci", .about = "serves the disks of AHCI controllers", .mount = "/dev/sd",
-		.server = &server_ops, .driver = &ahci_driver_ops, .p9 = &blk_p9_ops, .nthreads = 8,
+		.name = "ahci",
+		.about = "serves the disks of AHCI controllers",
+		.mount = "/dev/sd",
+		.server = &server_ops,
+		.driver = &ahci_driver_ops,
+		.p9 = &blk_p9_ops,
+		.nthreads = 8,
 	};
 
 	return sip_main(argc, argv, &type);

@@ -79,7 +79,7 @@ ahci_port_memory(struct ahci_port *p)
 	port_write(p, PORT_FBU, (uint32_t)((p->dma.paddr + AHCI_OFF_FIS) >> 32));
 	port_write(p, PORT_SCTL, SCTL_IPM_set(0, SCTL_IPM_OFF));
 	change(p, PORT_CMD, CMD_ICC_MASK,
-	    CMD_FRE_MASK | CMD_SUD_MASK | CMD_POD_MASK | CMD_ICC_set(0, CMD_ICC_ACTIVE));
+	       CMD_FRE_MASK | CMD_SUD_MASK | CMD_POD_MASK | CMD_ICC_set(0, CMD_ICC_ACTIVE));
 	return 0;
 }
 
@@ -91,7 +91,7 @@ ahci_port_reset(struct ahci_port *p)
 	ahci_engine_stop(p);
 	change(p, PORT_CMD, 0, CMD_FRE_MASK);
 	change(p, PORT_SCTL, SCTL_DET_MASK, SCTL_DET_set(0, SCTL_DET_RESET));
-	os_sleep_ns(RESET_HOLD_NS);	/* at least 1 ms */
+	os_sleep_ns(RESET_HOLD_NS); /* at least 1 ms */
 	change(p, PORT_SCTL, SCTL_DET_MASK, 0);
 	if (!wait_port(p, PORT_SSTS, SSTS_DET_MASK, DET_PRESENT, AHCI_LINK_MS))
 		return -ENODEV;
@@ -101,7 +101,7 @@ ahci_port_reset(struct ahci_port *p)
 
 int
 ahci_port_poll(struct ahci_port *p, const struct ata_command *c, uint32_t bytes,
-    unsigned timeout_ms)
+	       unsigned timeout_ms)
 {
 	uint8_t *table = p->mem + AHCI_OFF_TABLES;
 	struct ata_piece piece = { p->dma.paddr + AHCI_OFF_SCRATCH, bytes };

@@ -41,22 +41,26 @@ build(struct ahci_port *p, struct blk_io *io, unsigned slot)
 		piece.bytes = nblocks * 512;
 		flags = AHCI_HEADER_WRITE;
 	} else {
-		struct ata_rw rw = { .lba = io->sector, .n = io->nsectors, .tag = slot,
-			.write = io->kind == BLK_WRITE, .queued = p->ncq };
+		struct ata_rw rw = { .lba = io->sector,
+				     .n = io->nsectors,
+				     .tag = slot,
+				     .write = io->kind == BLK_WRITE,
+				     .queued = p->ncq };
 
-		ata_cmd_rw(&p->id, &rw, &c);	/* in range: ahci_submit has checked */
+		ata_cmd_rw(&p->id, &rw, &c); /* in range: ahci_submit has checked */
 	}
 	nprds = piece.bytes ? ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_TABLE_PRDS, &piece, 1) : 0;
 	ata_fis_h2d(table + AHCI_TABLE_CFIS, &c);
 	ahci_header(p->mem + AHCI_OFF_LIST + slot * AHCI_HEADER_SIZE, flags, (unsigned)nprds,
-	    p->dma.paddr + AHCI_OFF_TABLES + slot * AHCI_TABLE_SIZE);
+		    p->dma.paddr + AHCI_OFF_TABLES + slot * AHCI_TABLE_SIZE);
 }
 
 static unsigned
 timeout_ms(const struct blk_io *io)
 {
-	return io->kind == BLK_FLUSH ? AHCI_FLUSH_MS : io->kind == BLK_DISCARD ? AHCI_TRIM_MS :
-	    AHCI_RW_MS;
+	return io->kind == BLK_FLUSH     ? AHCI_FLUSH_MS
+	       : io->kind == BLK_DISCARD ? AHCI_TRIM_MS
+					 : AHCI_RW_MS;
 }
 
 void
@@ -88,9 +92,9 @@ ahci_port_pump(struct ahci_port *p)
 	}
 	if (!fresh)
 		return;
-	atomic_thread_fence(memory_order_release);	/* the tables before the doorbell */
+	atomic_thread_fence(memory_order_release); /* the tables before the doorbell */
 	if (!p->plain)
-		port_write(p, PORT_SACT, fresh);	/* before CI [5.3.2.3] */
+		port_write(p, PORT_SACT, fresh); /* before CI [5.3.2.3] */
 	port_write(p, PORT_CI, fresh);
 }
 
@@ -98,7 +102,7 @@ static void
 trace(const struct ahci_port *p, const char *what, const struct blk_io *io)
 {
 	sip_log(p->hba->server, "port %u: %s %c %llu +%u", p->index, what, "rwfd"[io->kind],
-	    (unsigned long long)io->sector, io->nsectors);
+		(unsigned long long)io -> sector, io -> nsectors);
 }
 
 void
@@ -167,8 +171,13 @@ submit_discard(void *drive, struct blk_io *io)
 }
 
 const struct blk_ops ahci_blk_ops = {
-	.read = ahci_submit, .write = ahci_submit, .flush = submit_flush, .discard = submit_discard,
-	.command = ahci_command, .describe = ahci_describe, .statistics = ahci_statistics,
+	.read = ahci_submit,
+	.write = ahci_submit,
+	.flush = submit_flush,
+	.discard = submit_discard,
+	.command = ahci_command,
+	.describe = ahci_describe,
+	.statistics = ahci_statistics,
 };
 
 unsigned
@@ -243,7 +252,7 @@ ahci_port_take_all(struct ahci_port *p)
 	struct blk_io *all = p->head;
 
 	/* Those in slots were before those in the queue. */
-	for (unsigned i = AHCI_SLOTS; i-- > 0; )
+	for (unsigned i = AHCI_SLOTS; i-- > 0;)
 		if (p->slot[i]) {
 			p->slot[i]->next = all;
 			all = p->slot[i];

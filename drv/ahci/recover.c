@@ -21,8 +21,7 @@ listen_for_link(struct ahci_port *p)
 	port_write(p, PORT_IE, IS_LINK);
 }
 
-static void
-tell(struct ahci_port *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void tell(struct ahci_port *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static void
 tell(struct ahci_port *p, const char *fmt, ...)
@@ -95,8 +94,9 @@ ahci_port_bring_up(struct ahci_port *p)
 		err = start_disk(p, &id);
 	if (err < 0) {
 		if (err == -ENOTSUP)
-			sip_log(p->hba->server, "%s port %u: signature 0x%x: not a disk that it drives",
-			    p->hba->dev->info.addr, p->index, port_read(p, PORT_SIG));
+			sip_log(p->hba->server,
+				"%s port %u: signature 0x%x: not a disk that it drives",
+				p->hba->dev->info.addr, p->index, port_read(p, PORT_SIG));
 		else
 			tell(p, "cannot be started: %s", strerror(-err));
 		ahci_engine_stop(p);
@@ -134,7 +134,7 @@ ahci_port_add(struct ahci_port *p)
 	stale = p->generation != generation;
 	if (err == 0 && !stale)
 		p->disk = disk;
-	if (stale)	/* gone meanwhile; there may be another by now */
+	if (stale) /* gone meanwhile; there may be another by now */
 		p->events |= AHCI_EVENT_LINK;
 	pthread_mutex_unlock(&p->lock);
 	if (err < 0)
@@ -161,7 +161,7 @@ plug(struct ahci_port *p)
 	adding = p->adding;
 	pthread_mutex_unlock(&p->lock);
 	if (adding)
-		return;		/* its end raises the event again */
+		return; /* its end raises the event again */
 	if (p->adder_started)
 		pthread_join(p->adder, NULL);
 	p->adder_started = false;
@@ -196,7 +196,7 @@ ahci_port_drop(struct ahci_port *p, const char *why)
 	pthread_mutex_unlock(&p->lock);
 	if (disk)
 		blk_remove_disk(disk);
-	ahci_engine_stop(p);	/* the device must not know the buffers that are given back */
+	ahci_engine_stop(p); /* the device must not know the buffers that are given back */
 	end_all(list, -ENODEV, why);
 	listen_for_link(p);
 }
@@ -208,16 +208,16 @@ describe_error(const struct ahci_port *p, const struct blk_io *io, char *why, si
 {
 	static const char *const kinds[] = { "read", "write", "flush", "discard" };
 	int used = snprintf(why, n, "%s of %u at %llu: ", kinds[io->kind], io->nsectors,
-	    (unsigned long long)io->sector);
+			    (unsigned long long)io->sector);
 
 	if (used < 0 || (size_t)used >= n)
 		return;
 	if (p->seen_is & IS_TFES)
 		ata_error_text((uint8_t)TFD_STATUS_get(p->seen_tfd),
-		    (uint8_t)TFD_ERROR_get(p->seen_tfd), why + used, n - (size_t)used);
+			       (uint8_t)TFD_ERROR_get(p->seen_tfd), why + used, n - (size_t)used);
 	else if (p->seen_is)
 		snprintf(why + used, n - (size_t)used, "PxIS 0x%x PxSERR 0x%x", p->seen_is,
-		    p->seen_serr);
+			 p->seen_serr);
 	else
 		snprintf(why + used, n - (size_t)used, "no answer in time");
 }
@@ -284,8 +284,8 @@ static bool
 same_disk(const struct ata_identity *a, const struct ata_identity *b)
 {
 	return a->nsectors == b->nsectors && a->secsize == b->secsize && a->ncq == b->ncq &&
-	    a->lba48 == b->lba48 && strcmp(a->serial, b->serial) == 0 &&
-	    strcmp(a->model, b->model) == 0;
+	       a->lba48 == b->lba48 && strcmp(a->serial, b->serial) == 0 &&
+	       strcmp(a->model, b->model) == 0;
 }
 
 static void
@@ -305,7 +305,7 @@ restart(struct ahci_port *p)
 		plug(p);
 	} else {
 		make_ready(p);
-		if (!ahci_port_link(p))	/* lost while its interrupt was off */
+		if (!ahci_port_link(p)) /* lost while its interrupt was off */
 			ahci_port_drop(p, "the disk is gone");
 	}
 }
@@ -327,7 +327,7 @@ recover(struct ahci_port *p, bool failed)
 	p->retries += (unsigned)__builtin_popcount(p->busy);
 	list = ahci_port_take_all(p);
 	p->head = list;
-	for (p->tail = list; p->tail && p->tail->next; )
+	for (p->tail = list; p->tail && p->tail->next;)
 		p->tail = p->tail->next;
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < n; i++)
@@ -335,7 +335,8 @@ recover(struct ahci_port *p, bool failed)
 	restart(p);
 	/* Only now: until the reset the device still knew the buffer. */
 	if (bad) {
-		sip_error(p->hba->server, "%s port %u: %s", p->hba->dev->info.addr, p->index, bad->why);
+		sip_error(p->hba->server, "%s port %u: %s", p->hba->dev->info.addr, p->index,
+			  bad->why);
 		ahci_io_done(bad, err);
 	}
 }
@@ -359,7 +360,7 @@ overdue(struct ahci_port *p, bool tick)
 
 	pthread_mutex_lock(&p->lock);
 	stuck = tick && p->state == AHCI_READY && p->was_busy && p->busy &&
-	    p->completions == p->ticked;
+		p->completions == p->ticked;
 	if (tick) {
 		p->ticked = p->completions;
 		p->was_busy = p->busy;
@@ -367,14 +368,14 @@ overdue(struct ahci_port *p, bool tick)
 	pthread_mutex_unlock(&p->lock);
 	if (!stuck)
 		return false;
-	if (ahci_port_reap(p)) {	/* done, but no interrupt came */
+	if (ahci_port_reap(p)) { /* done, but no interrupt came */
 		pthread_mutex_lock(&p->lock);
 		p->lost++;
 		pthread_mutex_unlock(&p->lock);
 	}
 	pthread_mutex_lock(&p->lock);
 	late = p->state == AHCI_READY && p->busy &&
-	    ahci_port_deadline(p) < atomic_load(&p->hba->now_ms);
+	       ahci_port_deadline(p) < atomic_load(&p->hba->now_ms);
 	if (late) {
 		p->state = AHCI_BROKEN;
 		p->seen_is = 0;

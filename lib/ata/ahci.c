@@ -13,7 +13,10 @@ void
 ahci_header(void *header, uint32_t flags, unsigned nprds, uint64_t table)
 {
 	uint32_t word[AHCI_HEADER_SIZE / 4] = {
-		H2D_DWORDS | flags | nprds << 16, 0, (uint32_t)table, (uint32_t)(table >> 32),
+		H2D_DWORDS | flags | nprds << 16,
+		0,
+		(uint32_t)table,
+		(uint32_t)(table >> 32),
 	};
 
 	memcpy(header, word, sizeof word);
@@ -42,7 +45,10 @@ ahci_prdt(void *prdt, unsigned max, const struct ata_piece *piece, unsigned n)
 		while (left) {
 			uint32_t bytes = left < AHCI_PRD_MAX ? (uint32_t)left : AHCI_PRD_MAX;
 			uint32_t word[AHCI_PRD_SIZE / 4] = {
-				(uint32_t)paddr, (uint32_t)(paddr >> 32), 0, bytes - 1,
+				(uint32_t)paddr,
+				(uint32_t)(paddr >> 32),
+				0,
+				bytes - 1,
 			};
 
 			if (count == max || count == AHCI_MAX_PRDS)

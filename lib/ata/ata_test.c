@@ -10,7 +10,9 @@
 #include <cmocka.h>
 #include "ata.h"
 
-struct page { uint8_t b[512]; };
+struct page {
+	uint8_t b[512];
+};
 
 static void
 word(struct page *p, unsigned i, uint16_t v)
@@ -78,7 +80,7 @@ identify_ssd(void **state)
 	(void)state;
 	assert_int_equal(ata_identify(p.b, &id), 0);
 	assert_string_equal(id.model, "Samsung SSD 860 EVO 500GB");
-	assert_string_equal(id.serial, "S4G5N1106S18 0K");
+	assert_string_equal(id.serial, "S4G5N1106S8021K");
 	assert_string_equal(id.firmware, "VRT0B16Q");
 	assert_true(id.nsectors == 0x37e412b0ull);
 	assert_int_equal(id.secsize, 512);
@@ -93,7 +95,7 @@ identify_ssd(void **state)
 	assert_true(id.wwn == 0x5002538e40701234ull);
 	p.b[100]++;
 	assert_int_equal(ata_identify(p.b, &id), -EINVAL);
-	p.b[510] = 0;	/* a device without a checksum */
+	p.b[510] = 0; /* a device without a checksum */
 	assert_int_equal(ata_identify(p.b, &id), 0);
 }
 
@@ -101,11 +103,17 @@ identify_ssd(void **state)
 static void
 identify_sector_sizes(void **state)
 {
-	static const struct { uint16_t w106; uint32_t words; uint32_t logical, physical; } t[] = {
-		{ 0x5000, 2048, 4096, 4096 }, { 0x4000, 2048, 512, 512 }, { 0x1000, 2048, 512, 512 },
-		{ 0xd000, 2048, 512, 512 }, { 0x7001, 1024, 2048, 4096 }, { 0x6003, 0, 512, 4096 },
-		{ 0x5000, 256, 512, 512 }, { 0x5000, 260, 0, 0 }, { 0x5000, 0, 0, 0 },
-		{ 0x5000, 4096, 0, 0 }, { 0x5000, 0x80000000, 0, 0 }, { 0x600f, 0, 0, 0 },
+	static const struct {
+		uint16_t w106;
+		uint32_t words;
+		uint32_t logical, physical;
+	} t[] = {
+		{ 0x5000, 2048, 4096, 4096 }, { 0x4000, 2048, 512, 512 },
+		{ 0x1000, 2048, 512, 512 },   { 0xd000, 2048, 512, 512 },
+		{ 0x7001, 1024, 2048, 4096 }, { 0x6003, 0, 512, 4096 },
+		{ 0x5000, 256, 512, 512 },    { 0x5000, 260, 0, 0 },
+		{ 0x5000, 0, 0, 0 },          { 0x5000, 4096, 0, 0 },
+		{ 0x5000, 0x80000000, 0, 0 }, { 0x600f, 0, 0, 0 },
 	};
 
 	(void)state;
@@ -136,7 +144,7 @@ identify_others(void **state)
 	struct ata_identity id;
 
 	(void)state;
-	word(&p, 83, 0x4000);		/* 28 bits, no flush */
+	word(&p, 83, 0x4000); /* 28 bits, no flush */
 	word(&p, 76, 0xffff);
 	word(&p, 217, 7200);
 	checksum(&p);
@@ -145,7 +153,7 @@ identify_others(void **state)
 	assert_false(id.lba48 || id.ncq || id.flush || id.flush_ext);
 	assert_int_equal(id.queue_depth, 1);
 	assert_int_equal(id.rotation, 7200);
-	word(&p, 83, 0xc400);		/* bits 15:14 say that the word is nothing */
+	word(&p, 83, 0xc400); /* bits 15:14 say that the word is nothing */
 	checksum(&p);
 	assert_int_equal(ata_identify(p.b, &id), 0);
 	assert_false(id.lba48);
@@ -153,12 +161,12 @@ identify_others(void **state)
 	word(&p, 61, 0);
 	checksum(&p);
 	assert_int_equal(ata_identify(p.b, &id), -ENOTSUP);
-	word(&p, 0, 0x8580);		/* ATAPI */
+	word(&p, 0, 0x8580); /* ATAPI */
 	checksum(&p);
 	assert_int_equal(ata_identify(p.b, &id), 0);
 	assert_true(id.packet);
 	p = ssd();
-	word(&p, 69, 0x4028);		/* the extended number of sectors */
+	word(&p, 69, 0x4028); /* the extended number of sectors */
 	word(&p, 230, 0x1234);
 	word(&p, 232, 1);
 	word(&p, 106, 0);
@@ -176,15 +184,18 @@ identify_others(void **state)
 static void
 commands(void **state)
 {
-	struct ata_identity id = { .lba48 = true, .ncq = true, .fua = true, .flush_ext = true,
-		.nsectors = 1ull << 40 };
-	struct ata_rw rw = { .lba = 0x123456789a, .n = 0x0201, .write = true, .queued = true,
-		.tag = 31 };
-	static const uint8_t fpdma[20] = { 0x27, 0x80, 0x61, 0x01, 0x9a, 0x78, 0x56, 0x40, 0x34, 0x12,
-		0x00, 0x02, 0xf8 };
-	static const uint8_t ext[20] = { 0x27, 0x80, 0x25, 0, 0x9a, 0x78, 0x56, 0x40, 0x34, 0x12, 0, 0,
-		0x01, 0x02 };
-	static const uint8_t dma28[20] = { 0x27, 0x80, 0xca, 0, 0x56, 0x34, 0x12, 0x4f, 0, 0, 0, 0, 0 };
+	struct ata_identity id = {
+		.lba48 = true, .ncq = true, .fua = true, .flush_ext = true, .nsectors = 1ull << 40
+	};
+	struct ata_rw rw = {
+		.lba = 0x123456789a, .n = 0x0201, .write = true, .queued = true, .tag = 31
+	};
+	static const uint8_t fpdma[20] = { 0x27, 0x80, 0x61, 0x01, 0x9a, 0x78, 0x56,
+					   0x40, 0x34, 0x12, 0x00, 0x02, 0xf8 };
+	static const uint8_t ext[20] = { 0x27, 0x80, 0x25, 0, 0x9a, 0x78, 0x56,
+					 0x40, 0x34, 0x12, 0, 0,    0x01, 0x02 };
+	static const uint8_t dma28[20] = { 0x27, 0x80, 0xca, 0, 0x56, 0x34, 0x12,
+					   0x4f, 0,    0,    0, 0,    0 };
 	struct ata_command c;
 	uint8_t fis[20];
 
@@ -231,7 +242,7 @@ static void
 trim_ranges(void **state)
 {
 	static const uint8_t want[24] = { 0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0xff, 0xff,
-		0x99, 0x78, 0x57, 0x34, 0x12, 0, 0x02, 0x00 };
+					  0x99, 0x78, 0x57, 0x34, 0x12, 0, 0x02, 0x00 };
 	uint8_t buf[1024];
 	uint64_t lba = 0x123456789a, n = 65537;
 	struct ata_command c;
@@ -255,8 +266,8 @@ static void
 fis_decoding(void **state)
 {
 	static const uint8_t d2h[20] = { 0x34, 0x40, 0x51, 0x40, 1, 2, 3, 0xe0, 4, 5, 6, 0, 7, 8 };
-	static const uint8_t pio[20] = { 0x5f, 0x60, 0x58, 0, 1, 2, 3, 0xe0, 4, 5, 6, 0, 1, 0, 0, 0x50,
-		0x00, 0x02 };
+	static const uint8_t pio[20] = { 0x5f, 0x60, 0x58, 0, 1, 2, 3,    0xe0, 4,
+					 5,    6,    0,    1, 0, 0, 0x50, 0x00, 0x02 };
 	static const uint8_t bits[8] = { 0xa1, 0x40, 0x50, 0x00, 0x01, 0x00, 0x00, 0x80 };
 	struct ata_result r;
 
@@ -303,8 +314,9 @@ errors(void **state)
 static void
 ahci_memory(void **state)
 {
-	struct ata_piece pieces[3] = { { 0x123456000, 4096 }, { 0x10000000, (4 << 20) + 512 },
-		{ 0x2000, 2 } };
+	struct ata_piece pieces[3] = { { 0x123456000, 4096 },
+				       { 0x10000000, (4 << 20) + 512 },
+				       { 0x2000, 2 } };
 	uint32_t prd[8][4], header[8];
 
 	(void)state;
@@ -335,10 +347,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(identify_ssd), cmocka_unit_test(identify_sector_sizes),
+		cmocka_unit_test(identify_ssd),    cmocka_unit_test(identify_sector_sizes),
 		cmocka_unit_test(identify_others), cmocka_unit_test(commands),
-		cmocka_unit_test(trim_ranges), cmocka_unit_test(fis_decoding), cmocka_unit_test(errors),
-		cmocka_unit_test(ahci_memory),
+		cmocka_unit_test(trim_ranges),     cmocka_unit_test(fis_decoding),
+		cmocka_unit_test(errors),          cmocka_unit_test(ahci_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

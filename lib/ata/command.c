@@ -7,9 +7,12 @@
 #include "ata.h"
 
 enum {
-	DEVICE_LBA = 0x40, DEVICE_FUA = 0x80,
+	DEVICE_LBA = 0x40,
+	DEVICE_FUA = 0x80,
 	FPDMA_TAG_SHIFT = 3,
-	TRIM_FEATURE = 1, TRIM_RANGE_MAX = 65535, TRIM_RANGES = 64,	/* in a block of 512 */
+	TRIM_FEATURE = 1,
+	TRIM_RANGE_MAX = 65535,
+	TRIM_RANGES = 64, /* in a block of 512 */
 };
 
 uint32_t
@@ -28,7 +31,7 @@ ata_cmd_rw(const struct ata_identity *id, const struct ata_rw *rw, struct ata_co
 	out->lba = rw->lba;
 	out->device = DEVICE_LBA;
 	out->features = 0;
-	out->count = (uint16_t)rw->n;	/* 65536 is written 0 */
+	out->count = (uint16_t)rw->n; /* 65536 is written 0 */
 	if (rw->queued) {
 		if (!id->ncq || rw->tag >= ATA_MAX_TAGS)
 			return -EINVAL;
@@ -42,8 +45,9 @@ ata_cmd_rw(const struct ata_identity *id, const struct ata_rw *rw, struct ata_co
 	if (rw->fua && (!rw->write || !id->fua || !id->lba48))
 		return -ENOTSUP;
 	if (id->lba48) {
-		out->opcode = rw->fua ? ATA_WRITE_DMA_FUA_EXT :
-		    rw->write ? ATA_WRITE_DMA_EXT : ATA_READ_DMA_EXT;
+		out->opcode = rw->fua     ? ATA_WRITE_DMA_FUA_EXT
+			      : rw->write ? ATA_WRITE_DMA_EXT
+					  : ATA_READ_DMA_EXT;
 		return 0;
 	}
 	out->opcode = rw->write ? ATA_WRITE_DMA : ATA_READ_DMA;
@@ -68,8 +72,10 @@ ata_cmd_flush(const struct ata_identity *id, struct ata_command *out)
 void
 ata_cmd_trim(unsigned nblocks, struct ata_command *out)
 {
-	*out = (struct ata_command){ .opcode = ATA_DSM, .device = DEVICE_LBA,
-		.features = TRIM_FEATURE, .count = (uint16_t)nblocks };
+	*out = (struct ata_command){ .opcode = ATA_DSM,
+				     .device = DEVICE_LBA,
+				     .features = TRIM_FEATURE,
+				     .count = (uint16_t)nblocks };
 }
 
 void
@@ -103,14 +109,22 @@ ata_opcode_name(uint8_t opcode)
 		uint8_t opcode;
 		const char *name;
 	} names[] = {
-		{ ATA_DSM, "DATA SET MANAGEMENT" }, { ATA_READ_DMA_EXT, "READ DMA EXT" },
-		{ ATA_WRITE_DMA_EXT, "WRITE DMA EXT" }, { ATA_WRITE_DMA_FUA_EXT, "WRITE DMA FUA EXT" },
-		{ ATA_READ_FPDMA, "READ FPDMA QUEUED" }, { ATA_WRITE_FPDMA, "WRITE FPDMA QUEUED" },
-		{ ATA_IDENTIFY_PACKET, "IDENTIFY PACKET DEVICE" }, { ATA_SMART, "SMART" },
-		{ ATA_READ_DMA, "READ DMA" }, { ATA_WRITE_DMA, "WRITE DMA" },
-		{ ATA_STANDBY_IMMEDIATE, "STANDBY IMMEDIATE" }, { ATA_FLUSH, "FLUSH CACHE" },
-		{ ATA_FLUSH_EXT, "FLUSH CACHE EXT" }, { ATA_IDENTIFY, "IDENTIFY DEVICE" },
-		{ ATA_SET_FEATURES, "SET FEATURES" }, { ATA_READ_LOG_EXT, "READ LOG EXT" },
+		{ ATA_DSM, "DATA SET MANAGEMENT" },
+		{ ATA_READ_DMA_EXT, "READ DMA EXT" },
+		{ ATA_WRITE_DMA_EXT, "WRITE DMA EXT" },
+		{ ATA_WRITE_DMA_FUA_EXT, "WRITE DMA FUA EXT" },
+		{ ATA_READ_FPDMA, "READ FPDMA QUEUED" },
+		{ ATA_WRITE_FPDMA, "WRITE FPDMA QUEUED" },
+		{ ATA_IDENTIFY_PACKET, "IDENTIFY PACKET DEVICE" },
+		{ ATA_SMART, "SMART" },
+		{ ATA_READ_DMA, "READ DMA" },
+		{ ATA_WRITE_DMA, "WRITE DMA" },
+		{ ATA_STANDBY_IMMEDIATE, "STANDBY IMMEDIATE" },
+		{ ATA_FLUSH, "FLUSH CACHE" },
+		{ ATA_FLUSH_EXT, "FLUSH CACHE EXT" },
+		{ ATA_IDENTIFY, "IDENTIFY DEVICE" },
+		{ ATA_SET_FEATURES, "SET FEATURES" },
+		{ ATA_READ_LOG_EXT, "READ LOG EXT" },
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -14,7 +14,7 @@ ata_fis_h2d(uint8_t fis[ATA_FIS_H2D_SIZE], const struct ata_command *c)
 {
 	uint32_t word[5] = {
 		ATA_FIS_H2D | H2D_COMMAND << 8 | (uint32_t)c->opcode << 16 |
-		    (uint32_t)(c->features & 0xff) << 24,
+			(uint32_t)(c->features & 0xff) << 24,
 		(uint32_t)(c->lba & 0xffffff) | (uint32_t)c->device << 24,
 		(uint32_t)(c->lba >> 24 & 0xffffff) | (uint32_t)(c->features >> 8) << 24,
 		c->count,
@@ -28,7 +28,7 @@ static uint64_t
 get_lba(const uint8_t *f)
 {
 	return f[4] | (uint64_t)f[5] << 8 | (uint64_t)f[6] << 16 | (uint64_t)f[8] << 24 |
-	    (uint64_t)f[9] << 32 | (uint64_t)f[10] << 40;
+	       (uint64_t)f[9] << 32 | (uint64_t)f[10] << 40;
 }
 
 int
@@ -42,7 +42,8 @@ ata_fis_decode(const uint8_t *f, size_t n, struct ata_result *out)
 	out->status = f[2];
 	out->error = f[3];
 	if (f[0] == ATA_FIS_SET_BITS) {
-		out->active = f[4] | (uint32_t)f[5] << 8 | (uint32_t)f[6] << 16 | (uint32_t)f[7] << 24;
+		out->active = f[4] | (uint32_t)f[5] << 8 | (uint32_t)f[6] << 16 |
+			      (uint32_t)f[7] << 24;
 		return 0;
 	}
 	if ((f[0] != ATA_FIS_D2H && f[0] != ATA_FIS_PIO_SETUP) || n < ATA_FIS_D2H_SIZE)
@@ -74,10 +75,10 @@ put_names(char *buf, size_t size, uint8_t bits, const char *const names[8])
 int
 ata_error_text(uint8_t status, uint8_t error, char *buf, size_t size)
 {
-	static const char *const status_names[8] = {
-		"ERR", "SENSE", "ALIGN", "DRQ", "DSC", "DF", "DRDY", "BSY" };
-	static const char *const error_names[8] = {
-		"ILI", "NM", "ABRT", "MCR", "IDNF", "MC", "UNC", "ICRC" };
+	static const char *const status_names[8] = { "ERR", "SENSE", "ALIGN", "DRQ",
+						     "DSC", "DF",    "DRDY",  "BSY" };
+	static const char *const error_names[8] = { "ILI",  "NM", "ABRT", "MCR",
+						    "IDNF", "MC", "UNC",  "ICRC" };
 	size_t used;
 	int n = snprintf(buf, size, "status 0x%02x", status);
 

@@ -7,14 +7,35 @@
 #include "ata.h"
 
 enum {
-	W_CONFIG = 0, W_CYLINDERS = 1, W_HEADS = 3, W_SECTORS = 6, W_SERIAL = 10, W_FIRMWARE = 23,
-	W_MODEL = 27, W_CAPABILITIES = 49, W_LBA28 = 60, W_ADDITIONAL = 69, W_QUEUE_DEPTH = 75,
-	W_SATA = 76, W_SET1 = 82, W_SET2 = 83, W_SET3 = 84, W_ON1 = 85, W_LBA48 = 100,
-	W_TRIM_BLOCKS = 105, W_SECTOR_SIZE = 106, W_WWN = 108, W_LOGICAL_WORDS = 117, W_DSM = 169,
-	W_ALIGNMENT = 209, W_ROTATION = 217, W_LBA_EXTENDED = 230, W_INTEGRITY = 255,
+	W_CONFIG = 0,
+	W_CYLINDERS = 1,
+	W_HEADS = 3,
+	W_SECTORS = 6,
+	W_SERIAL = 10,
+	W_FIRMWARE = 23,
+	W_MODEL = 27,
+	W_CAPABILITIES = 49,
+	W_LBA28 = 60,
+	W_ADDITIONAL = 69,
+	W_QUEUE_DEPTH = 75,
+	W_SATA = 76,
+	W_SET1 = 82,
+	W_SET2 = 83,
+	W_SET3 = 84,
+	W_ON1 = 85,
+	W_LBA48 = 100,
+	W_TRIM_BLOCKS = 105,
+	W_SECTOR_SIZE = 106,
+	W_WWN = 108,
+	W_LOGICAL_WORDS = 117,
+	W_DSM = 169,
+	W_ALIGNMENT = 209,
+	W_ROTATION = 217,
+	W_LBA_EXTENDED = 230,
+	W_INTEGRITY = 255,
 
 	INTEGRITY_MAGIC = 0xa5,
-	MAX_SECTOR_SHIFT = 12,		/* of a physical sector: logical ones in it */
+	MAX_SECTOR_SHIFT = 12, /* of a physical sector: logical ones in it */
 };
 
 static uint16_t
@@ -65,7 +86,7 @@ checksum_wrong(const uint8_t *page)
 	uint8_t sum = 0;
 
 	if ((word(page, W_INTEGRITY) & 0xff) != INTEGRITY_MAGIC)
-		return false;	/* the device has none */
+		return false; /* the device has none */
 	for (unsigned i = 0; i < ATA_IDENTIFY_SIZE; i++)
 		sum = (uint8_t)(sum + page[i]);
 	return sum != 0;
@@ -89,8 +110,9 @@ decode_features(const uint8_t *page, struct ata_identity *id)
 	if (marked(page, W_SET3)) {
 		id->fua = bit(page, W_SET3, 6);
 		if (bit(page, W_SET3, 8))
-			id->wwn = (uint64_t)word(page, W_WWN) << 48 | (uint64_t)word(page, W_WWN + 1) << 32 |
-			    (uint64_t)word(page, W_WWN + 2) << 16 | word(page, W_WWN + 3);
+			id->wwn = (uint64_t)word(page, W_WWN) << 48 |
+				  (uint64_t)word(page, W_WWN + 1) << 32 |
+				  (uint64_t)word(page, W_WWN + 2) << 16 | word(page, W_WWN + 3);
 	}
 	id->queue_depth = 1;
 	if (sata != 0 && sata != 0xffff) {

@@ -30,7 +30,7 @@ struct ram {
 	struct blk_io *list;
 	bool closing;
 	unsigned flushes, discards, longest;
-	uint64_t bad;			/* a sector that fails */
+	uint64_t bad; /* a sector that fails */
 	unsigned random;
 };
 
@@ -117,7 +117,10 @@ ram_command(void *drive, const char *text)
 }
 
 static const struct blk_ops ram_ops = {
-	.read = ram_submit, .write = ram_submit, .flush = ram_submit, .discard = ram_submit,
+	.read = ram_submit,
+	.write = ram_submit,
+	.flush = ram_submit,
+	.discard = ram_submit,
 	.command = ram_command,
 };
 
@@ -137,10 +140,18 @@ mbr_entry(struct ram *r, unsigned i, uint32_t start, uint32_t n)
 static void
 add_disk(struct world *w)
 {
-	struct blk_info info = { .name = "sdT0", .model = "RAM disk", .serial = "1", .firmware = "f",
-		.features = "none", .nsectors = NSECTORS, .secsize = w->ram.secsize,
-		.physsecsize = 4096, .max_sectors = MAX_SECTORS, .discard_sectors = 100,
-		.queue_depth = 32, .memory = w->memory };
+	struct blk_info info = { .name = "sdT0",
+				 .model = "RAM disk",
+				 .serial = "1",
+				 .firmware = "f",
+				 .features = "none",
+				 .nsectors = NSECTORS,
+				 .secsize = w->ram.secsize,
+				 .physsecsize = 4096,
+				 .max_sectors = MAX_SECTORS,
+				 .discard_sectors = 100,
+				 .queue_depth = 32,
+				 .memory = w->memory };
 
 	assert_int_equal(blk_add_disk(w->blk, &info, &ram_ops, &w->ram, &w->disk), 0);
 }
@@ -153,8 +164,10 @@ start(uint32_t secsize)
 	char where[32];
 	int fd[2];
 
-	w->ram = (struct ram){ .data = calloc(NSECTORS, secsize), .secsize = secsize,
-		.bad = UINT64_MAX, .random = 1 };
+	w->ram = (struct ram){ .data = calloc(NSECTORS, secsize),
+			       .secsize = secsize,
+			       .bad = UINT64_MAX,
+			       .random = 1 };
 	pthread_mutex_init(&w->ram.lock, NULL);
 	pthread_cond_init(&w->ram.more, NULL);
 	pthread_create(&w->ram.thread, NULL, ram_thread, &w->ram);
@@ -164,7 +177,8 @@ start(uint32_t secsize)
 	w->memory = blk_memory_new();
 	for (int i = 0; i < 2; i++) {
 		w->buffers[i] = malloc(size[i]);
-		blk_memory_add(w->memory, w->buffers[i], 0, size[i], i ? BLK_BUF_BIG : BLK_BUF_SMALL);
+		blk_memory_add(w->memory, w->buffers[i], 0, size[i],
+			       i ? BLK_BUF_BIG : BLK_BUF_SMALL);
 	}
 	add_disk(w);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
@@ -291,10 +305,11 @@ tree(void **state)
 	assert_string_equal(names(w, "sdT0/part/by-uuid"), "12345678-01 12345678-02 ");
 	assert_string_equal(names(w, "sdT0/part/by-label"), "");
 	assert_string_equal(text_of(w, "sdctl"), "sdT0 'RAM disk' 2097152\n");
-	assert_string_equal(text_of(w, "sdT0/geometry"), "sectors 4096\nsecsize 512\n"
-	    "physsecsize 4096\ncylinders 0\nheads 0\nsectors-per-track 0\n");
+	assert_string_equal(text_of(w, "sdT0/geometry"),
+			    "sectors 4096\nsecsize 512\n"
+			    "physsecsize 4096\ncylinders 0\nheads 0\nsectors-per-track 0\n");
 	assert_non_null(strstr(text_of(w, "sdT0/ctl"), "\ntable mbr 12345678\n"
-	    "part 1 100 50 12345678-01 \n"));
+						       "part 1 100 50 12345678-01 \n"));
 	assert_non_null(strstr(text_of(w, "sdT0/stats"), "read-requests "));
 	f = opened(w, "sdT0/part/1", O_RDONLY);
 	one = f->qid;
@@ -326,7 +341,7 @@ commands(void **state)
 	assert_int_equal(w->ram.flushes, 1);
 	memset(w->ram.data + 1000 * 512, 0xff, 512 * 512);
 	assert_int_equal(command(w, "sdT0/ctl", "discard 1001 250"), 0);
-	assert_int_equal(w->ram.discards, 3);	/* of at most 100 */
+	assert_int_equal(w->ram.discards, 3); /* of at most 100 */
 	assert_int_equal(w->ram.data[1000 * 512 + 511], 0xff);
 	assert_int_equal(w->ram.data[1001 * 512], 0);
 	assert_int_equal(w->ram.data[1251 * 512 - 1], 0);
@@ -362,7 +377,8 @@ any_offset(void **state)
 		memset(w->ram.data + 50 * sizes[s], 0x77, 100 * sizes[s]);
 		memcpy(edge, w->ram.data + 50 * sizes[s], 100 * sizes[s]);
 		for (unsigned i = 0; i < 300; i++) {
-			size_t at = (size_t)rand() % (rand() & 1 ? total : 70000), n = (size_t)rand() % longest;
+			size_t at = (size_t)rand() % (rand() & 1 ? total : 70000),
+			       n = (size_t)rand() % longest;
 
 			if (rand() & 1) {
 				at &= ~(size_t)(sizes[s] - 1);
@@ -428,7 +444,7 @@ ends(void **state)
 	assert_int_equal(p9c_write(f, buf, 1, 50 * 512), -ENOSPC);
 	assert_int_equal(p9c_write(f, buf, 512, 1ull << 62), -ENOSPC);
 	memset(buf, 0xaa, sizeof buf);
-	p9c_write(f, buf, 1024, 50 * 512 - 300);	/* as much as there is room for */
+	p9c_write(f, buf, 1024, 50 * 512 - 300); /* as much as there is room for */
 	assert_int_equal(w->ram.data[150 * 512 - 1], 0xaa);
 	assert_memory_equal(w->ram.data + 150 * 512, after, 512);
 	assert_int_equal(w->ram.flushes, 0);
@@ -454,7 +470,7 @@ errors(void **state)
 	assert_int_equal(p9c_write(f, buf, 512, 77 * 512), -EIO);
 	assert_int_equal(p9c_read(f, buf, 512, 78 * 512), 512);
 	w->ram.bad = UINT64_MAX;
-	assert_int_equal(p9c_write(f, buf, 10, 77 * 512 + 5), 10);	/* no claim was left */
+	assert_int_equal(p9c_write(f, buf, 10, 77 * 512 + 5), 10); /* no claim was left */
 	p9c_clunk(f);
 	stop(w);
 }
@@ -477,7 +493,7 @@ write_mine(void *arg)
 
 		memset(buf, (int)(group + i / 50), sizeof buf);
 		assert_int_equal(p9c_write(f, buf, sizeof buf, group * 100), 100);
-		if (i % 10 == 0) {	/* and an aligned one beside */
+		if (i % 10 == 0) { /* and an aligned one beside */
 			uint8_t whole[1024];
 
 			memset(whole, (int)i, sizeof whole);
@@ -507,7 +523,7 @@ writes_beside_each_other(void **state)
 		for (unsigned b = 0; b < 100; b++)
 			assert_int_equal(w->ram.data[150 * 512 + g * 100 + b], (uint8_t)(g + 3));
 	stats = text_of(w, "sdT0/stats");
-	assert_null(strstr(stats, "unaligned-waits 0\n"));	/* or nothing was tried */
+	assert_null(strstr(stats, "unaligned-waits 0\n")); /* or nothing was tried */
 	assert_non_null(strstr(stats, "in-flight 0\n"));
 	stop(w);
 }
@@ -566,8 +582,12 @@ static void
 bad_disks(void **state)
 {
 	struct world *w = start(512);
-	struct blk_info good = { .name = "sdT1", .nsectors = NSECTORS, .secsize = 512,
-		.max_sectors = 8, .memory = w->memory }, i;
+	struct blk_info good = { .name = "sdT1",
+				 .nsectors = NSECTORS,
+				 .secsize = 512,
+				 .max_sectors = 8,
+				 .memory = w->memory },
+			i;
 	struct blk_disk *d;
 
 	(void)state;
@@ -579,7 +599,7 @@ bad_disks(void **state)
 	assert_int_equal(blk_add_disk(w->blk, &i, &ram_ops, &w->ram, &d), -EINVAL);
 	i = good, strcpy(i.name, "sdT0");
 	assert_int_equal(blk_add_disk(w->blk, &i, &ram_ops, &w->ram, &d), -EEXIST);
-	w->ram.bad = 0;		/* its table cannot be read: the disk is there all the same */
+	w->ram.bad = 0; /* its table cannot be read: the disk is there all the same */
 	assert_int_equal(blk_add_disk(w->blk, &good, &ram_ops, &w->ram, &d), 0);
 	assert_string_equal(names(w, "sdT1/part"), "by-uuid by-label 0 ");
 	blk_remove_disk(d);
@@ -590,10 +610,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tree), cmocka_unit_test(commands), cmocka_unit_test(any_offset),
-		cmocka_unit_test(one_megabyte_at_once), cmocka_unit_test(ends), cmocka_unit_test(errors),
-		cmocka_unit_test(writes_beside_each_other), cmocka_unit_test(rescan),
-		cmocka_unit_test(removal), cmocka_unit_test(bad_disks),
+		cmocka_unit_test(tree),
+		cmocka_unit_test(commands),
+		cmocka_unit_test(any_offset),
+		cmocka_unit_test(one_megabyte_at_once),
+		cmocka_unit_test(ends),
+		cmocka_unit_test(errors),
+		cmocka_unit_test(writes_beside_each_other),
+		cmocka_unit_test(rescan),
+		cmocka_unit_test(removal),
+		cmocka_unit_test(bad_disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,36 +2,36 @@
  * What the parts of the /dev/sd server share.  Private to lib/blk.
  *
  * Locks, in this order: server->lock (the disks, their tables, references), disk->lock (its
- * writes, statistics), memory->lock (free requests).  None is held while the driver or the 9P library
- * is called, but for references that are dropped under none at all.
+ * writes, statistics), memory->lock (free requests).  None is held while the driver or the 9P
+ * library is called.
  */
 #pragma once
 #include <stdatomic.h>
 #include "blk.h"
 
-struct blk_file {		/* a partition; 0 is the whole disk */
-	_Atomic uint32_t refs;	/* the table's and every fid's */
-	atomic_bool gone;	/* no longer in the table: for fids that are still there */
+struct blk_file {              /* a partition; 0 is the whole disk */
+	_Atomic uint32_t refs; /* the table's and every fid's */
+	atomic_bool gone;      /* no longer in the table: for fids that are still there */
 	uint32_t number, version;
 	uint64_t start, nsectors;
 	char uuid[37], label[36 * 3 + 1];
 };
 
 struct blk_req {
-	struct blk_io io;	/* first: what the driver gives back */
+	struct blk_io io; /* first: what the driver gives back */
 	struct blk_req *next, *prev;
 	struct blk_memory *memory;
 	struct blk_disk *disk;
 	uint8_t *mem;
 	uint64_t paddr;
-	uint32_t size;		/* bytes of mem that may be asked for; the slack is not counted */
+	uint32_t size; /* bytes of mem that may be asked for; the slack is not counted */
 	enum blk_kind kind;
-	bool partial;		/* a write that must first read sectors at its ends */
+	bool partial; /* a write that must first read sectors at its ends */
 	uint8_t step;
-	uint64_t first;		/* the sectors that hold the bytes */
+	uint64_t first; /* the sectors that hold the bytes */
 	uint64_t nsectors;
-	uint64_t moved;		/* sectors done */
-	uint32_t head, count;	/* bytes before the data in the first sector; of data */
+	uint64_t moved;       /* sectors done */
+	uint32_t head, count; /* bytes before the data in the first sector; of data */
 	const void *source;
 	uint64_t began;
 	/* Called once; a read's data is at mem + head.  It gives the request back. */
@@ -39,9 +39,11 @@ struct blk_req {
 	void *aux;
 };
 
-struct blk_list { struct blk_req *head, *tail; };
+struct blk_list {
+	struct blk_req *head, *tail;
+};
 
-struct blk_pool {		/* buffers of one size */
+struct blk_pool { /* buffers of one size */
 	struct blk_req *free;
 	pthread_cond_t more;
 	unsigned total;
@@ -50,10 +52,15 @@ struct blk_pool {		/* buffers of one size */
 struct blk_memory {
 	pthread_mutex_t lock;
 	struct blk_pool small, big;
-	struct blk_chunk { struct blk_chunk *next; struct blk_req *req; } *chunks;
+	struct blk_chunk {
+		struct blk_chunk *next;
+		struct blk_req *req;
+	} * chunks;
 };
 
-struct blk_kind_stats { uint64_t requests, bytes, errors, cycles; };
+struct blk_kind_stats {
+	uint64_t requests, bytes, errors, cycles;
+};
 
 struct blk_disk {
 	_Atomic uint32_t refs;
@@ -62,22 +69,22 @@ struct blk_disk {
 	const struct blk_ops *ops;
 	void *drive;
 	struct blk_server *server;
-	uint32_t hash;		/* of its name: the high half of its qids */
-	uint32_t version;	/* of what it is: model, serial, size */
-	uint32_t shift;		/* log2 of secsize */
+	uint32_t hash;    /* of its name: the high half of its qids */
+	uint32_t version; /* of what it is: model, serial, size */
+	uint32_t shift;   /* log2 of secsize */
 
 	/* Under server->lock. */
 	struct blk_file *file[BLK_MAX_PARTS + 1];
 	unsigned nfiles;
 	char table_text[512 + BLK_NOTES_MAX];
 
-	pthread_mutex_t scan_lock;	/* one rescan at a time; taken before all others */
+	pthread_mutex_t scan_lock; /* one rescan at a time; taken before all others */
 	pthread_mutex_t lock;
-	struct blk_list active, waiting;	/* writes */
-	unsigned npartial;		/* of both lists */
+	struct blk_list active, waiting; /* writes */
+	unsigned npartial;               /* of both lists */
 	uint32_t inflight;
 	struct blk_kind_stats stats[BLK_NKINDS];
-	uint64_t waits;			/* writes that had to wait for another */
+	uint64_t waits; /* writes that had to wait for another */
 };
 
 struct blk_server {

@@ -12,14 +12,28 @@
 #include "table.h"
 
 enum {
-	GPT_H_SIGNATURE = 0, GPT_H_SIZE = 12, GPT_H_CRC = 16, GPT_H_MY_LBA = 24,
-	GPT_H_ALTERNATE_LBA = 32, GPT_H_FIRST_USABLE = 40, GPT_H_LAST_USABLE = 48, GPT_H_GUID = 56,
-	GPT_H_ENTRIES_LBA = 72, GPT_H_NENTRIES = 80, GPT_H_ENTRY_SIZE = 84, GPT_H_ENTRIES_CRC = 88,
+	GPT_H_SIGNATURE = 0,
+	GPT_H_SIZE = 12,
+	GPT_H_CRC = 16,
+	GPT_H_MY_LBA = 24,
+	GPT_H_ALTERNATE_LBA = 32,
+	GPT_H_FIRST_USABLE = 40,
+	GPT_H_LAST_USABLE = 48,
+	GPT_H_GUID = 56,
+	GPT_H_ENTRIES_LBA = 72,
+	GPT_H_NENTRIES = 80,
+	GPT_H_ENTRY_SIZE = 84,
+	GPT_H_ENTRIES_CRC = 88,
 	GPT_HEADER_MIN = 92,
 
-	GPT_E_TYPE = 0, GPT_E_GUID = 16, GPT_E_FIRST = 32, GPT_E_LAST = 40, GPT_E_ATTRIBUTES = 48,
+	GPT_E_TYPE = 0,
+	GPT_E_GUID = 16,
+	GPT_E_FIRST = 32,
+	GPT_E_LAST = 40,
+	GPT_E_ATTRIBUTES = 48,
 	GPT_E_NAME = 56,
-	GPT_ENTRY_MIN = 128, GPT_ENTRY_MAX = 4096,
+	GPT_ENTRY_MIN = 128,
+	GPT_ENTRY_MAX = 4096,
 	GPT_NAME_UNITS = 36,
 	GPT_GUID_SIZE = 16,
 	GPT_MAX_ARRAY = 1 << 20,
@@ -36,9 +50,9 @@ uint32_t
 blk_crc32(uint32_t crc, const void *data, size_t n)
 {
 	static const uint32_t nibble[16] = {
-		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158,
-		0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4,
-		0xa00ae278, 0xbdbdf21c,
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+		0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
 	};
 	const uint8_t *p = data;
 
@@ -54,7 +68,8 @@ static void
 guid_text(char text[37], const uint8_t *g)
 {
 	snprintf(text, 37, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", blk_get32(g),
-	    blk_get16(g + 4), blk_get16(g + 6), g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+		 blk_get16(g + 4), blk_get16(g + 6), g[8], g[9], g[10], g[11], g[12], g[13], g[14],
+		 g[15]);
 }
 
 static bool
@@ -105,7 +120,7 @@ label_text(char *out, const uint8_t *name)
 			}
 		}
 		if (c >= 0xd800 && c < 0xe000)
-			c = 0xfffd;	/* half a pair */
+			c = 0xfffd; /* half a pair */
 		out = put_utf8(out, c);
 	}
 	*out = '\0';
@@ -184,8 +199,10 @@ take_entries(struct blk_scan *s, const struct gpt_header *h, const uint8_t *arra
 		if (is_zero(e + GPT_E_TYPE, GPT_GUID_SIZE))
 			continue;
 		if (first > last || first < h->first_usable || last > h->last_usable) {
-			blk_note(s, "partition %u: sectors %llu to %llu are outside of the usable ones",
-			    p.number, (unsigned long long)first, (unsigned long long)last);
+			blk_note(
+				s,
+				"partition %u: sectors %llu to %llu are outside of the usable ones",
+				p.number, (unsigned long long)first, (unsigned long long)last);
 			s->table->nrefused++;
 			continue;
 		}

@@ -4,8 +4,8 @@
  * Four 16-byte entries at 446 of sector 0, then 0x55 0xaa.  An entry: status, CHS start, type, CHS
  * end, first sector (4 bytes), sectors (4 bytes).  CHS is not looked at.  An extended partition
  * holds a chain of such sectors: in each, a data entry relative to that sector, and a link relative
- * to the extended partition's start.  Sectors are the disk's logical ones; the table is in the first
- * 512 bytes of its sector.
+ * to the extended partition's start.  Sectors are the disk's logical ones; the table is in the
+ * first 512 bytes of its sector.
  *
  * The chain is bounded three ways: its sectors lie in the extended partition, none is visited
  * twice, and there are at most MBR_MAX_CHAIN of them.
@@ -15,14 +15,19 @@
 #include "table.h"
 
 enum {
-	MBR_SIGNATURE = 440, MBR_TABLE = 446, MBR_MAGIC = 510,
+	MBR_SIGNATURE = 440,
+	MBR_TABLE = 446,
+	MBR_MAGIC = 510,
 	MBR_NENTRIES = 4,
 	MBR_ENTRY_SIZE = 16,
 	MBR_MAX_CHAIN = 128,
 	MBR_FIRST_LOGICAL = 5,
 
-	MBR_TYPE_EMPTY = 0x00, MBR_TYPE_EXTENDED = 0x05, MBR_TYPE_EXTENDED_LBA = 0x0f,
-	MBR_TYPE_EXTENDED_LINUX = 0x85, MBR_TYPE_GPT = 0xee,
+	MBR_TYPE_EMPTY = 0x00,
+	MBR_TYPE_EXTENDED = 0x05,
+	MBR_TYPE_EXTENDED_LBA = 0x0f,
+	MBR_TYPE_EXTENDED_LINUX = 0x85,
+	MBR_TYPE_GPT = 0xee,
 	MBR_STATUS_ACTIVE = 0x80,
 };
 
@@ -32,7 +37,7 @@ struct mbr_entry {
 };
 
 struct mbr_chain {
-	uint64_t start, end;		/* the extended partition's sectors */
+	uint64_t start, end; /* the extended partition's sectors */
 	uint64_t visited[MBR_MAX_CHAIN];
 	unsigned nvisited;
 };
@@ -61,15 +66,18 @@ static bool
 is_extended(const struct mbr_entry *e)
 {
 	return e->type == MBR_TYPE_EXTENDED || e->type == MBR_TYPE_EXTENDED_LBA ||
-	    e->type == MBR_TYPE_EXTENDED_LINUX;
+	       e->type == MBR_TYPE_EXTENDED_LINUX;
 }
 
 static struct blk_part
 make_part(const struct blk_scan *s, const struct mbr_entry *e, uint64_t base, uint32_t number)
 {
 	struct blk_part p = {
-		.start = base + e->start, .nsectors = e->nsectors, .number = number,
-		.mbr_type = e->type, .bootable = e->status == MBR_STATUS_ACTIVE,
+		.start = base + e->start,
+		.nsectors = e->nsectors,
+		.number = number,
+		.mbr_type = e->type,
+		.bootable = e->status == MBR_STATUS_ACTIVE,
 	};
 
 	snprintf(p.uuid, sizeof p.uuid, "%.8s-%02x", s->table->uuid, number);
@@ -80,12 +88,14 @@ static bool
 visit(struct blk_scan *s, struct mbr_chain *c, uint64_t lba)
 {
 	if (lba < c->start || lba >= c->end) {
-		blk_note(s, "extended partition: link to %llu, outside of it", (unsigned long long)lba);
+		blk_note(s, "extended partition: link to %llu, outside of it",
+			 (unsigned long long)lba);
 		return false;
 	}
 	for (unsigned i = 0; i < c->nvisited; i++)
 		if (c->visited[i] == lba) {
-			blk_note(s, "extended partition: the chain loops at %llu", (unsigned long long)lba);
+			blk_note(s, "extended partition: the chain loops at %llu",
+				 (unsigned long long)lba);
 			return false;
 		}
 	if (c->nvisited == MBR_MAX_CHAIN) {
@@ -99,7 +109,7 @@ visit(struct blk_scan *s, struct mbr_chain *c, uint64_t lba)
 /* The data entries of one sector of the chain; returns the link, or one with no sectors. */
 static struct mbr_entry
 scan_link(struct blk_scan *s, const struct mbr_chain *c, uint64_t lba, const uint8_t *sector,
-    uint32_t *number)
+	  uint32_t *number)
 {
 	struct mbr_entry link = { 0 };
 
@@ -128,7 +138,7 @@ static void
 scan_chain(struct blk_scan *s, const struct blk_part *container, uint32_t *number)
 {
 	struct mbr_chain c = { .start = container->start,
-		.end = container->start + container->nsectors };
+			       .end = container->start + container->nsectors };
 	uint8_t sector[BLK_MAX_SECTOR];
 	uint64_t lba = c.start;
 
@@ -137,13 +147,13 @@ scan_chain(struct blk_scan *s, const struct blk_part *container, uint32_t *numbe
 
 		if (s->read(s->ctx, lba, 1, sector) < 0) {
 			blk_note(s, "extended partition: sector %llu cannot be read",
-			    (unsigned long long)lba);
+				 (unsigned long long)lba);
 			return;
 		}
 		if (!has_magic(sector)) {
 			if (lba != c.start)
 				blk_note(s, "extended partition: no table at %llu",
-				    (unsigned long long)lba);
+					 (unsigned long long)lba);
 			return;
 		}
 		link = scan_link(s, &c, lba, sector, number);

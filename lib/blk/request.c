@@ -6,7 +6,7 @@
  * at once, is cut when it is longer than the driver takes, and is answered from the buffer.
  *
  *	write, aligned:		claim -> copy into the buffer -> WRITE ... -> finish
- *	write, unaligned:	claim -> READ the first and last sector -> copy -> WRITE ... -> finish
+ *	write, unaligned:	claim -> READ the sectors at the ends -> copy -> WRITE ... -> finish
  *
  * Claim: an unaligned write and any other write that has a sector in common with it exclude each
  * other, first come, first served.  Aligned writes never wait for each other, and cost a look at
@@ -119,7 +119,7 @@ blk_req_put(struct blk_req *q)
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* --- claims ------------------------------------------------------------------------------------ */
+/* --- claims ---------------------------------------------------------------------------------- */
 
 static void
 append(struct blk_list *l, struct blk_req *q)
@@ -179,7 +179,7 @@ next_claim(struct blk_disk *d)
 	return NULL;
 }
 
-/* --- steps --------------------------------------------------------------------------------------- */
+/* --- steps ----------------------------------------------------------------------------------- */
 
 static void next_step(struct blk_req *q);
 
@@ -204,7 +204,7 @@ finish(struct blk_req *q, int error)
 		pump = d->waiting.head;
 	}
 	pthread_mutex_unlock(&d->lock);
-	atomic_fetch_add(&d->refs, pump);	/* q's own may end with finish */
+	atomic_fetch_add(&d->refs, pump); /* q's own may end with finish */
 	q->finish(q, error);
 	while (pump) {
 		pthread_mutex_lock(&d->lock);
@@ -259,7 +259,7 @@ next_step(struct blk_req *q)
 	uint32_t tail = (q->head + q->count) & (info->secsize - 1);
 	uint64_t left, max;
 
-	if (q->step == STEP_FIRST) {	/* its last sector too, if that is the same */
+	if (q->step == STEP_FIRST) { /* its last sector too, if that is the same */
 		if (q->partial && (q->head || (q->nsectors == 1 && tail))) {
 			submit(q, BLK_READ, q->first, 1);
 			return;
@@ -330,12 +330,13 @@ blk_req_sectors(struct blk_req *q, uint64_t first, uint64_t nsectors)
 	q->first = first;
 	q->nsectors = nsectors;
 	q->head = 0;
-	q->count = q->kind == BLK_READ || q->kind == BLK_WRITE ?
-	    (uint32_t)(nsectors << q->disk->shift) : 0;
+	q->count = q->kind == BLK_READ || q->kind == BLK_WRITE
+			   ? (uint32_t)(nsectors << q->disk->shift)
+			   : 0;
 	start(q);
 }
 
-/* --- waiting for one ------------------------------------------------------------------------------- */
+/* --- waiting for one ------------------------------------------------------------------------- */
 
 struct sync_wait {
 	pthread_mutex_t lock;

@@ -21,7 +21,7 @@ blk_note(struct blk_scan *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(notes + used, room, fmt, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n + 2 > room) {	/* only whole lines */
+	if (n < 0 || (size_t)n + 2 > room) { /* only whole lines */
 		notes[used] = '\0';
 		return;
 	}
@@ -51,9 +51,9 @@ blk_take(struct blk_scan *s, const struct blk_part *p)
 	const struct blk_part *other;
 
 	if (p->start >= s->nsectors || p->nsectors > s->nsectors - p->start)
-		blk_note(s, "partition %u: %llu sectors at %llu do not fit in the disk's %llu", p->number,
-		    (unsigned long long)p->nsectors, (unsigned long long)p->start,
-		    (unsigned long long)s->nsectors);
+		blk_note(s, "partition %u: %llu sectors at %llu do not fit in the disk's %llu",
+			 p->number, (unsigned long long)p->nsectors, (unsigned long long)p->start,
+			 (unsigned long long)s->nsectors);
 	else if ((other = overlapped(t, p)))
 		blk_note(s, "partition %u: overlaps partition %u", p->number, other->number);
 	else if (t->nparts == BLK_MAX_PARTS)
@@ -68,7 +68,7 @@ blk_take(struct blk_scan *s, const struct blk_part *p)
 
 int
 blk_scan_partitions(blk_read_fn read, void *ctx, uint64_t nsectors, uint32_t secsize,
-    struct blk_table *out)
+		    struct blk_table *out)
 {
 	struct blk_scan s = { read, ctx, nsectors, secsize, out };
 	uint8_t sector[BLK_MAX_SECTOR];

@@ -14,7 +14,7 @@ enum { MAX_BYTES = 4 << 20 };
 
 struct disk {
 	uint8_t *bytes;
-	uint64_t nsectors, bad;		/* bad: a sector that cannot be read */
+	uint64_t nsectors, bad; /* bad: a sector that cannot be read */
 	uint32_t secsize;
 	unsigned reads;
 };
@@ -22,8 +22,10 @@ struct disk {
 static struct disk
 make_disk(uint32_t secsize)
 {
-	return (struct disk){ .bytes = calloc(1, MAX_BYTES), .nsectors = MAX_BYTES / secsize,
-		.bad = UINT64_MAX, .secsize = secsize };
+	return (struct disk){ .bytes = calloc(1, MAX_BYTES),
+			      .nsectors = MAX_BYTES / secsize,
+			      .bad = UINT64_MAX,
+			      .secsize = secsize };
 }
 
 static int
@@ -123,7 +125,7 @@ scan(struct disk *d)
 
 	for (unsigned i = 0; i < t.nparts; i++)
 		assert_true(t.part[i].start < d->nsectors &&
-		    t.part[i].nsectors <= d->nsectors - t.part[i].start);
+			    t.part[i].nsectors <= d->nsectors - t.part[i].start);
 	return err;
 }
 
@@ -175,8 +177,8 @@ mbr_primaries(void **state)
 	put32(d.bytes + 440, 0xdeadbeef);
 	mbr_entry(&d, 0, 0, 0x83, RUN(100, 100));
 	mbr_entry(&d, 0, 1, 0x0c, RUN(200, 7992));
-	mbr_entry(&d, 0, 2, 0x82, RUN(199, 2));		/* overlaps both */
-	mbr_entry(&d, 0, 3, 0x82, RUN(0, 2));		/* the table itself */
+	mbr_entry(&d, 0, 2, 0x82, RUN(199, 2)); /* overlaps both */
+	mbr_entry(&d, 0, 3, 0x82, RUN(0, 2));   /* the table itself */
 	d.bytes[446 + 16] = 0x80;
 	assert_int_equal(scan(&d), 0);
 	assert_int_equal(t.kind, BLK_TABLE_MBR);
@@ -187,7 +189,7 @@ mbr_primaries(void **state)
 	assert_string_equal(blk_find_part(&t, 2)->uuid, "deadbeef-02");
 	assert_true(blk_find_part(&t, 2)->bootable);
 	assert_null(blk_find_part(&t, 3));
-	mbr_entry(&d, 0, 1, 0x0c, RUN(200, 7993));	/* one sector too long */
+	mbr_entry(&d, 0, 1, 0x0c, RUN(200, 7993)); /* one sector too long */
 	scan(&d);
 	assert_null(blk_find_part(&t, 2));
 	assert_non_null(strstr(t.notes, "do not fit"));
@@ -219,7 +221,7 @@ mbr_extended(void **state)
 	assert_int_equal(blk_find_part(&t, 5)->start, 1010);
 	assert_int_equal(blk_find_part(&t, 6)->start, 1110);
 	assert_int_equal(t.nrefused, 0);
-	mbr_entry(&d, 1100, 0, 0x83, RUN(10, 891));	/* beyond the container, not the disk */
+	mbr_entry(&d, 1100, 0, 0x83, RUN(10, 891)); /* beyond the container, not the disk */
 	scan(&d);
 	assert_null(blk_find_part(&t, 6));
 	assert_non_null(strstr(t.notes, "outside of its extended partition"));
@@ -235,20 +237,20 @@ mbr_chain_is_bounded(void **state)
 	struct disk d = make_extended();
 
 	(void)state;
-	mbr_entry(&d, 1100, 1, 0x05, RUN(0, 100));	/* back to the first */
+	mbr_entry(&d, 1100, 1, 0x05, RUN(0, 100)); /* back to the first */
 	scan(&d);
 	assert_non_null(strstr(t.notes, "loops at 1000"));
-	mbr_entry(&d, 1100, 1, 0x05, RUN(1000, 100));	/* just outside */
+	mbr_entry(&d, 1100, 1, 0x05, RUN(1000, 100)); /* just outside */
 	scan(&d);
 	assert_non_null(strstr(t.notes, "link to 2000, outside"));
-	mbr_entry(&d, 1100, 1, 0x0f, RUN(500, 100));	/* nothing there */
+	mbr_entry(&d, 1100, 1, 0x0f, RUN(500, 100)); /* nothing there */
 	scan(&d);
 	assert_non_null(strstr(t.notes, "no table at 1500"));
 	d.bad = 1500;
 	scan(&d);
 	assert_non_null(strstr(t.notes, "sector 1500 cannot be read"));
 	d.bad = UINT64_MAX;
-	for (uint32_t i = 0; i < 900; i++) {		/* a chain through every sector */
+	for (uint32_t i = 0; i < 900; i++) { /* a chain through every sector */
 		memset(d.bytes + (1000 + i) * 512, 0, 512);
 		mbr_entry(&d, 1000 + i, 1, 0x05, RUN(i + 1, 1));
 	}
@@ -287,12 +289,12 @@ gpt_backup(void **state)
 	struct disk d = make_gpt(512, 128);
 
 	(void)state;
-	d.bytes[512 + 40]++;		/* the header's sum is wrong now */
+	d.bytes[512 + 40]++; /* the header's sum is wrong now */
 	scan(&d);
 	assert_int_equal(t.nparts, 2);
 	assert_non_null(strstr(t.notes, "primary: header checksum is wrong"));
 	d.bytes[512 + 40]--;
-	d.bytes[2 * 512 + 32]++;	/* and the entries' */
+	d.bytes[2 * 512 + 32]++; /* and the entries' */
 	scan(&d);
 	assert_int_equal(t.nparts, 2);
 	assert_non_null(strstr(t.notes, "primary: checksum of the entries is wrong"));
@@ -311,15 +313,23 @@ gpt_backup(void **state)
 static void
 gpt_lies(void **state)
 {
-	static const struct { unsigned at, width; uint64_t value; const char *why; } lies[] = {
-		{ 12, 4, 91, "bad header size" }, { 12, 4, 513, "bad header size" },
+	static const struct {
+		unsigned at, width;
+		uint64_t value;
+		const char *why;
+	} lies[] = {
+		{ 12, 4, 91, "bad header size" },
+		{ 12, 4, 513, "bad header size" },
 		{ 24, 8, 2, "belongs to another sector" },
-		{ 40, 8, 1, "usable sectors" }, { 48, 8, MAX_BYTES / 512, "usable sectors" },
+		{ 40, 8, 1, "usable sectors" },
+		{ 48, 8, MAX_BYTES / 512, "usable sectors" },
 		{ 72, 8, 0, "entries are not in the disk" },
 		{ 72, 8, UINT64_MAX, "entries are not in the disk" },
 		{ 72, 8, MAX_BYTES / 512 - 1, "entries are not in the disk" },
-		{ 80, 4, 0, "bad number" }, { 80, 4, UINT32_MAX, "bad number" },
-		{ 84, 4, 64, "bad entry size" }, { 84, 4, 192, "bad entry size" },
+		{ 80, 4, 0, "bad number" },
+		{ 80, 4, UINT32_MAX, "bad number" },
+		{ 84, 4, 64, "bad entry size" },
+		{ 84, 4, 192, "bad entry size" },
 		{ 84, 4, 1u << 31, "bad entry size" },
 	};
 
@@ -336,7 +346,7 @@ gpt_lies(void **state)
 		scan(&d);
 		if (!strstr(t.notes, lies[i].why))
 			fail_msg("lie %u: %s", i, t.notes);
-		assert_int_equal(t.nparts, 2);	/* of the backup */
+		assert_int_equal(t.nparts, 2); /* of the backup */
 		free(d.bytes);
 	}
 }
@@ -348,14 +358,14 @@ gpt_entries(void **state)
 	uint8_t *e = d.bytes + 2 * 512;
 
 	(void)state;
-	memcpy(e + 256, e, 128);		/* entry 3: the same sectors as 1 */
-	memcpy(e + 384, e, 128);		/* entry 4: ends before it begins */
+	memcpy(e + 256, e, 128); /* entry 3: the same sectors as 1 */
+	memcpy(e + 384, e, 128); /* entry 4: ends before it begins */
 	put64(e + 384 + 40, 39);
-	memcpy(e + 512, e, 128);		/* entry 5: before the first usable */
+	memcpy(e + 512, e, 128); /* entry 5: before the first usable */
 	put64(e + 512 + 32, 39);
-	memcpy(e + 640, e, 128);		/* entry 6: beyond the last */
+	memcpy(e + 640, e, 128); /* entry 6: beyond the last */
 	put64(e + 640 + 40, UINT64_MAX);
-	memcpy(e + 768, e, 128);		/* entry 7: the last usable one, a strange name */
+	memcpy(e + 768, e, 128); /* entry 7: the last usable one, a strange name */
 	put64(e + 768 + 32, d.nsectors - 41);
 	put64(e + 768 + 40, d.nsectors - 41);
 	memcpy(e + 768 + 56, "/\0\n\0\x3d\xd8\x00\xde\x00\xdc\xe9\0", 12);
@@ -373,10 +383,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(crc_of_the_usual_text), cmocka_unit_test(no_table),
-		cmocka_unit_test(boot_sector_is_no_table), cmocka_unit_test(mbr_primaries),
-		cmocka_unit_test(mbr_extended), cmocka_unit_test(mbr_chain_is_bounded),
-		cmocka_unit_test(gpt_sizes), cmocka_unit_test(gpt_backup), cmocka_unit_test(gpt_lies),
+		cmocka_unit_test(crc_of_the_usual_text),
+		cmocka_unit_test(no_table),
+		cmocka_unit_test(boot_sector_is_no_table),
+		cmocka_unit_test(mbr_primaries),
+		cmocka_unit_test(mbr_extended),
+		cmocka_unit_test(mbr_chain_is_bounded),
+		cmocka_unit_test(gpt_sizes),
+		cmocka_unit_test(gpt_backup),
+		cmocka_unit_test(gpt_lies),
 		cmocka_unit_test(gpt_entries),
 	};
 

@@ -85,7 +85,7 @@ make_file(const struct blk_disk *d, const struct blk_part *p)
 		memcpy(f->label, p->label, sizeof f->label);
 	}
 	f->version = blk_crc32(blk_crc32(d->version, &f->start, sizeof f->start), &f->nsectors,
-	    sizeof f->nsectors);
+			       sizeof f->nsectors);
 	return f;
 }
 
@@ -93,7 +93,7 @@ static bool
 same_file(const struct blk_file *a, const struct blk_file *b)
 {
 	return a->number == b->number && a->start == b->start && a->nsectors == b->nsectors &&
-	    strcmp(a->uuid, b->uuid) == 0 && strcmp(a->label, b->label) == 0;
+	       strcmp(a->uuid, b->uuid) == 0 && strcmp(a->label, b->label) == 0;
 }
 
 /* The old file where it is the same, else the new one; the old table's references are dropped. */
@@ -173,8 +173,8 @@ check_info(const struct blk_info *i)
 	if (i->secsize < BLK_MIN_SECTOR || i->secsize > BLK_MAX_SECTOR ||
 	    (i->secsize & (i->secsize - 1)))
 		return -EINVAL;
-	if (!i->nsectors || i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 || !i->name[0] ||
-	    !i->memory)
+	if (!i->nsectors || i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 ||
+	    !i->name[0] || !i->memory)
 		return -EINVAL;
 	return 0;
 }
@@ -204,7 +204,7 @@ show(struct blk_server *s, struct blk_disk *d)
 
 int
 blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk_ops *ops,
-    void *drive, struct blk_disk **out)
+	     void *drive, struct blk_disk **out)
 {
 	struct blk_disk *d;
 	int err = check_info(info);
@@ -246,7 +246,8 @@ blk_remove_disk(struct blk_disk *d)
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < s->ndisks; i++)
 		if (s->disk[i] == d) {
-			memmove(&s->disk[i], &s->disk[i + 1], (s->ndisks - i - 1) * sizeof *s->disk);
+			memmove(&s->disk[i], &s->disk[i + 1],
+				(s->ndisks - i - 1) * sizeof *s->disk);
 			s->ndisks--;
 			break;
 		}

@@ -83,8 +83,8 @@ blk_text_ctl(struct blk_disk *d, char *buf, size_t n)
 	for (unsigned f = 1; f < d->nfiles; f++) {
 		const struct blk_file *p = d->file[f];
 
-		put(&o, "part %u %llu %llu %s %s\n", p->number, ull(p->start), ull(p->nsectors), p->uuid,
-		    p->label);
+		put(&o, "part %u %llu %llu %s %s\n", p->number, ull(p->start), ull(p->nsectors),
+		    p->uuid, p->label);
 	}
 	pthread_mutex_unlock(&d->server->lock);
 	if (d->ops->describe && o.used + 1 < n)
@@ -121,8 +121,8 @@ blk_text_stats(struct blk_disk *d, char *buf, size_t n)
 	pthread_mutex_unlock(&d->lock);
 	for (unsigned k = 0; k < BLK_NKINDS; k++)
 		put(&o, "%s-requests %llu\n%s-bytes %llu\n%s-errors %llu\n%s-ns %llu\n", name[k],
-		    ull(st[k].requests), name[k], ull(st[k].bytes), name[k], ull(st[k].errors), name[k],
-		    ull(blk_cycles_to_ns(d->server, st[k].cycles)));
+		    ull(st[k].requests), name[k], ull(st[k].bytes), name[k], ull(st[k].errors),
+		    name[k], ull(blk_cycles_to_ns(d->server, st[k].cycles)));
 	put(&o, "in-flight %u\nunaligned-waits %llu\n", inflight, ull(waits));
 	if (d->ops->statistics && o.used + 1 < n)
 		o.used += d->ops->statistics(d->drive, buf + o.used, n - o.used);

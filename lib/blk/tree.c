@@ -19,8 +19,18 @@
 #include "p9_srv.h"
 
 enum node_kind {
-	NODE_ROOT, NODE_SDCTL, NODE_DISK, NODE_CTL, NODE_RAW, NODE_DATA, NODE_GEOMETRY, NODE_STATS,
-	NODE_PARTS, NODE_PART, NODE_BY_UUID, NODE_BY_LABEL,
+	NODE_ROOT,
+	NODE_SDCTL,
+	NODE_DISK,
+	NODE_CTL,
+	NODE_RAW,
+	NODE_DATA,
+	NODE_GEOMETRY,
+	NODE_STATS,
+	NODE_PARTS,
+	NODE_PART,
+	NODE_BY_UUID,
+	NODE_BY_LABEL,
 };
 
 enum { TEXT_MAX = 32768, COMMAND_MAX = 256, DT_DIRECTORY = 4, DT_REGULAR = 8 };
@@ -28,12 +38,15 @@ enum { TEXT_MAX = 32768, COMMAND_MAX = 256, DT_DIRECTORY = 4, DT_REGULAR = 8 };
 struct node {
 	enum node_kind kind;
 	struct blk_server *server;
-	struct blk_disk *disk;		/* NULL above the disks */
-	struct blk_file *file;		/* data: never NULL */
+	struct blk_disk *disk; /* NULL above the disks */
+	struct blk_file *file; /* data: never NULL */
 };
 
-static const struct entry { const char *name; enum node_kind kind; } disk_entries[] = {
-	{ "ctl", NODE_CTL }, { "raw", NODE_RAW }, { "data", NODE_DATA },
+static const struct entry {
+	const char *name;
+	enum node_kind kind;
+} disk_entries[] = {
+	{ "ctl", NODE_CTL },           { "raw", NODE_RAW },     { "data", NODE_DATA },
 	{ "geometry", NODE_GEOMETRY }, { "stats", NODE_STATS }, { "part", NODE_PARTS },
 };
 
@@ -41,7 +54,7 @@ static bool
 is_dir(enum node_kind kind)
 {
 	return kind == NODE_ROOT || kind == NODE_DISK || kind == NODE_PARTS ||
-	    kind == NODE_BY_UUID || kind == NODE_BY_LABEL;
+	       kind == NODE_BY_UUID || kind == NODE_BY_LABEL;
 }
 
 static bool
@@ -105,7 +118,7 @@ tree_attach(struct p9_req *r)
 		p9_reply_qid(r, &qid);
 }
 
-/* --- walk --------------------------------------------------------------------------------------- */
+/* --- walk ------------------------------------------------------------------------------------ */
 
 static struct node *
 walk_root(struct blk_server *s, const char *name)
@@ -127,7 +140,8 @@ walk_disk(struct node *n, const char *name)
 
 			if (is_data(kind) && !n->disk->nfiles)
 				return NULL;
-			return make_node(n->server, kind, n->disk, is_data(kind) ? n->disk->file[0] : NULL);
+			return make_node(n->server, kind, n->disk,
+					 is_data(kind) ? n->disk->file[0] : NULL);
 		}
 	return NULL;
 }
@@ -153,7 +167,7 @@ find_file(const struct blk_disk *d, enum node_kind dir, const char *name)
 	for (unsigned i = 0; i < d->nfiles; i++) {
 		file_name(dir, d->file[i], own);
 		if (own[0] && strcmp(own, name) == 0)
-			return d->file[i];	/* of two with the same label, the first */
+			return d->file[i]; /* of two with the same label, the first */
 	}
 	return NULL;
 }
@@ -225,7 +239,7 @@ tree_destroy(struct p9_fid *fid)
 	free_node(fid->aux);
 }
 
-/* --- directories ---------------------------------------------------------------------------------- */
+/* --- directories ----------------------------------------------------------------------------- */
 
 static bool
 put_entry(struct p9_req *r, uint64_t *i, struct ipc_qid qid, const char *name)
@@ -267,8 +281,9 @@ list_parts(struct p9_req *r, const struct node *n)
 	const struct blk_disk *d = n->disk;
 	uint64_t i = 0;
 
-	if (n->kind == NODE_PARTS && (!put_entry(r, &i, node_qid(NODE_BY_UUID, d, NULL), "by-uuid") ||
-	    !put_entry(r, &i, node_qid(NODE_BY_LABEL, d, NULL), "by-label")))
+	if (n->kind == NODE_PARTS &&
+	    (!put_entry(r, &i, node_qid(NODE_BY_UUID, d, NULL), "by-uuid") ||
+	     !put_entry(r, &i, node_qid(NODE_BY_LABEL, d, NULL), "by-label")))
 		return;
 	for (unsigned p = 0; p < d->nfiles; p++) {
 		char name[128];
@@ -325,7 +340,7 @@ tree_setattr(struct p9_req *r)
 {
 	const struct ipc_setattr *a = r->data;
 
-	if (a->valid & 7)	/* mode, uid, gid */
+	if (a->valid & 7) /* mode, uid, gid */
 		p9_fail(r, EPERM, NULL);
 	else
 		p9_ok(r);
@@ -350,7 +365,7 @@ tree_open(struct p9_req *r)
 		p9_reply_open(r, &qid, is_data(n->kind) ? BLK_IO_MAX : 0);
 }
 
-/* --- text files ------------------------------------------------------------------------------------- */
+/* --- text files ------------------------------------------------------------------------------ */
 
 static void
 read_text(struct p9_req *r, const struct node *n)
@@ -407,7 +422,7 @@ write_text(struct p9_req *r, const struct node *n)
 		p9_reply_count(r, r->in.count);
 }
 
-/* --- data --------------------------------------------------------------------------------------------- */
+/* --- data ------------------------------------------------------------------------------------ */
 
 /* False, and the request is answered, when the file is no longer what was opened. */
 static bool
@@ -417,7 +432,7 @@ still_there(struct p9_req *r, const struct node *n)
 		p9_fail(r, ENODEV, "%s: disk is gone", n->disk->info.name);
 	else if (atomic_load_explicit(&n->file->gone, memory_order_relaxed))
 		p9_fail(r, ENXIO, "%s: partition %u is no longer in the table", n->disk->info.name,
-		    n->file->number);
+			n->file->number);
 	else
 		return true;
 	return false;
@@ -548,7 +563,15 @@ tree_fsync(struct p9_req *r)
 }
 
 const struct p9_srv_ops blk_p9_ops = {
-	.attach = tree_attach, .walk = tree_walk, .clone = tree_clone, .destroy = tree_destroy,
-	.open = tree_open, .read = tree_read, .write = tree_write, .readdir = tree_readdir,
-	.fsync = tree_fsync, .getattr = tree_getattr, .setattr = tree_setattr,
+	.attach = tree_attach,
+	.walk = tree_walk,
+	.clone = tree_clone,
+	.destroy = tree_destroy,
+	.open = tree_open,
+	.read = tree_read,
+	.write = tree_write,
+	.readdir = tree_readdir,
+	.fsync = tree_fsync,
+	.getattr = tree_getattr,
+	.setattr = tree_setattr,
 };

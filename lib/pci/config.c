@@ -7,13 +7,31 @@
 #include "pci.h"
 
 enum {
-	OFF_VENDOR = 0x00, OFF_DEVICE = 0x02, OFF_COMMAND = 0x04, OFF_STATUS = 0x06,
-	OFF_REVISION = 0x08, OFF_CLASS = 0x09, OFF_HEADER = 0x0e, OFF_BAR = 0x10,
-	OFF_SUBSYSTEM_VENDOR = 0x2c, OFF_SUBSYSTEM = 0x2e, OFF_CAPS = 0x34, OFF_LINE = 0x3c,
+	OFF_VENDOR = 0x00,
+	OFF_DEVICE = 0x02,
+	OFF_COMMAND = 0x04,
+	OFF_STATUS = 0x06,
+	OFF_REVISION = 0x08,
+	OFF_CLASS = 0x09,
+	OFF_HEADER = 0x0e,
+	OFF_BAR = 0x10,
+	OFF_SUBSYSTEM_VENDOR = 0x2c,
+	OFF_SUBSYSTEM = 0x2e,
+	OFF_CAPS = 0x34,
+	OFF_LINE = 0x3c,
 	OFF_PIN = 0x3d,
-	STATUS_CAPS = 1 << 4, HEADER_MULTI = 0x80, HEADER_BRIDGE = 1, BRIDGE_NBARS = 2,
-	BAR_IO = 1, BAR_TYPE = 6, BAR_TYPE_64 = 4, BAR_PREFETCH = 8,
-	MSI_CONTROL = 2, MSI_MMC_SHIFT = 1, MSIX_CONTROL = 2, MSIX_SIZE_MASK = 0x7ff,
+	STATUS_CAPS = 1 << 4,
+	HEADER_MULTI = 0x80,
+	HEADER_BRIDGE = 1,
+	BRIDGE_NBARS = 2,
+	BAR_IO = 1,
+	BAR_TYPE = 6,
+	BAR_TYPE_64 = 4,
+	BAR_PREFETCH = 8,
+	MSI_CONTROL = 2,
+	MSI_MMC_SHIFT = 1,
+	MSIX_CONTROL = 2,
+	MSIX_SIZE_MASK = 0x7ff,
 };
 
 static uint16_t
@@ -62,7 +80,8 @@ decode_caps(const uint8_t *config, size_t n, struct pci_config *out)
 	if (!(out->status & STATUS_CAPS))
 		return 0;
 	while (at) {
-		if (at < PCI_HEADER_SIZE || at + 2u > n || visited[at] || out->ncaps == PCI_MAX_CAPS)
+		if (at < PCI_HEADER_SIZE || at + 2u > n || visited[at] ||
+		    out->ncaps == PCI_MAX_CAPS)
 			return -ELOOP;
 		visited[at] = true;
 		out->cap[out->ncaps++] = (struct pci_cap){ config[at], (uint8_t)at };
@@ -117,7 +136,7 @@ pci_bar_size(uint64_t readback, bool io, bool is64)
 		mask = (uint32_t)mask;
 	if (!mask)
 		return 0;
-	return mask & -mask;	/* the lowest bit that could be written */
+	return mask & -mask; /* the lowest bit that could be written */
 }
 
 unsigned
@@ -131,7 +150,7 @@ pci_msi_vectors(const uint8_t *config, size_t n, const struct pci_cap *cap)
 	if (cap->id == PCI_CAP_MSI) {
 		unsigned log = control >> MSI_MMC_SHIFT & 7;
 
-		return log <= 5 ? 1u << log : 0;	/* 6 and 7 are reserved */
+		return log <= 5 ? 1u << log : 0; /* 6 and 7 are reserved */
 	}
 	return cap->id == PCI_CAP_MSIX ? (control & MSIX_SIZE_MASK) + 1 : 0;
 }

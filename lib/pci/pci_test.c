@@ -13,9 +13,40 @@ static void
 make(uint8_t c[256])
 {
 	static const uint8_t header[64] = {
-		0x86, 0x80, 0x22, 0x29, 0x07, 0x05, 0x10, 0x00, 0x02, 0x01, 0x06, 0x01, 0x00, 0x00, 0x80,
-		[0x20] = 0x41, 0xc0, 0, 0, 0x00, 0x10, 0xbf, 0xfe, 0, 0, 0, 0, 0xf4, 0x1a, 0x00, 0x11,
-		[0x34] = 0x80, [0x3c] = 0x0a, 0x01,
+		0x86,
+		0x80,
+		0x22,
+		0x29,
+		0x07,
+		0x05,
+		0x10,
+		0x00,
+		0x02,
+		0x01,
+		0x06,
+		0x01,
+		0x00,
+		0x00,
+		0x80,
+		[0x20] = 0x41,
+		0xc0,
+		0,
+		0,
+		0x00,
+		0x10,
+		0xbf,
+		0xfe,
+		0,
+		0,
+		0,
+		0,
+		0xf4,
+		0x1a,
+		0x00,
+		0x11,
+		[0x34] = 0x80,
+		[0x3c] = 0x0a,
+		0x01,
 	};
 
 	memset(c, 0, 256);
@@ -67,12 +98,12 @@ broken_lists(void **state)
 	c[0xa9] = 0x80;
 	assert_int_equal(pci_decode(c, sizeof c, &p), -ELOOP);
 	assert_int_equal(p.ncaps, 2);
-	c[0xa9] = 0x20;		/* into the header */
+	c[0xa9] = 0x20; /* into the header */
 	assert_int_equal(pci_decode(c, sizeof c, &p), -ELOOP);
-	c[0xa9] = 0xfc;		/* the last place */
+	c[0xa9] = 0xfc; /* the last place */
 	assert_int_equal(pci_decode(c, sizeof c, &p), 0);
 	assert_int_equal(p.ncaps, 3);
-	assert_int_equal(pci_decode(c, 0xa9, &p), -ELOOP);	/* cut in a capability */
+	assert_int_equal(pci_decode(c, 0xa9, &p), -ELOOP); /* cut in a capability */
 	assert_int_equal(p.ncaps, 1);
 	assert_int_equal(pci_decode(c, 63, &p), -EINVAL);
 	memset(c, 0xff, sizeof c);
@@ -82,7 +113,7 @@ broken_lists(void **state)
 	memcpy(c, "\x86\x80", 2);
 	c[0x34] = 0x40;
 	c[0x06] = 0x10;
-	for (unsigned at = 0x40; at < 0x100; at += 4)	/* as many as there can be */
+	for (unsigned at = 0x40; at < 0x100; at += 4) /* as many as there can be */
 		c[at + 1] = (uint8_t)(at + 4);
 	assert_int_equal(pci_decode(c, sizeof c, &p), 0);
 	assert_int_equal(p.ncaps, PCI_MAX_CAPS);
@@ -101,7 +132,7 @@ bars(void **state)
 	assert_true(p.bar[0].is64 && p.bar[0].prefetch);
 	assert_true(p.bar[0].base == 0x1e0000000ull);
 	assert_int_equal(p.bar[1].kind, PCI_BAR_NONE);
-	memcpy(c + 0x24, "\x04\x00\x00\xe0", 4);	/* 64 bits, and no place for the other half */
+	memcpy(c + 0x24, "\x04\x00\x00\xe0", 4); /* 64 bits, and no place for the other half */
 	assert_int_equal(pci_decode(c, sizeof c, &p), 0);
 	assert_false(p.bar[5].is64);
 	assert_int_equal(pci_bar_size(0xfffff000, false, false), 0x1000);
@@ -116,7 +147,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ich9_ahci), cmocka_unit_test(broken_lists), cmocka_unit_test(bars),
+		cmocka_unit_test(ich9_ahci),
+		cmocka_unit_test(broken_lists),
+		cmocka_unit_test(bars),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

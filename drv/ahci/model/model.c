@@ -11,21 +11,18 @@
 #include <time.h>
 #include <unistd.h>
 #include "../regs.h"
-#include "ata.h"
+#include "command.h"
 
 enum {
-	TFD_READY = ATA_STATUS_DRDY | 0x10, TFD_NO_DEVICE = 0x7f, SPEED_GEN3 = 3 << 4,
-	ACTIVE_IPM = 1 << 8, SERR_CHANGED = 1 << 26 | 1 << 16, MODEL_SLOTS = 32,
+	TFD_READY = ATA_STATUS_DRDY | 0x10,
+	TFD_NO_DEVICE = 0x7f,
+	SPEED_GEN3 = 3 << 4,
+	ACTIVE_IPM = 1 << 8,
+	SERR_CHANGED = 1 << 26 | 1 << 16,
+	MODEL_SLOTS = 32,
 };
 
-static void
-lint(struct model *m, const char *what)
-{
-	m->lint++;
-	m->lint_what = what;
-}
-
-/* --- interrupts and the link ------------------------------------------------------------------ */
+/* --- interrupts and the link ----------------------------------------------------------------- */
 
 static void
 update(struct model *m)
@@ -84,134 +81,10 @@ reset_all(struct model *m)
 	}
 }
 
-/* --- commands ------------------------------------------------------------------------------------- */
-
-static uint8_t *
-dma_at(struct model *m, uint64_t paddr, size_t n)
-{
-	uint8_t *p = (uint8_t *)(uintptr_t)paddr;
-
-	if (!m->bus_master)
-		lint(m, "DMA with bus mastering off");
-	for (unsigned i = 0; i < MODEL_DMAS; i++)
-		if (m->dma[i].p && p >= m->dma[i].p && n <= m->dma[i].n &&
-		    (size_t)(p - m->dma[i].p) <= m->dma[i].n - n)
-			return p;
-	lint(m, "DMA outside of the driver's memory");
-	return NULL;
-}
-
-/* Moves n bytes between buf and the PRDs; false if they do not have room. */
-static bool
-move(struct model *m, const uint8_t *header, uint8_t *table, uint8_t *buf, size_t n, bool to_host)
-{
-	uint32_t nprds = (uint32_t)(header[2] | header[3] << 8);
-
-	for (uint32_t i = 0; i < nprds && n; i++) {
-		uint64_t paddr;
-		uint32_t dbc;
-		size_t part;
-		uint8_t *mem;
-
-		memcpy(&paddr, table + AHCI_TABLE_PRDT + i * AHCI_PRD_SIZE, 8);
-		memcpy(&dbc, table + AHCI_TABLE_PRDT + i * AHCI_PRD_SIZE + 12, 4);
-		part = (dbc & 0x3fffff) + 1;
-		if (!(dbc & 1))
-			lint(m, "odd PRD byte count");
-		if (part > n)
-			part = n;
-		mem = dma_at(m, paddr, part);
-		if (!mem)
-			return false;
-		memcpy(to_host ? mem : buf, to_host ? buf : mem, part);
-		buf += part;
-		n -= part;
-	}
-	return !n;
-}
-
-static void
-put_word(uint8_t *page, unsigned w, uint16_t v)
-{
-	page[2 * w] = (uint8_t)v;
-	page[2 * w + 1] = (uint8_t)(v >> 8);
-}
-
-static void
-put_text(uint8_t *page, unsigned w, unsigned nwords, const char *s)
-{
-	size_t len = strlen(s);
-
-	for (unsigned i = 0; i < 2 * nwords; i++)
-		page[2 * w + (i ^ 1)] = i < len ? (uint8_t)s[i] : ' ';
-}
-
-void
-model_identify(const struct model_disk *d, uint8_t page[512])
-{
-	uint32_t lba28 = d->nsectors < ATA_LBA28_SECTORS ? (uint32_t)d->nsectors : 0xfffffff;
-	uint8_t sum = 0;
-
-	memset(page, 0, 512);
-	put_word(page, 0, 0x0040);
-	put_word(page, 1, 16383);
-	put_word(page, 3, 16);
-	put_word(page, 6, 63);
-	put_text(page, 10, 10, d->serial);
-	put_text(page, 23, 4, "1.0");
-	put_text(page, 27, 20, "Model disk");
-	put_word(page, 49, 0x0300);
-	put_word(page, 60, (uint16_t)lba28);
-	put_word(page, 61, (uint16_t)(lba28 >> 16));
-	put_word(page, 75, (uint16_t)(d->depth - 1));
-	put_word(page, 76, (uint16_t)(0x000e | (d->ncq ? 0x100 : 0)));
-	put_word(page, 82, 0x0021);
-	put_word(page, 83, (uint16_t)(0x4000 | (d->lba48 ? 0x3400 : 0x1000)));
-	put_word(page, 84, 0x4040);
-	put_word(page, 85, 0x0021);
-	for (unsigned i = 0; i < 4; i++)
-		put_word(page, 100 + i, (uint16_t)(d->nsectors >> 16 * i));
-	put_word(page, 106, d->secsize == 512 ? 0x6003 : 0x5000);
-	put_word(page, 117, (uint16_t)(d->secsize / 2));
-	put_word(page, 169, d->trim);
-	put_word(page, 217, 1);
-	page[510] = 0xa5;
-	for (unsigned i = 0; i < 511; i++)
-		sum = (uint8_t)(sum + page[i]);
-	page[511] = (uint8_t)-sum;
-}
-
-static bool
-is_queued(uint8_t opcode)
-{
-	return opcode == ATA_READ_FPDMA || opcode == ATA_WRITE_FPDMA;
-}
-
-struct decoded { uint8_t opcode; bool has_data; uint64_t lba; uint32_t n; };
-
-static struct decoded
-decode(const struct model_disk *d, const uint8_t *f)
-{
-	struct decoded c = { .opcode = f[2] };
-
-	c.lba = f[4] | (uint64_t)f[5] << 8 | (uint64_t)f[6] << 16 | (uint64_t)f[8] << 24 |
-	    (uint64_t)f[9] << 32 | (uint64_t)f[10] << 40;
-	c.n = (uint32_t)(f[12] | f[13] << 8);
-	if (is_queued(c.opcode))
-		c.n = (uint32_t)(f[3] | f[11] << 8);
-	if (c.opcode == ATA_READ_DMA || c.opcode == ATA_WRITE_DMA) {
-		c.lba = (c.lba & 0xffffff) | (uint64_t)(f[7] & 15) << 24;
-		c.n = c.n ? c.n & 0xff : 256;
-	} else if (!c.n)
-		c.n = 65536;
-	c.has_data = is_queued(c.opcode) || c.opcode == ATA_READ_DMA || c.opcode == ATA_WRITE_DMA ||
-	    c.opcode == ATA_READ_DMA_EXT || c.opcode == ATA_WRITE_DMA_EXT;
-	(void)d;
-	return c;
-}
+/* --- the device's thread --------------------------------------------------------------------- */
 
 static struct model_fault *
-find_fault(struct model *m, const struct decoded *c)
+find_fault(struct model *m, const struct model_decoded *c)
 {
 	for (unsigned i = 0; i < MODEL_FAULTS; i++) {
 		struct model_fault *f = &m->fault[i];
@@ -227,58 +100,6 @@ find_fault(struct model *m, const struct decoded *c)
 	}
 	return NULL;
 }
-
-static void
-trim(struct model_disk *d, const uint8_t *ranges, unsigned nblocks)
-{
-	for (unsigned i = 0; i < nblocks * 64; i++) {
-		uint64_t e, lba, n;
-
-		memcpy(&e, ranges + 8 * i, 8);
-		lba = e & 0xffffffffffff;
-		n = e >> 48;
-		if (lba < d->nsectors && n <= d->nsectors - lba)
-			memset(d->data + lba * d->secsize, 0, n * d->secsize);
-	}
-	d->trims++;
-}
-
-/* False: the device aborts it. */
-static bool
-carry_out(struct model *m, struct model_disk *d, const uint8_t *header, uint8_t *table)
-{
-	struct decoded c = decode(d, table);
-	bool write = header[0] & AHCI_HEADER_WRITE;
-	uint8_t page[512];
-
-	if (c.has_data) {
-		if (c.lba >= d->nsectors || c.n > d->nsectors - c.lba)
-			return false;
-		*(write ? &d->writes : &d->reads) += 1;
-		return move(m, header, table, d->data + c.lba * d->secsize, (size_t)c.n * d->secsize,
-		    !write);
-	}
-	switch (c.opcode) {
-	case ATA_IDENTIFY:
-		model_identify(d, page);
-		return move(m, header, table, page, sizeof page, true);
-	case ATA_FLUSH:
-	case ATA_FLUSH_EXT:
-		d->flushes++;
-		return true;
-	case ATA_STANDBY_IMMEDIATE:
-		d->standbys++;
-		return true;
-	case ATA_DSM:
-		if (!d->trim || !move(m, header, table, page, sizeof page, false))
-			return false;
-		trim(d, page, 1);
-		return true;
-	}
-	return false;
-}
-
-/* --- the device's thread ------------------------------------------------------------------------------- */
 
 static void
 end_badly(struct model *m, struct model_port *p, uint32_t is, uint8_t error)
@@ -306,53 +127,53 @@ check_mix(struct model *m, const struct model_port *p, const uint8_t *table, uns
 {
 	uint32_t bit = 1u << slot;
 
-	if (is_queued(table[2])) {
+	if (model_is_queued(table[2])) {
 		if (!(p->sact & bit))
-			lint(m, "queued command without its SACT bit");
+			model_lint(m, "queued command without its SACT bit");
 		if (table[12] >> 3 != slot)
-			lint(m, "tag is not the slot");
+			model_lint(m, "tag is not the slot");
 		if (slot >= p->disk.depth || !p->disk.ncq)
-			lint(m, "more queued commands than the disk takes");
+			model_lint(m, "more queued commands than the disk takes");
 		if (p->ci & ~p->sact)
-			lint(m, "queued and plain commands together");
+			model_lint(m, "queued and plain commands together");
 	} else if ((p->ci | p->sact) & ~bit)
-		lint(m, "a plain command beside another");
+		model_lint(m, "a plain command beside another");
 }
 
 static void
 run_slot(struct model *m, struct model_port *p, unsigned slot)
 {
 	uint32_t bit = 1u << slot;
-	uint8_t *header = dma_at(m, ((uint64_t)p->clbu << 32 | p->clb) + slot * AHCI_HEADER_SIZE,
-	    AHCI_HEADER_SIZE);
+	uint8_t *header = model_dma_at(
+		m, ((uint64_t)p->clbu << 32 | p->clb) + slot * AHCI_HEADER_SIZE, AHCI_HEADER_SIZE);
 	struct model_fault *f;
-	struct decoded c;
+	struct model_decoded c;
 	uint8_t *table = NULL;
 	uint64_t at = 0;
 
 	if (header) {
 		memcpy(&at, header + 8, 8);
-		table = dma_at(m, at, AHCI_TABLE_PRDT);
+		table = model_dma_at(m, at, AHCI_TABLE_PRDT);
 	}
 	if (!table) {
 		end_badly(m, p, IS_HBFS, 0);
 		return;
 	}
 	check_mix(m, p, table, slot);
-	c = decode(&p->disk, table);
+	c = model_decode(table);
 	f = find_fault(m, &c);
 	if (f && f->kind == MODEL_HANG) {
 		p->hung |= bit;
-		if (is_queued(c.opcode))
+		if (model_is_queued(c.opcode))
 			p->ci &= ~bit;
 	} else if (f && f->kind == MODEL_INTERFACE)
 		end_badly(m, p, IS_IFS, 0);
 	else if (f && f->kind == MODEL_FAIL)
 		end_badly(m, p, IS_TFES, f->error);
-	else if (!carry_out(m, &p->disk, header, table))
+	else if (!model_carry_out(m, &p->disk, header, table))
 		end_badly(m, p, IS_TFES, ATA_ERROR_ABRT);
 	else
-		end_well(m, p, bit, is_queued(c.opcode), f && f->kind == MODEL_NO_INTERRUPT);
+		end_well(m, p, bit, model_is_queued(c.opcode), f && f->kind == MODEL_NO_INTERRUPT);
 }
 
 /* One command of some port, queued ones in any order; false if there is none. */
@@ -397,16 +218,16 @@ device(void *arg)
 	return NULL;
 }
 
-/* --- registers ------------------------------------------------------------------------------------------- */
+/* --- registers ------------------------------------------------------------------------------- */
 
 static void
 write_cmd(struct model *m, struct model_port *p, uint32_t v)
 {
 	if (CMD_ST_get(v) && !CMD_ST_get(p->cmd)) {
 		if (!CMD_FRE_get(p->cmd))
-			lint(m, "ST without FRE");
+			model_lint(m, "ST without FRE");
 		if (p->tfd & (ATA_STATUS_BSY | ATA_STATUS_DRQ))
-			lint(m, "ST while the device is busy");
+			model_lint(m, "ST while the device is busy");
 	}
 	if (!CMD_ST_get(v))
 		p->ci = p->sact = 0;
@@ -446,14 +267,12 @@ write_port(struct model *m, struct model_port *p, unsigned off, uint32_t v)
 		if (!(p->serr & SERR_CHANGED))
 			p->is &= ~(uint32_t)(IS_PRCS | IS_PCS);
 		break;
-	case PORT_SACT:
-		p->sact |= v;
-		break;
+	case PORT_SACT: p->sact |= v; break;
 	case PORT_CI:
 		if (!CMD_ST_get(p->cmd))
-			lint(m, "CI without ST");
+			model_lint(m, "CI without ST");
 		if (v & p->ci)
-			lint(m, "CI bit set twice");
+			model_lint(m, "CI bit set twice");
 		p->ci |= v;
 		pthread_cond_signal(&m->work);
 		break;
@@ -491,9 +310,9 @@ bus_read(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width)
 	pthread_mutex_lock(&m->lock);
 	m->accesses++;
 	if (bar != 5 || width != 4)
-		lint(m, "not a 32-bit access to ABAR");
+		model_lint(m, "not a 32-bit access to ABAR");
 	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)
-		lint(m, "access outside of the registers");
+		model_lint(m, "access outside of the registers");
 	else if (off >= HBA_PORTS)
 		v = read_port(&m->port[(off - HBA_PORTS) / HBA_PORT_SIZE], off % HBA_PORT_SIZE);
 	else if (off == HBA_CAP)
@@ -517,9 +336,9 @@ bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_
 	pthread_mutex_lock(&m->lock);
 	m->accesses++;
 	if (bar != 5 || width != 4 || !m->enabled)
-		lint(m, "not a 32-bit access to an enabled ABAR");
+		model_lint(m, "not a 32-bit access to an enabled ABAR");
 	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)
-		lint(m, "access outside of the registers");
+		model_lint(m, "access outside of the registers");
 	else if (off >= HBA_PORTS)
 		write_port(m, &m->port[(off - HBA_PORTS) / HBA_PORT_SIZE], off % HBA_PORT_SIZE, v);
 	else if (off == HBA_GHC && GHC_HR_get(v))
@@ -534,7 +353,7 @@ bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* --- the rest of the bus ------------------------------------------------------------------------------------ */
+/* --- the rest of the bus --------------------------------------------------------------------- */
 
 static int
 bus_info(struct sip_dev *d, struct sip_pci_info *info)
@@ -653,7 +472,7 @@ bus_irq_close(struct sip_dev *d, int fd)
 	(void)d, (void)fd;
 }
 
-/* --- what a test does ------------------------------------------------------------------------------------------ */
+/* --- what a test does ------------------------------------------------------------------------ */
 
 void
 model_disk_make(struct model *m, unsigned port, uint64_t nsectors, uint32_t secsize, bool ncq)
@@ -662,8 +481,13 @@ model_disk_make(struct model *m, unsigned port, uint64_t nsectors, uint32_t secs
 
 	pthread_mutex_lock(&m->lock);
 	free(d->data);
-	*d = (struct model_disk){ .present = true, .ncq = ncq, .lba48 = true, .trim = true,
-		.depth = ncq ? 32 : 1, .nsectors = nsectors, .secsize = secsize };
+	*d = (struct model_disk){ .present = true,
+				  .ncq = ncq,
+				  .lba48 = true,
+				  .trim = true,
+				  .depth = ncq ? 32 : 1,
+				  .nsectors = nsectors,
+				  .secsize = secsize };
 	d->data = calloc(nsectors, secsize);
 	snprintf(d->serial, sizeof d->serial, "SN%u", port);
 	pthread_mutex_unlock(&m->lock);
@@ -713,16 +537,23 @@ model_init(struct model *m)
 {
 	memset(m, 0, sizeof *m);
 	m->bus = (struct sip_bus){
-		.info = bus_info, .command = bus_command, .map = bus_map, .unmap = bus_unmap,
-		.read = bus_read, .write = bus_write, .dma_alloc = bus_dma_alloc,
-		.dma_free = bus_dma_free, .irq_open = bus_irq_open, .irq_wait = bus_irq_wait,
+		.info = bus_info,
+		.command = bus_command,
+		.map = bus_map,
+		.unmap = bus_unmap,
+		.read = bus_read,
+		.write = bus_write,
+		.dma_alloc = bus_dma_alloc,
+		.dma_free = bus_dma_free,
+		.irq_open = bus_irq_open,
+		.irq_wait = bus_irq_wait,
 		.irq_close = bus_irq_close,
 	};
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_cond_init(&m->work, NULL);
 	pthread_cond_init(&m->irq, NULL);
-	m->cap = CAP_NP_set(0, MODEL_PORTS - 1) | CAP_NCS_set(0, MODEL_SLOTS - 1) |
-	    CAP_SNCQ_MASK | CAP_S64A_MASK;
+	m->cap = CAP_NP_set(0, MODEL_PORTS - 1) | CAP_NCS_set(0, MODEL_SLOTS - 1) | CAP_SNCQ_MASK |
+		 CAP_S64A_MASK;
 	m->pi = (1u << MODEL_PORTS) - 1;
 	m->random = 1;
 	pthread_create(&m->thread, NULL, device, m);

@@ -10,17 +10,17 @@
 enum { MODEL_PORTS = 4, MODEL_FAULTS = 8, MODEL_DMAS = 256, MODEL_DELAY_NONE = 0 };
 
 enum model_fault_kind {
-	MODEL_FAIL,		/* the command ends with `error` in the task file */
-	MODEL_HANG,		/* it never ends */
-	MODEL_INTERFACE,	/* an interface fatal error instead of an answer */
-	MODEL_NO_INTERRUPT,	/* it ends, and nobody is told */
+	MODEL_FAIL,         /* the command ends with `error` in the task file */
+	MODEL_HANG,         /* it never ends */
+	MODEL_INTERFACE,    /* an interface fatal error instead of an answer */
+	MODEL_NO_INTERRUPT, /* it ends, and nobody is told */
 };
 
 struct model_fault {
 	enum model_fault_kind kind;
-	unsigned times;		/* how often; 0: the entry is free */
-	uint64_t lba;		/* of a command that touches it; UINT64_MAX: any with data */
-	uint8_t error, opcode;	/* opcode 0: any */
+	unsigned times;        /* how often; 0: the entry is free */
+	uint64_t lba;          /* of a command that touches it; UINT64_MAX: any with data */
+	uint8_t error, opcode; /* opcode 0: any */
 };
 
 struct model_disk {
@@ -33,13 +33,13 @@ struct model_disk {
 	unsigned flushes, resets, standbys, trims;
 	uint64_t reads, writes;
 	unsigned most_in_flight;
-	bool dead;		/* COMRESET brings no link */
+	bool dead; /* COMRESET brings no link */
 };
 
 struct model_port {
 	uint32_t clb, clbu, fb, fbu, is, ie, cmd, tfd, sig, ssts, sctl, serr, sact, ci;
-	bool halted;		/* after an error, until COMRESET */
-	uint32_t hung;		/* slots of commands that never end */
+	bool halted;   /* after an error, until COMRESET */
+	uint32_t hung; /* slots of commands that never end */
 	struct model_disk disk;
 };
 
@@ -49,16 +49,19 @@ struct model {
 	pthread_cond_t work, irq;
 	pthread_t thread;
 	bool closing;
-	uint32_t ghc, is, cap, pi;	/* cap, pi: a test may change them before attaching */
-	uint64_t pending;	/* interrupts not yet read */
+	uint32_t ghc, is, cap, pi; /* cap, pi: a test may change them before attaching */
+	uint64_t pending;          /* interrupts not yet read */
 	struct model_port port[MODEL_PORTS];
 	struct model_fault fault[MODEL_FAULTS];
-	struct { uint8_t *p; size_t n; } dma[MODEL_DMAS];
+	struct {
+		uint8_t *p;
+		size_t n;
+	} dma[MODEL_DMAS];
 	bool bus_master, enabled;
-	unsigned delay_us;	/* of each command */
+	unsigned delay_us; /* of each command */
 	unsigned lint;
 	const char *lint_what;
-	uint64_t accesses;	/* register reads and writes */
+	uint64_t accesses; /* register reads and writes */
 	uint32_t random;
 };
 
