@@ -62,7 +62,7 @@ open_at(struct p9c_file *root, const char *path, uint32_t flags, struct p9c_file
 	return rc;
 }
 
-/* --- ls, stat -------------------------------------------------------------------------------- */
+/* --- ls, stat ----------------------------------------------------------------------------- */
 
 struct list {
 	struct p9c_entry *e;
@@ -209,7 +209,7 @@ do_stat(struct p9c_file *root, const char *path, const struct flags *fl)
 	return 0;
 }
 
-/* --- cat, get, write ----------------------------------------------------------------------- */
+/* --- cat, get, write ---------------------------------------------------------------------- */
 
 static int
 put_all(int fd, const char *p, size_t n)
@@ -409,7 +409,7 @@ do_write(struct p9c_file *root, const char *path, const struct flags *fl)
 	return rc || put ? complain(path, rc ? rc : (int)put) : 0;
 }
 
-/* --- mkdir, rm --------------------------------------------------------------------------------- */
+/* --- mkdir, rm ---------------------------------------------------------------------------- */
 
 static int
 do_mkdir(struct p9c_file *root, const char *path, const struct flags *fl)
@@ -447,7 +447,7 @@ do_rm(struct p9c_file *root, const char *path, const struct flags *fl)
 	return rc ? complain(path, rc) : 0;
 }
 
-/* --- the command line -------------------------------------------------------------------------- */
+/* --- the command line --------------------------------------------------------------------- */
 
 static int
 wrong(const char *what, const char *which)

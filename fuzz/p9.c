@@ -25,7 +25,7 @@ must(bool holds)
 		abort();
 }
 
-/* --- the decoder ----------------------------------------------------------------------------- */
+/* --- the decoder -------------------------------------------------------------------------- */
 
 static void
 decode(const uint8_t *data, size_t n, enum p9_dialect d)
@@ -53,7 +53,7 @@ decode(const uint8_t *data, size_t n, enum p9_dialect d)
 	free(again);
 }
 
-/* --- messages from the table ------------------------------------------------------------------- */
+/* --- messages from the table -------------------------------------------------------------- */
 
 struct input {
 	const uint8_t *p, *end;
@@ -179,7 +179,7 @@ hello(enum p9_dialect d, uint8_t *out, size_t n)
 	return (size_t)(k + p9_pack(out + k, n - (size_t)k, d, &a));
 }
 
-/* --- a session --------------------------------------------------------------------------------- */
+/* --- a session ---------------------------------------------------------------------------- */
 
 /* Writes all while it reads what comes; the replies, as far as `d` is sure, must decode. */
 static void
@@ -225,7 +225,8 @@ static void
 session(const uint8_t *out, size_t n, enum p9_dialect d, bool sure)
 {
 	static struct mem_tree tree;
-	struct p9_srv srv = { .ops = &mem_ops, .aux = &tree, .msize = P9_MSIZE_MIN, .max_fids = 20 };
+	struct p9_srv srv = { .ops = &mem_ops, .aux = &tree, .msize = P9_MSIZE_MIN,
+		.max_fids = 20 };
 	int fds[2];
 
 	mem_init(&tree);

@@ -20,7 +20,7 @@ uint64_t os_wall_ns(void);
 /* 0, or -EINTR. */
 int os_sleep_ns(uint64_t ns);
 
-/* --- files: flags are O_* of fcntl.h; offset -1 is at and past the descriptor's own --------------- */
+/* --- files: flags are O_* of fcntl.h; offset -1 is at and past the descriptor's own ------- */
 
 int os_open(const char *path, int flags, uint32_t mode);
 int os_close(int fd);
@@ -30,7 +30,7 @@ int os_fsync(int fd, bool data_only);
 /* Bytes in the file or block device, by its attributes. */
 int64_t os_size(int fd);
 
-/* --- memory ----------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------- */
 
 enum os_prot { OS_READ = 1, OS_WRITE = 2 };
 enum os_cache { OS_CACHED, OS_UNCACHED, OS_WRITE_COMBINING };
@@ -41,7 +41,7 @@ enum os_cache { OS_CACHED, OS_UNCACHED, OS_WRITE_COMBINING };
 void *os_map(int fd, uint64_t offset, size_t len, int prot, enum os_cache);
 int os_unmap(void *, size_t len);
 
-/* --- name space: -EOPNOTSUPP on Linux ------------------------------------------------------------- */
+/* --- name space: -EOPNOTSUPP on Linux ----------------------------------------------------- */
 
 enum os_mflags { OS_MREPL = 0, OS_MBEFORE = 1, OS_MAFTER = 2, OS_MCREATE = 4 };
 

@@ -96,7 +96,7 @@ struct p9_msg {
 	uint64_t gen, data_version;
 	uint8_t status;		/* Rlock */
 	struct ipc_qid qid;
-	struct p9_str name, name2;	/* name2: symlink's and readlink's target, renameat's new name */
+	struct p9_str name, name2;	/* name2: a link's target, renameat's new name */
 	struct p9_str uname, aname;
 	struct p9_str version, ename;
 	struct p9_str client;	/* lock's client_id */

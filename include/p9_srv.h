@@ -62,7 +62,7 @@ struct p9_req {
 	const void *data;	/* write, xattr_set: in.count bytes; setattr: struct ipc_setattr;
 				   lock, getlock: struct ipc_lock */
 	struct p9_srv *srv;
-	void *aux;		/* the server's, NULL at first; for a request it will answer later */
+	void *aux;		/* the server's, NULL at first: for an answer given later */
 
 	/* The library's own. */
 	struct ipc_rep out;
@@ -106,8 +106,8 @@ struct p9_srv_ops {
 	/* A second fid for the same file, not open.  0 or a negative errno, at once.
 	 * NULL: aux is copied. */
 	int (*clone)(const struct p9_fid *from, struct p9_fid *to);
-	/* The last use of a fid is over: once for each fid whose attach, auth, walk, clone or create
-	 * succeeded.  Called with nothing of the server's on the stack.  May be NULL. */
+	/* The last use of a fid is over: once for each fid whose attach, auth, walk, clone or
+	 * create succeeded.  Called with nothing of the server's on the stack.  May be NULL. */
 	void (*destroy)(struct p9_fid *);
 
 	/* in.flags = Linux O_*, never O_CREAT.  A directory is opened too.  -> p9_reply_open.
@@ -118,7 +118,7 @@ struct p9_srv_ops {
 	void (*create)(struct p9_req *);
 	/* in.offset, in.count; at the end of the file 0 bytes.  -> p9_reply_data or _held */
 	void (*read)(struct p9_req *);
-	/* in.offset, in.count bytes at r->data, which is valid until the reply.  -> p9_reply_count */
+	/* in.offset, in.count bytes at r->data, valid until the reply.  -> p9_reply_count */
 	void (*write)(struct p9_req *);
 	/* From in.offset (0, or the offset given to an earlier p9_dirent): calls p9_dirent for each
 	 * entry until it says false.  "." and ".." may be among them.  -> p9_ok */
@@ -158,7 +158,8 @@ struct p9_srv_ops {
 
 	/* The client (or the end of its connection) wants `old` over: it should be answered soon,
 	 * as it is or with EINTR.  `old` is valid during this call, though another thread may be
-	 * answering it, and its operation may not have begun.  The reply to the flush waits for the answer to `old`.  May be NULL. */
+	 * answering it, and its operation may not have begun.  The reply to the flush
+	 * waits for the answer to `old`.  May be NULL. */
 	void (*flush)(struct p9_req *old);
 };
 
@@ -178,7 +179,7 @@ struct p9_srv {
 #define P9_SRV_XATTR	65536	/* bytes of one extended attribute */
 #define P9_SRV_SEND_S	30	/* a client that takes no reply for so long is cut off */
 
-/* --- answers ------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------ */
 
 void p9_ok(struct p9_req *);
 /* errno_ is positive or negative (its sign does not count; 0 is taken as EIO).  fmt NULL: the
@@ -208,7 +209,7 @@ bool p9_dirent(struct p9_req *, const struct ipc_qid *, uint64_t next_offset, ui
 /* A flush for it has come, or its connection is gone: it may end early. */
 bool p9_cancelled(const struct p9_req *);
 
-/* --- running --------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------ */
 
 /*
  * Serves at `where`, with at most nthreads operations running inside the server at a time (for
@@ -232,7 +233,7 @@ struct p9_srv_stats {
 	uint64_t requests, bytes_read, bytes_written;
 	uint64_t errors;	/* replies; ENOENT, which is everyday, is not counted or kept */
 	uint32_t inflight, fids, conns;
-	uint64_t oldest_ns;	/* how long the oldest request has been seen waiting by these calls */
+	uint64_t oldest_ns;	/* for how long these calls have seen the oldest waiting */
 	uint64_t last_error_ns;	/* os_time_ns of it; 0: none */
 	char last_error[P9_ERRMAX];
 };

@@ -93,7 +93,7 @@ play_open(const char *path, int flags, uint32_t mode)
 #define os_open play_open
 #include "../os/lux9/serve.c"
 
-/* --- the client's side ------------------------------------------------------------------------ */
+/* --- the client's side -------------------------------------------------------------------- */
 
 static uint32_t
 post(struct ipc_req *q, const void *bulk)

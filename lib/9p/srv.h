@@ -11,8 +11,8 @@
  * Memory of fids and requests is kept in pools while the service lasts, so a stale pointer found
  * in a table is still a fid or request, and taking a reference tells whether it is the right one.
  *
- * Order of locks: conn->flush_lock, conn->write_lock, state->lock; conn->name_lock, conn->queue_lock
- * and a table's lock are taken alone.
+ * Order of locks: conn->flush_lock, conn->write_lock, state->lock; conn->name_lock,
+ * conn->queue_lock and a table's lock are taken alone.
  */
 #pragma once
 #include <pthread.h>

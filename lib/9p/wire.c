@@ -24,7 +24,7 @@
 #define AHEAD 8192		/* bytes read at once, when a message begins */
 #define HEAD_MAX 512		/* bytes of a reply without its bulk */
 
-/* --- replies --------------------------------------------------------------------------------- */
+/* --- replies ------------------------------------------------------------------------------ */
 
 static void
 msg_of_attr(struct p9_msg *m, const struct p9_req *r)
@@ -194,7 +194,7 @@ p9_wire_answered(struct p9_conn *c)
 	pthread_mutex_unlock(&c->queue_lock);
 }
 
-/* --- requests -------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------- */
 
 static bool
 read_some(struct p9_conn *c, uint8_t *buf, size_t n, size_t *got)
@@ -444,7 +444,7 @@ do_version(struct p9_req *r, size_t size)
 	p9_req_recycle(r);
 }
 
-/* --- threads --------------------------------------------------------------------------------- */
+/* --- threads ------------------------------------------------------------------------------ */
 
 static void *wire_thread(void *);
 
