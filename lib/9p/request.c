@@ -188,8 +188,8 @@ p9_request(struct p9_req *r)
 int
 p9_c_string(struct p9_str s, enum p9_namekind kind, const char **out)
 {
-	char *to = (char *)s.s - 1;
 	size_t max = kind == NAME_TARGET || kind == NAME_FREE ? 4095 : P9_NAME_MAX;
+	char *to;
 
 	if (s.n > max)
 		return -ENAMETOOLONG;
@@ -203,6 +203,7 @@ p9_c_string(struct p9_str s, enum p9_namekind kind, const char **out)
 	}
 	if (kind == NAME_TARGET && s.n == 0)
 		return -ENOENT;
+	to = (char *)s.s - 1;
 	memmove(to, s.s, s.n);
 	to[s.n] = 0;
 	*out = to;

@@ -330,7 +330,8 @@ hammer(void *arg)
 
 		if (p9c_write(f, text, (size_t)n, (uint64_t)i) != n)
 			return "write";
-		if (p9c_read(f, buf, (size_t)n, (uint64_t)i) != n || memcmp(buf, text, (size_t)n))
+		if (p9c_read(f, buf, (size_t)n, (uint64_t)i) != n ||
+		    memcmp(buf, text, (size_t)n) != 0)
 			return "read";
 		if (p9c_walk(root, name, &again) || p9c_clunk(again))
 			return "walk";

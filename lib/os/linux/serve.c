@@ -73,7 +73,7 @@ listen_unix(struct p9_srv_state *st, const char *path)
 static int
 bound_port(int fd)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { 0 };
 	socklen_t n = sizeof ss;
 
 	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)

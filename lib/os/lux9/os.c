@@ -78,7 +78,7 @@ os_fsync(int fd, bool data_only)
 int64_t
 os_size(int fd)
 {
-	struct sys_stat st;
+	struct sys_stat st = { 0 };
 	long rc = lux_call4(SYS_STAT, fd, LUX_ARG(""), LUX_ARG(&st), SYS_AT_EMPTY_PATH);
 
 	return rc < 0 ? rc : (int64_t)st.size;
