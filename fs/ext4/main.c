@@ -4,13 +4,14 @@
 #include <string.h>
 #include "serve.h"
 
-enum { NTHREADS = 4, OPTION_MAX = 32 };
+enum { NTHREADS = 4, OPTION_MAX = 32, EXIT_USAGE = 2 };
 
 static struct ext4_served served = {.locks.lock = PTHREAD_MUTEX_INITIALIZER};
 static struct ext4_dev dev;
 static struct ext4_dev_fd device = {.fd = -1};
 static struct ext4_options opt;
 static const char *option_text = "";
+static bool wrong_option;
 static uint64_t part, cache_bytes = EXT4_CACHE_DEFAULT;
 
 /* One of the words of -o, which are separated by commas. */
@@ -29,11 +30,10 @@ set_option(const char *word, size_t n)
 }
 
 static int
-initialize(struct sip_server *s)
+check_options(struct sip_server *s)
 {
 	const char *p = option_text;
 
-	s->priv = &served;
 	if (s->config.device == NULL)
 		return sip_fail(s, -EINVAL, "no -device");
 	for (;;) {
@@ -50,6 +50,16 @@ initialize(struct sip_server *s)
 		return sip_fail(s, -EINVAL, "-cache or -part: too large");
 	opt.cache_bytes = (size_t)cache_bytes;
 	return 0;
+}
+
+static int
+initialize(struct sip_server *s)
+{
+	int r = check_options(s);
+
+	s->priv = &served;
+	wrong_option = r < 0;
+	return r;
 }
 
 static int
@@ -104,6 +114,7 @@ main(int argc, char **argv)
 		.server = &server_ops, .fs = &fs_ops, .p9 = &ext4_ops,
 		.options = options, .nthreads = NTHREADS,
 	};
+	int status = sip_main(argc, argv, &type);
 
-	return sip_main(argc, argv, &type);
+	return wrong_option ? EXIT_USAGE : status;
 }

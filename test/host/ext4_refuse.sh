@@ -54,6 +54,10 @@ served()
 	wait $pid 2>/dev/null
 }
 
+"$ext4fs" -device none -o bogus -listen unix!sock > log 2>&1
+[ $? = 2 ] || complain 'a wrong option does not exit with 2'
+"$ext4fs" -bogus > log 2>&1
+[ $? = 2 ] || complain '-bogus does not exit with 2'
 fresh -t ext4
 served -device x.img
 served -device x.img -o ro,noload,nocheck -cache 2M

@@ -164,6 +164,9 @@ one() {
 	getfattr -d -m - a/hello a/b/seq a/k150 > /mnt/out/\$1.xattr
 	touch no 2> /mnt/out/\$1.write
 	df -P . > /mnt/out/\$1.df
+	exec 9< a/hello
+	flock -x 9 && (flock -n -x 8 || echo excluded) 8< a/hello > /mnt/out/\$1.lock
+	exec 9<&-
 	cd /
 	umount /mnt/fs
 }
@@ -185,6 +188,7 @@ for name in $names; do
 	diff want.now got.now > diff.now || complain "$name: $(wc -l < diff.now) lines differ: $(head -4 diff.now)"
 	cmp -s want.xattr "$name.xattr" || complain "$name: attributes: $(diff want.xattr "$name.xattr" | head -3)"
 	grep -q 'Read-only file system' "$name.write" || complain "$name: write: $(cat "$name.write")"
+	grep -q excluded "$name.lock" || complain "$name: a lock does not exclude"
 	[ "$(awk 'NR == 2 { print ($2 > 30000) }' "$name.df")" = 1 ] || complain "$name: $(tail -1 "$name.df")"
 done
 for name in $dirty; do
