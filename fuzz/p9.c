@@ -172,11 +172,11 @@ hello(enum p9_dialect d, uint8_t *out, size_t n)
 {
 	struct p9_msg v = { .type = P9_TVERSION, .tag = P9_NOTAG, .msize = P9_MSIZE_MIN };
 	struct p9_msg a = { .type = P9_TATTACH, .tag = 1, .newfid = P9_NOFID };
-	int k;
+	size_t k;
 
 	v.version = p9_str(d == P9_2000L ? "9P2000.L" : "9P2000");
-	k = p9_pack(out, n, P9_2000, &v);
-	return (size_t)(k + p9_pack(out + k, n - (size_t)k, d, &a));
+	k = (size_t)p9_pack(out, n, P9_2000, &v);
+	return k + (size_t)p9_pack(out + k, n - k, d, &a);
 }
 
 /* --- a session ---------------------------------------------------------------------------- */

@@ -70,16 +70,14 @@ listen_unix(struct p9_srv_state *st, const char *path)
 	return rc;
 }
 
+/* sockaddr_in and sockaddr_in6 have the port at the same place. */
 static int
 bound_port(int fd)
 {
-	struct sockaddr_storage ss = { 0 };
-	socklen_t n = sizeof ss;
+	struct sockaddr_in6 sa = { 0 };
+	socklen_t n = sizeof sa;
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)
-		return 0;
-	return ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port :
-		((struct sockaddr_in *)&ss)->sin_port);
+	return getsockname(fd, (struct sockaddr *)&sa, &n) < 0 ? 0 : ntohs(sa.sin6_port);
 }
 
 static int
