@@ -179,7 +179,7 @@ pipe_read(struct chan *c, struct uio *u, uint64_t off)
 			w->out += n;
 		if (space(w) >= w->want)
 			wake_writers(w);
-		wake_one(&w->readers);
+		wake_all(&w->readers);
 	}
 	spin_unlock(&p->lock);
 	if (n > 0)
@@ -248,7 +248,7 @@ pipe_write(struct chan *c, struct uio *u, uint64_t off)
 			w->in += n;
 			done += n;
 		}
-		wake_one(&w->readers);
+		wake_all(&w->readers);
 		wake_writers(w);
 		if (u->left > 0 && err == 0) {
 			spin_unlock(&p->lock);
