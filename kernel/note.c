@@ -143,14 +143,14 @@ deliver(struct thread *t, struct sys_regs *r)
 int64_t
 sys_noted(const uint64_t a[6])
 {
-	const struct sys_note *u = (const struct sys_note *)a[0];
 	struct thread *t = thread_current();
 	struct sys_regs *r = thread_regs(t), new_regs;
 	uint8_t fpu[512] __attribute__((aligned(16)));
 	uint32_t mxcsr;
 
-	if (copy_from_user(&new_regs, &u->regs, sizeof new_regs) != 0 ||
-	    copy_from_user(fpu, u->fpu, sizeof fpu) != 0)
+	if (copy_from_user(&new_regs, (void *)(a[0] + offsetof(struct sys_note, regs)),
+			   sizeof new_regs) != 0 ||
+	    copy_from_user(fpu, (void *)(a[0] + offsetof(struct sys_note, fpu)), sizeof fpu) != 0)
 		return -EFAULT;
 	if (new_regs.rip >= USER_HIGH)
 		return error(EINVAL, "noted: no program at 0x%lx", new_regs.rip);
