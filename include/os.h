@@ -53,5 +53,5 @@ int os_bind(const char *what, const char *path, int flags);
 int os_unmount(const char *what, const char *path);
 
 /* A client's end of a 9P service.  Lux9: a name under /srv, or a path; it is to be mounted.
- * Both: unix!PATH and tcp!HOST!PORT give a connected stream, for p9_client.h. */
+ * Linux: unix!PATH and tcp!HOST!PORT give a connected stream, for p9_client.h. */
 int os_service_open(const char *name);

@@ -213,9 +213,9 @@ bool p9_cancelled(const struct p9_req *);
 
 /*
  * Serves at `where`, with at most nthreads operations running inside the server at a time (for
- * each connection, on the wire).  Lux9: a name, posted as /srv/NAME.  Both: unix!PATH,
- * tcp!HOST!PORT (HOST * for any), fd!N (one connected stream).  start returns when clients can
- * come: 0, or a negative errno.  wait returns when the service is over.  stop ends it, from any
+ * each connection, on the wire).  Lux9: a name, posted as /srv/NAME.  Linux: unix!PATH,
+ * tcp!HOST!PORT (HOST * for any).  Both: fd!N, one connected stream.  start returns when clients
+ * can come: 0, or a negative errno.  wait returns when the service is over.  stop ends it, from any
  * thread: connections are cut, running operations flushed, and wait returns after them.
  */
 int p9_srv_start(struct p9_srv *, const char *where, int nthreads);
