@@ -41,16 +41,20 @@ send_now(struct p9_req *r)
 	p9_answered(r, old & REQ_FLUSHED);
 }
 
-/* The worker's own answer can wait for its next entry. */
+/* The worker's own answer can wait for its next entry.  What is held is not held that long. */
 static bool
 can_wait(struct p9_req *r)
 {
-	if (r->stable || r->out.length == 0)
+	if (!r->release && (r->stable || r->out.length == 0))
 		return true;
 	if (r->out.length > COPY_MAX || !p9_req_room(&r->rbuf, &r->rbuf_size, COPY_MAX))
 		return false;
 	memcpy(r->rbuf, r->out.data, r->out.length);
 	r->out.data = r->rbuf;
+	if (r->release) {
+		r->release(r->release_arg);
+		r->release = NULL;
+	}
 	return true;
 }
 
