@@ -51,6 +51,9 @@ cat /dev/edu/id || echo "edu is dead"
 cat /tmp/file
 echo start > /dev/sip/servers/edu/ctl
 sleep 1
+echo 5 > /dev/edu/factorial
+echo "again $(cat /dev/edu/factorial)"
+ls /dev/edu
 cat /dev/sip/servers/edu/status
 echo stop > /dev/sip/servers/tmp/ctl
 cat /dev/sip/servers/tmp/status
@@ -60,5 +63,5 @@ boot
 expect 'broken:2: program' 'waits: after nobody: no such type' 'missing: start: '
 expect_re '^not all of them$' '^device 0\.1\.0$' '^ten factorial 3628800$' '^hello from dma$' \
 	'^interrupts 4$' '^refused$' '^kept$' '^edu is dead$' '^sipd: edu: failing: sip: killed$' \
-	'^ahci /boot/bin/ahci$' '^status failing$' '^generation 2$' '^status stopped$' '^sipd: tmp: healthy after ' \
+	'^ahci /boot/bin/ahci$' '^status failing$' '^generation 2$' '^again 120$' '^status stopped$' '^sipd: tmp: healthy after ' \
 	'^edu  *edu  *healthy  *[0-9]'
