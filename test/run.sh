@@ -82,6 +82,7 @@ run_one()
 	[ "$f" = 0 ] || word=FAIL
 	printf '%-4s %s (%d s)\n' "$word" "$1" $((SECONDS - t0))
 	if [ "$f" != 0 ]; then
+		grep -E '^FAIL|\[  FAILED|: error|undefined reference|\*\*\*' "$log" | head -n 15
 		echo "--- $log, its last lines:"
 		tail -n 40 "$log" | sed 's/^/    /'
 	elif [ "$word" = skip ]; then

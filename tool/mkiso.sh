@@ -5,11 +5,11 @@ set -eu
 kernel=$1 archive=$2 out=$3 append=${4:-}
 tmp=$(mktemp -d "$out.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-mkdir -p "$tmp/boot/grub"
-strip -o "$tmp/boot/lux9.elf" "$kernel"
-cp "$archive" "$tmp/boot/boot.tar"
-sed "s|@APPEND@|$append|" boot/grub.cfg > "$tmp/boot/grub/grub.cfg"
-grub-mkrescue -o "$tmp/iso" "$tmp/boot/.." > "$tmp/log" 2>&1 || {
+mkdir -p "$tmp/root/boot/grub"
+strip -o "$tmp/root/boot/lux9.elf" "$kernel"
+cp "$archive" "$tmp/root/boot/boot.tar"
+sed "s|@APPEND@|$append|" boot/grub.cfg > "$tmp/root/boot/grub/grub.cfg"
+grub-mkrescue -o "$tmp/iso" "$tmp/root" > "$tmp/log" 2>&1 || {
 	cat "$tmp/log" >&2
 	exit 1
 }

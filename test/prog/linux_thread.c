@@ -277,12 +277,64 @@ forking(void)
 	CHECK(wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 3);
 }
 
+static atomic_int finished;
+
+/* Sends numbers to itself through a pipe, a mutex and a sleep now and then. */
+static void *
+pass_on(void *arg)
+{
+	long wrong = 0;
+	int fd[2];
+
+	(void)arg;
+	if (pipe(fd) < 0)
+		return (void *)-1l;
+	for (int i = 0, got; i < 3000; i++) {
+		wrong += write(fd[1], &i, sizeof(i)) != sizeof(i);
+		wrong += read(fd[0], &got, sizeof(got)) != sizeof(got) || got != i;
+		pthread_mutex_lock(&mutex);
+		counter++;
+		pthread_mutex_unlock(&mutex);
+		if (i % 500 == 0)
+			usleep(100);
+	}
+	close(fd[0]);
+	close(fd[1]);
+	finished++;
+	return (void *)wrong;
+}
+
+static void
+interrupted(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	pthread_t t[4];
+	long sent = 0;
+	void *r;
+
+	counter = finished = handled = 0;
+	sigaction(SIGUSR1, &sa, NULL);
+	for (int i = 0; i < 4; i++)
+		NEED(pthread_create(&t[i], NULL, pass_on, NULL) == 0);
+	while (finished < 4) {
+		if (finished == 0)
+			CHECK(pthread_kill(t[sent++ % 4], SIGUSR1) == 0);
+		usleep(200);
+	}
+	for (int i = 0; i < 4; i++)
+		CHECK(pthread_join(t[i], &r) == 0 && r == NULL);
+	CHECK(counter == 4 * 3000);
+	CHECK(handled > 0 || sent == 0);
+	CHECK(handled <= sent);
+	signal(SIGUSR1, SIG_DFL);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(mutexes), TEST(conditions), TEST(detached), TEST(others), TEST(cancelling),
-		TEST(signals), TEST(forking),
+		TEST(signals), TEST(forking), TEST(interrupted),
 	};
 
 	RUN_TESTS(tests);

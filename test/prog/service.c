@@ -24,6 +24,7 @@
 
 enum { ROOT, DATA, ERROR, HANG, SHORT, FILES };
 static const char *const names[FILES] = { "", "data", "error", "hang", "short" };
+static int service_fd;
 static uint8_t *store;
 static uint8_t fid_file[65536];
 static _Atomic unsigned *flushes, *clunks, *hanging;
@@ -116,9 +117,14 @@ serve_one(const struct ipc_req *q, const uint8_t *bulk, struct ipc_rep *p)
 		memcpy(store + q->offset, bulk, q->length);
 		p->count = q->length;
 		break;
-	case IPC_TFLUSH:
+	case IPC_TFLUSH: {
+		struct ipc_rep old = { .tag = q->newfid };
+
 		++*flushes;
+		fail(&old, EINTR, "service: flushed");
+		CHECK(lux_call6(SYS_SERVE, service_fd, LUX_ARG(&old), 0, 0, 0, 0) == 0);
 		break;
+	}
 	case IPC_TCLUNK:
 		++*clunks;
 		break;
@@ -128,7 +134,6 @@ serve_one(const struct ipc_req *q, const uint8_t *bulk, struct ipc_rep *p)
 	return 1;
 }
 
-static int service_fd;
 
 static void *
 server_loop(void *arg)
