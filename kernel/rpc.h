@@ -6,6 +6,9 @@
 
 #include "service.h"
 
+/* Up to this many bytes two copies through the kernel cost less than finding the user's page. */
+#define REQUEST_SMALL 128
+
 enum request_state { REQ_IDLE, REQ_QUEUED, REQ_ACTIVE, REQ_COPYING, REQ_DONE };
 
 /*
@@ -31,8 +34,10 @@ struct request {
 	uint64_t offset;
 	struct ipc_qid qid;
 	/* Without a waiter: what is to be done when the reply comes. */
-	struct request *flushed;	/* IPC_TFLUSH: the request it ends, while that is not over */
+	struct request *flushed;	/* IPC_TFLUSH: the request it is about, while that is not over */
 	struct request *flusher;	/* the flush of this one; it then keeps the tag from reuse */
+	bool inline_dst;		/* the reply's bulk is in `small` */
+	uint8_t small[REQUEST_SMALL];	/* a bulk that is too short for the other address space */
 	uint32_t fid;			/* a fid that the request frees (clunk) or makes */
 	bool makes_fid;
 	void *kbuf;

@@ -203,13 +203,20 @@ steal(struct cpu *me)
 	return busiest != NULL ? run_pop(busiest) : NULL;
 }
 
-static void
-wait_off_cpu(struct thread *t)
+__attribute__((noinline)) static void
+wait_off_cpu_slow(struct thread *t)
 {
 	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
 		tlb_answer();
 		cpu_pause();
 	}
+}
+
+static inline void
+wait_off_cpu(struct thread *t)
+{
+	if (unlikely(__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)))
+		wait_off_cpu_slow(t);
 }
 
 bool
@@ -306,17 +313,24 @@ schedule(void)
 	switch_to(c, next);
 }
 
+__attribute__((noinline)) static void
+queue_and_schedule(struct thread *next)
+{
+	sched_run_claimed(next);
+	schedule();
+}
+
 void
 sched_handoff(struct thread *next)
 {
 	struct cpu *c = cpu_self();
 
 	if (unlikely(c->run_mask >> next->prio > 1)) {	/* something more urgent waits here */
-		sched_run_claimed(next);
-		schedule();
+		queue_and_schedule(next);
 		return;
 	}
-	wait_off_cpu(next);
+	if (unlikely(next->on_cpu))
+		wait_off_cpu_slow(next);
 	switch_to(c, next);
 }
 

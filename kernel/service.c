@@ -3,7 +3,7 @@
  *
  * A call takes a server's thread that waits, claims it, and gives it the processor; a reply goes
  * back the same way.  The bulk is copied once, by the server's thread, straight between the two
- * address spaces.
+ * address spaces; a very short one twice, through the request.
  *
  * service->lock guards the queue, the tags, the waiting servers and every request's state:
  *
@@ -95,8 +95,15 @@ service_fid_free(struct service *s, uint32_t fid)
 static bool
 tag_take(struct service *s, struct request *r)
 {
-	uint32_t size = s->tags.size, tag = pool_take(&s->tags);
+	uint32_t size = s->tags.size, tag;
 
+	if (likely(s->tags.nfree > 0)) {
+		tag = s->tags.free[--s->tags.nfree];
+		s->tag[tag] = r;
+		r->head.tag = tag;
+		return true;
+	}
+	tag = pool_take(&s->tags);
 	if (tag == NOFID)
 		return false;
 	if (s->tags.size != size) {
@@ -184,7 +191,7 @@ request_done(struct service *s, struct request *r, struct request **orphan)
 	if (unlikely(r->head.type == IPC_TFLUSH)) {
 		if (r->flushed != NULL)
 			r->flushed->flusher = NULL;
-		else if (r->head.newfid != NOFID)
+		else
 			pool_give(&s->tags, r->head.newfid);
 	}
 	if (unlikely(r->flusher != NULL)) {
@@ -354,12 +361,17 @@ send_flush(struct service *s, struct request *r)
 	}
 }
 
-/* A request that was not left behind ended by -EINTR: the fid it was to make is not made. */
+/*
+ * A request that was not left behind is over: a short reply goes to its place; and if it ended by
+ * -EINTR, the fid it was to make is not made.
+ */
 static int
 call_ends(struct service *s, struct request *r, int err)
 {
 	if (unlikely(err == -EINTR) && r->makes_fid)
 		service_fid_free(s, r->fid);
+	if (r->inline_dst && err == 0)
+		err = copy_to_user(r->dst, r->small, r->got);
 	return err;
 }
 
@@ -424,7 +436,13 @@ service_call(struct service *s, struct request *r)
 	r->service = s;
 	r->client = t;
 	r->as = t->proc->as;
-	r->waiting = false;
+	r->waiting = r->inline_dst = false;
+	if (r->user_src && r->nsrc != 0 && r->nsrc <= REQUEST_SMALL) {
+		if (copy_from_user(r->small, r->src, r->nsrc) != 0)
+			return -EFAULT;
+		r->src = r->small;
+		r->user_src = false;
+	}
 	spin_lock(&s->lock);
 	if (unlikely(s->dead)) {
 		spin_unlock(&s->lock);
@@ -507,7 +525,10 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 	r->got = (uint32_t)MIN(rep->length, (uint64_t)r->ndst);
 	if (r->got == 0)
 		return;
-	if (r->user_dst)
+	if (r->user_dst && r->got <= REQUEST_SMALL) {
+		err = copy_from_user(r->small, rep->data, r->got);
+		r->inline_dst = true;
+	} else if (r->user_dst)
 		err = as_copy_out(r->as, (uint64_t)r->dst, rep->data, r->got);
 	else
 		err = copy_from_user(r->dst, rep->data, r->got);
@@ -530,26 +551,11 @@ orphan_ends(struct service *s, struct request *r)
 	return NOFID;
 }
 
-/* The flushed request, if the server has dropped it, ends here. */
-static struct thread *
-flush_ends(struct service *s, struct request *f, struct request **orphan)
-{
-	struct request *old = f->flushed;
-
-	if (old == NULL || old->state != REQ_ACTIVE)
-		return NULL;
-	old->flusher = f->flushed = NULL;
-	f->head.newfid = NOFID;		/* the tag goes back with its request, now */
-	old->error = -EINTR;
-	return request_done(s, old, orphan);
-}
-
 /* Finishes the request that rep answers; *wake is its client, claimed, if it has one. */
 static int
 reply(struct service *s, const struct ipc_rep *rep, struct thread **wake)
 {
-	struct request *r, *orphan = NULL, *orphan2 = NULL;
-	struct thread *also = NULL;
+	struct request *r, *orphan = NULL;
 	uint32_t clunk = NOFID;
 
 	spin_lock(&s->lock);
@@ -563,20 +569,13 @@ reply(struct service *s, const struct ipc_rep *rep, struct thread **wake)
 	spin_unlock(&s->lock);
 	reply_bulk(r, rep);
 	spin_lock(&s->lock);
-	if (unlikely(r->flushed != NULL))
-		also = flush_ends(s, r, &orphan2);
 	*wake = request_done(s, r, &orphan);
 	if (unlikely(orphan != NULL))
 		clunk = orphan_ends(s, orphan);
 	spin_unlock(&s->lock);
-	if (likely(orphan == NULL && also == NULL && orphan2 == NULL))
+	if (likely(orphan == NULL))
 		return 0;
-	if (also != NULL)
-		sched_run_claimed(also);
-	if (orphan != NULL)
-		request_dispose(orphan);
-	if (orphan2 != NULL)
-		request_dispose(orphan2);
+	request_dispose(orphan);
 	if (clunk != NOFID)
 		service_clunk(s, clunk);
 	return 0;
