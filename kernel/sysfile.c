@@ -62,10 +62,16 @@ on_fd(const uint64_t a[6], file_call *f)
 	return r;
 }
 
+static inline struct uio
+user_data(uint64_t base, uint64_t n)
+{
+	return (struct uio){ .base = (char *)base, .left = n < IO_MAX ? n : IO_MAX, .user = true };
+}
+
 static inline int64_t
 read_write(struct chan *c, const uint64_t a[6], bool write)
 {
-	struct uio u = { (char *)a[1], MIN(a[2], IO_MAX), true };
+	struct uio u = user_data(a[1], a[2]);
 	bool own = a[3] == UINT64_MAX;
 	uint64_t off = own ? __atomic_load_n(&c->offset, __ATOMIC_RELAXED) : a[3];
 	int64_t n;
@@ -171,7 +177,7 @@ sys_statfs(const uint64_t a[6])
 static int64_t
 do_getxattr(struct chan *c, const uint64_t a[6])
 {
-	struct uio u = { (char *)a[2], MIN(a[3], IO_MAX), true };
+	struct uio u = user_data(a[2], a[3]);
 	char name[SYS_NAME_MAX + 1];
 	int64_t r = copy_str_from_user(name, (const char *)a[1], sizeof(name));
 
@@ -189,7 +195,7 @@ sys_getxattr(const uint64_t a[6])
 static int64_t
 do_setxattr(struct chan *c, const uint64_t a[6])
 {
-	struct uio u = { (char *)a[2], MIN(a[3], IO_MAX), true };
+	struct uio u = user_data(a[2], a[3]);
 	char name[SYS_NAME_MAX + 1];
 	int64_t r = copy_str_from_user(name, (const char *)a[1], sizeof(name));
 
