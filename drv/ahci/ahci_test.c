@@ -178,10 +178,9 @@ identity(void **state)
 
 struct load {
 	struct blk_disk *disk;
-	unsigned index;
 	uint64_t bad; /* a sector that is expected to fail; else UINT64_MAX */
 	int other;    /* an error that is expected instead of success; else 0 */
-	unsigned failed, others;
+	unsigned index, failed, others;
 };
 
 static void *
@@ -226,7 +225,7 @@ run_load(struct world *w, uint64_t bad, int other, void (*meanwhile)(struct worl
 
 	blk_disk_get(d);
 	for (unsigned i = 0; i < THREADS; i++) {
-		l[i] = (struct load){ d, i, bad, other, 0, 0 };
+		l[i] = (struct load){ .disk = d, .index = i, .bad = bad, .other = other };
 		pthread_create(&t[i], NULL, load_thread, &l[i]);
 	}
 	if (meanwhile)
@@ -308,17 +307,25 @@ tries_are_counted(void **state)
 	stop(w);
 }
 
+/* One at a time, with commands that end well between, or one command might have them all. */
 static void
 faults_under_load(struct world *w)
 {
-	static const enum model_fault_kind kinds[] = { MODEL_INTERFACE, MODEL_FAIL };
+	struct ahci_port *p = &w->hba->port[0];
 
-	for (unsigned i = 0; i < 12; i++) {
-		model_add_fault(&w->m, (struct model_fault){ .kind = kinds[i % 2],
-							     .times = 1,
-							     .lba = UINT64_MAX,
-							     .error = ATA_ERROR_ABRT });
-		os_sleep_ns(2000000);
+	for (unsigned i = 0; i < 8; i++) {
+		uint64_t before = counter(p, &p->completions);
+
+		model_add_fault(&w->m,
+				(struct model_fault){ .kind = i & 1 ? MODEL_FAIL : MODEL_INTERFACE,
+						      .times = 1,
+						      .lba = UINT64_MAX,
+						      .error = ATA_ERROR_ABRT });
+		for (unsigned ms = 0; ms < 500; ms++) {
+			if (counter(p, &p->errors) > i && counter(p, &p->completions) > before + 40)
+				break;
+			os_sleep_ns(1000000);
+		}
 	}
 }
 

@@ -81,7 +81,7 @@ make_ready(struct ahci_port *p)
 bool
 ahci_port_bring_up(struct ahci_port *p)
 {
-	struct ata_identity id;
+	struct ata_identity id = { 0 };
 	unsigned depth;
 	int err;
 

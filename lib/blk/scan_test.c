@@ -42,6 +42,12 @@ read_disk(void *ctx, uint64_t sector, uint32_t n, void *buf)
 }
 
 static void
+put_bytes(uint8_t *at, const char *bytes, size_t n)
+{
+	memcpy(at, bytes, n);
+}
+
+static void
 put32(uint8_t *p, uint32_t v)
 {
 	memcpy(p, &v, 4);
@@ -86,7 +92,7 @@ gpt_copy(struct disk *d, uint64_t lba, uint64_t other, uint64_t entries, uint32_
 {
 	uint8_t *h = d->bytes + lba * d->secsize, *e = d->bytes + entries * d->secsize;
 
-	memcpy(h, "EFI PART\0\0\1\0\x5c\0\0\0", 16);
+	put_bytes(h, "EFI PART\0\0\1\0\x5c\0\0\0", 16);
 	put64(h + 24, lba);
 	put64(h + 32, other);
 	put64(h + 40, 40);
@@ -368,7 +374,7 @@ gpt_entries(void **state)
 	memcpy(e + 768, e, 128); /* entry 7: the last usable one, a strange name */
 	put64(e + 768 + 32, d.nsectors - 41);
 	put64(e + 768 + 40, d.nsectors - 41);
-	memcpy(e + 768 + 56, "/\0\n\0\x3d\xd8\x00\xde\x00\xdc\xe9\0", 12);
+	put_bytes(e + 768 + 56, "/\0\n\0\x3d\xd8\x00\xde\x00\xdc\xe9\0", 12);
 	gpt_sums(&d, 1);
 	scan(&d);
 	assert_int_equal(t.nparts, 3);

@@ -115,8 +115,8 @@ replace_files(struct blk_disk *d, struct blk_file **file, unsigned n)
 			blk_file_put(old);
 		}
 	}
-	memcpy(d->file, file, n * sizeof *file);
-	d->nfiles = n;
+	for (d->nfiles = 0; d->nfiles < n; d->nfiles++)
+		d->file[d->nfiles] = file[d->nfiles];
 }
 
 static int
@@ -241,16 +241,14 @@ void
 blk_remove_disk(struct blk_disk *d)
 {
 	struct blk_server *s = d->server;
+	unsigned kept = 0;
 
 	atomic_store(&d->gone, true);
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < s->ndisks; i++)
-		if (s->disk[i] == d) {
-			memmove(&s->disk[i], &s->disk[i + 1],
-				(s->ndisks - i - 1) * sizeof *s->disk);
-			s->ndisks--;
-			break;
-		}
+		if (s->disk[i] != d)
+			s->disk[kept++] = s->disk[i];
+	s->ndisks = kept;
 	pthread_mutex_unlock(&s->lock);
 	blk_disk_put(d);
 }

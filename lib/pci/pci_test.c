@@ -10,6 +10,12 @@
 #include "pci.h"
 
 static void
+put_bytes(uint8_t *at, const char *bytes, size_t n)
+{
+	memcpy(at, bytes, n);
+}
+
+static void
 make(uint8_t c[256])
 {
 	static const uint8_t header[64] = {
@@ -51,8 +57,8 @@ make(uint8_t c[256])
 
 	memset(c, 0, 256);
 	memcpy(c, header, sizeof header);
-	memcpy(c + 0x80, "\x05\xa8\x80\x00", 4);
-	memcpy(c + 0xa8, "\x12\x00\x10\x00", 4);
+	put_bytes(c + 0x80, "\x05\xa8\x80\x00", 4);
+	put_bytes(c + 0xa8, "\x12\x00\x10\x00", 4);
 }
 
 static void
@@ -110,7 +116,7 @@ broken_lists(void **state)
 	assert_int_equal(pci_decode(c, sizeof c, &p), -ENODEV);
 	for (unsigned i = 0; i < 256; i++)
 		c[i] = (uint8_t)(i + 4);
-	memcpy(c, "\x86\x80", 2);
+	put_bytes(c, "\x86\x80", 2);
 	c[0x34] = 0x40;
 	c[0x06] = 0x10;
 	for (unsigned at = 0x40; at < 0x100; at += 4) /* as many as there can be */
@@ -127,12 +133,12 @@ bars(void **state)
 
 	(void)state;
 	make(c);
-	memcpy(c + 0x10, "\x0c\x00\x00\xe0\x01\x00\x00\x00", 8);
+	put_bytes(c + 0x10, "\x0c\x00\x00\xe0\x01\x00\x00\x00", 8);
 	assert_int_equal(pci_decode(c, sizeof c, &p), 0);
 	assert_true(p.bar[0].is64 && p.bar[0].prefetch);
 	assert_true(p.bar[0].base == 0x1e0000000ull);
 	assert_int_equal(p.bar[1].kind, PCI_BAR_NONE);
-	memcpy(c + 0x24, "\x04\x00\x00\xe0", 4); /* 64 bits, and no place for the other half */
+	put_bytes(c + 0x24, "\x04\x00\x00\xe0", 4); /* 64 bits, and no place for the other half */
 	assert_int_equal(pci_decode(c, sizeof c, &p), 0);
 	assert_false(p.bar[5].is64);
 	assert_int_equal(pci_bar_size(0xfffff000, false, false), 0x1000);
