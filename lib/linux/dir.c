@@ -40,7 +40,8 @@ lx_mknodat(int dirfd, const char *path, uint32_t mode, uint64_t dev)
 		return fd < 0 ? again(fd) : 0;
 	}
 	return again(lux_call5(SYS_MKNOD, dirfd, LUX_ARG(path), kind | bits,
-			       LUX_ARG(dev >> 8 & 0xfff), LUX_ARG((dev & 0xff) | (dev >> 12 & 0xfff00))));
+			       LUX_ARG(dev >> 8 & 0xfff),
+			       LUX_ARG((dev & 0xff) | (dev >> 12 & 0xfff00))));
 }
 
 long

@@ -13,10 +13,11 @@
 #define BOUNCE		8192
 #define IOV_MAX		1024
 #define PIPE_BYTES	65536
-#define DEFINED_FLAGS	(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | \
-			 O_DIRECT | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | __O_SYNC | O_PATH)
+#define DEFINED_FLAGS	(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NONBLOCK | \
+			 O_DSYNC | O_DIRECT | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | __O_SYNC | \
+			 O_PATH)
 
-/* A read or write that a signal ended: of a file of a disk always again, else as the handler says. */
+/* A read or write that a signal ended: of a disk's file always again, else as the handler says. */
 static long
 interrupted(int fd)
 {
@@ -339,7 +340,9 @@ lx_fcntl(int fd, int command, uint64_t arg)
 	case F_OFD_SETLKW:
 		return lock_record(fd, command, (struct flock *)arg);
 	case F_GETPIPE_SZ:
-		return lux_call3(SYS_FDCTL, fd, SYS_FD_KIND, 0) == SYS_KIND_PIPE ? PIPE_BYTES : -EBADF;
+		if (lux_call3(SYS_FDCTL, fd, SYS_FD_KIND, 0) != SYS_KIND_PIPE)
+			return -EBADF;
+		return PIPE_BYTES;
 	}
 	return -EINVAL;
 }
@@ -355,7 +358,8 @@ lx_flock(int fd, int op)
 	case LOCK_UN: l.type = 2; break;
 	default: return -EINVAL;
 	}
-	return again_unless_handled(lux_blocking(SYS_LOCK, fd, LUX_ARG(&l), !(op & LOCK_NB), 0, 0, 0));
+	return again_unless_handled(lux_blocking(SYS_LOCK, fd, LUX_ARG(&l), !(op & LOCK_NB), 0, 0,
+						 0));
 }
 
 long

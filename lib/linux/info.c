@@ -133,7 +133,8 @@ lx_getcpu(uint32_t *cpu, uint32_t *node)
 long
 lx_getrandom(char *buf, size_t n)
 {
-	long fd = lux_call4(SYS_OPEN, SYS_CWD, LUX_ARG("/dev/random"), SYS_O_RDONLY | SYS_O_CLOEXEC, 0);
+	long fd = lux_call4(SYS_OPEN, SYS_CWD, LUX_ARG("/dev/random"),
+			    SYS_O_RDONLY | SYS_O_CLOEXEC, 0);
 	size_t done = 0;
 	long r = 0;
 

@@ -146,7 +146,7 @@ signal_bit(int sig)
 }
 /* Records a signal, of the process (t NULL) or a thread, and interrupts whom it concerns. */
 void signal_post(struct thread *t, const struct signal_info *info);
-/* The same for the process, from a note, which may come in a fork's child before it knows itself. */
+/* For the process, from a note, which may come in a fork's child before it knows itself. */
 void signal_from_note(const struct signal_info *info);
 /* In a fork's child: nothing is pending but what came for it. */
 void signal_fork_child(int pid);

@@ -90,7 +90,9 @@ thread_new(void)
 			block = lux_call6(SYS_MAP, 0, THREAD_BLOCK, SYS_PROT_READ | SYS_PROT_WRITE,
 					  SYS_MAP_PRIVATE, -1, 0);
 		if (block > 0) {
-			t = (struct thread *)((block + (long)THREAD_BLOCK - (long)sizeof(*t)) & ~63l);
+			uint64_t end = (uint64_t)block + THREAD_BLOCK;
+
+			t = (struct thread *)((end - sizeof(*t)) & ~63ul);
 			thread_init(t, (uint64_t)t, (uint64_t)block);
 			threads[i] = t;
 			__atomic_store_n(&thread_count, i + 1, __ATOMIC_RELEASE);

@@ -163,8 +163,9 @@ lx_nanosleep(const struct lx_timespec *ts, struct lx_timespec *left)
 
 	if (!ts)
 		return -EFAULT;
-	return error ? error : sleep_until(time_deadline(span == SYS_FOREVER ? INT64_MAX / 4 : span),
-					   left);
+	if (error)
+		return error;
+	return sleep_until(time_deadline(span == SYS_FOREVER ? INT64_MAX / 4 : span), left);
 }
 
 long
@@ -214,7 +215,8 @@ timer_run(void)
 		if (deadline && span <= 0)
 			timer_fire(deadline);
 		else
-			lux_call5(SYS_FUTEX, LUX_ARG(&timer.changes), SYS_FUTEX_WAIT, seen, span, 0);
+			lux_call5(SYS_FUTEX, LUX_ARG(&timer.changes), SYS_FUTEX_WAIT, seen,
+				  span, 0);
 	}
 }
 

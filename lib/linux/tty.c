@@ -1,6 +1,7 @@
 /*
- * The terminal: ioctl.  [tty_ioctl(4)]  /dev/cons is the only one; /dev/consctl takes `rawon`, `echooff`
- * and so on, and its text tells the state.  What termios has beyond that is remembered here only.
+ * The terminal: ioctl.  [tty_ioctl(4)]  /dev/cons is the only one; /dev/consctl takes `rawon`,
+ * `echooff` and so on, and its text tells the state.  What termios has beyond that is remembered
+ * here only.
  */
 #include "calls.h"
 
@@ -82,7 +83,8 @@ get_termios(struct termios *out)
 static long
 holder_write(const char *command)
 {
-	return lux_call4(SYS_PWRITE, tty.holder, LUX_ARG(command), LUX_ARG(text_length(command)), -1);
+	return lux_call4(SYS_PWRITE, tty.holder, LUX_ARG(command), LUX_ARG(text_length(command)),
+			 -1);
 }
 
 /* The mode lasts as long as a descriptor that asked for it, which is closed by exec. */

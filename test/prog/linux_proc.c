@@ -238,7 +238,8 @@ be(int argc, char **argv)
 		return argc != 5 || strcmp(argv[2], "two words") || *argv[3] ||
 		       strcmp(argv[4], "x") || !getenv("LINUX_TEST") || getenv("LUX9_LINUX_STATE");
 	if (strcmp(argv[1], "--script one") == 0)
-		return argc != 4 || strcmp(argv[2], "./linux_proc.script") || strcmp(argv[3], "more");
+		return argc != 4 || strcmp(argv[2], "./linux_proc.script") ||
+		       strcmp(argv[3], "more");
 	if (strcmp(argv[1], "--print") == 0)
 		return puts("printed") < 0;
 	if (strcmp(argv[1], "--print-not") == 0)
