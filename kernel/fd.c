@@ -44,13 +44,13 @@ fdtable_get(struct fdtable *t)
 static int
 grow(struct fdtable *t, uint32_t size)
 {
-	struct chan **bigger = kzalloc(size * sizeof(*bigger)), **old = bigger;
+	struct chan **bigger = kzalloc(size * sizeof(struct chan *)), **old = bigger;
 
 	if (bigger == NULL)
 		return -ENOMEM;
 	spin_lock(&t->lock);
 	if (size > t->size) {
-		memcpy(bigger, t->slot, t->size * sizeof(*bigger));
+		memcpy(bigger, t->slot, t->size * sizeof(struct chan *));
 		old = t->slot;
 		t->slot = bigger;
 		t->size = size;

@@ -198,8 +198,8 @@ int
 name_lookup(struct chan *from, const char *path, enum name_what what, uint32_t flags,
 	    uint32_t mode, struct chan **out)
 {
+	struct place p = { 0 };
 	enum name_what how;
-	struct place p;
 	struct chan *c;
 	int err = bad_path(path);
 
@@ -289,7 +289,7 @@ name_parent_place(struct chan *from, const char *path, bool existing, struct pla
 int
 name_parent(struct chan *from, const char *path, struct chan **dir, char name[SYS_NAME_MAX + 1])
 {
-	struct place p;
+	struct place p = { 0 };
 	int err = name_parent_place(from, path, false, &p, name);
 
 	if (err < 0)

@@ -64,8 +64,8 @@ env_put(struct env *e)
 {
 	if (e == NULL || !ref_put(&e->refs))
 		return;
-	while (!list_empty(&e->vars))
-		var_free(e, list_entry(e->vars.next, struct var, node));
+	list_for_each_safe(p, n, &e->vars)
+		var_free(e, list_entry(p, struct var, node));
 	kfree(e);
 }
 
