@@ -19,3 +19,11 @@ test:
 	@$(MAKE) --no-print-directory -k -j2 test-build > $B/test-logs/build.log 2>&1; \
 	    echo $$? > $B/test-logs/build.rc
 	@B=$B T="$(T)" UNITS="$(UNIT_BIN)" FUZZERS="$(FUZZ)" bash test/run.sh
+
+# make fuzz T=name: one fuzz target until it is stopped; what it finds new stays in build/fuzz/new/.
+.PHONY: fuzz
+fuzz:
+	$(if $(filter $(T),$(FUZZ)),,$(error T=name: one of $(FUZZ)))
+	@$(MAKE) --no-print-directory $B/fuzz/bin/$(T)
+	@mkdir -p $B/fuzz/new/$(T)
+	$B/fuzz/bin/$(T) -timeout=10 -artifact_prefix=$B/fuzz/ $B/fuzz/new/$(T) $(wildcard fuzz/corpus/$(T)) $(FUZZ_ARGS)
