@@ -397,20 +397,18 @@ call_interrupted(struct service *s, struct request *r)
 			r->error = -EINTR;
 			break;
 		}
+		if (r->state == REQ_ACTIVE && !flushed) {
+			flushed = true;
+			send_flush(s, r);
+			continue;		/* the lock was let go */
+		}
 		if (r->state == REQ_ACTIVE && killed) {
-			if (!flushed)
-				send_flush(s, r);
 			r->client = NULL;
 			r->dst = NULL;
 			r->ndst = 0;
 			t->request = NULL;
 			spin_unlock(&s->lock);
 			return -EINTR;
-		}
-		if (r->state == REQ_ACTIVE && !flushed) {
-			flushed = true;
-			send_flush(s, r);
-			continue;		/* the lock was let go */
 		}
 		r->waiting = true;
 		if (sleep_begin(t, r->state == REQ_ACTIVE ? WORK_KILL : 0)) {

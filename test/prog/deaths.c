@@ -1,0 +1,192 @@
+/*
+ * Drivers that die with everything that a driver can hold: an enabled function with bus mastering, a
+ * message interrupt, a DMA buffer, mapped registers, a service, open files; deaths N.  Whatever way
+ * they die, nothing of it is left: counted before and after.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <dirent.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <lux9/calls.h>
+#include "check.h"
+
+#define WARM_UP		60
+#define PAGES_SLACK	24
+
+static char function[64];		/* "0.4.0" of QEMU's edu */
+static uint64_t registers;
+
+/* The text of a small file. */
+static char *
+text_of(const char *path)
+{
+	static char text[4096];
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+
+	CHECK(fd >= 0);
+	n = read(fd, text, sizeof text - 1);
+	CHECK(n >= 0);
+	text[n] = '\0';
+	close(fd);
+	return text;
+}
+
+static void
+find_edu(void)
+{
+	DIR *d = opendir("/dev/pci");
+	struct dirent *e;
+
+	CHECK(d != NULL);
+	while ((e = readdir(d)) != NULL) {
+		size_t n = strlen(e->d_name);
+		char path[300];
+		const char *t, *bar;
+
+		if (n < 4 || strcmp(e->d_name + n - 3, "ctl") != 0)
+			continue;
+		snprintf(path, sizeof path, "/dev/pci/%s", e->d_name);
+		t = text_of(path);
+		if (!strstr(t, "vendor 0x1234\ndevice 0x11e8"))
+			continue;
+		bar = strstr(t, "bar 0 mem ");
+		CHECK(bar != NULL);
+		registers = strtoull(bar + 10, NULL, 16);
+		snprintf(function, sizeof function, "%.*s", (int)n - 3, e->d_name);
+	}
+	closedir(d);
+	CHECK(function[0] != '\0');
+}
+
+static void
+command(int fd, const char *text)
+{
+	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+static void
+hold_everything(void)
+{
+	char path[96], text[128];
+	const char *v;
+	int ctl, dma, irq, mem;
+	volatile uint32_t *reg;
+
+	snprintf(path, sizeof path, "/dev/pci/%sctl", function);
+	ctl = open(path, O_RDWR);
+	CHECK(ctl >= 0);
+	command(ctl, "enable");
+	command(ctl, "quiet");
+	command(ctl, "msi 1");
+	command(ctl, "busmaster on");
+	v = strstr(text_of(path), "\nvector ");
+	CHECK(v != NULL);
+	snprintf(path, sizeof path, "/dev/irq/%ld", strtol(v + 8, NULL, 10));
+	irq = open(path, O_RDONLY);
+	CHECK(irq >= 0);
+	dma = open("/dev/dma/alloc", O_RDWR);
+	CHECK(dma >= 0);
+	snprintf(text, sizeof text, "size 65536 align 4096 device %s", function);
+	command(dma, text);
+	CHECK(read(dma, text, sizeof text) > 0);
+	mem = open("/dev/mem", O_RDWR);
+	CHECK(mem >= 0);
+	reg = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, mem, (off_t)registers);
+	CHECK(reg != MAP_FAILED);
+	CHECK((reg[0] & 0xff) == 0xed);
+	CHECK(open("/srv/dying", O_CREAT | O_RDWR | O_EXCL, 0600) >= 0);
+}
+
+static void
+die(int way)
+{
+	switch (way % 4) {
+	case 0:
+		__asm__ volatile("movl $1, 8");
+		break;
+	case 1:
+		_exit(3);
+	case 2:
+		__asm__ volatile("ud2");
+		break;
+	default:
+		for (;;)
+			pause();
+	}
+}
+
+static void
+one_death(int i)
+{
+	int ready[2], status;
+	char c;
+	pid_t pid;
+
+	CHECK(pipe(ready) == 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		hold_everything();
+		CHECK(write(ready[1], "x", 1) == 1);
+		die(i);
+	}
+	CHECK(read(ready[0], &c, 1) == 1);
+	if (i % 4 == 3)
+		CHECK(kill(pid, SIGKILL) == 0);
+	CHECK(waitpid(pid, &status, 0) == pid && status != 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static unsigned
+entries(const char *dir)
+{
+	DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	CHECK(d != NULL);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+static uint64_t
+value(const char *path, const char *name)
+{
+	const char *v = strstr(text_of(path), name);
+
+	CHECK(v != NULL);
+	return strtoull(v + strlen(name), NULL, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+	int deaths = argc > 1 ? atoi(argv[1]) : 1000;
+	uint64_t pages, heap, pages_after, heap_after;
+	unsigned dma, irq, srv;
+
+	find_edu();
+	for (int i = 0; i < WARM_UP; i++)
+		one_death(i);
+	dma = entries("/dev/dma");
+	irq = entries("/dev/irq");
+	srv = entries("/srv");
+	pages = value("/dev/swap", "pages free ");
+	heap = value("/dev/swap", "heap ");
+	for (int i = 0; i < deaths; i++)
+		one_death(i);
+	pages_after = value("/dev/swap", "pages free ");
+	heap_after = value("/dev/swap", "heap ");
+	printf("deaths: %d; pages free %lu, then %lu; heap %lu, then %lu\n", deaths, pages, pages_after,
+	       heap, heap_after);
+	CHECK(entries("/dev/dma") == dma && entries("/dev/irq") == irq && entries("/srv") == srv);
+	CHECK(pages_after + PAGES_SLACK >= pages);
+	CHECK(heap_after <= heap + 4096);
+	return all_right("deaths");
+}
