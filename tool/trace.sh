@@ -1,12 +1,12 @@
 #!/bin/sh
-# `make trace`: boots with tracing of 9P messages and of the disk controller's registers, by name.
-# The guest's side comes from `trace=1` on the kernel's command line and from `trace on` in the
-# disk's ctl file; QEMU's side, its device models' events, goes to build/trace.log.
+# `make trace`: boots boot/trace.conf, which reads a file with the disk driver's trace on: its
+# commands, on the console.  QEMU's side, its device models' events with registers by name, goes to
+# build/trace.log.
 set -eu
 b=${B:-build}
 : > "$b/trace.log"
 export CPUS=${CPUS:-1} DISKS="${DISKS:-$b/demo.img}" TIMEOUT=${TIMEOUT:-120}
-export APPEND="trace=1 init.conf=/boot/demo.conf init.end=exit ${APPEND:-}"
+export APPEND="init.conf=/boot/trace.conf init.end=exit ${APPEND:-}"
 export ENDS=exit EXTRA="-d guest_errors,unimp,trace:ahci_*,trace:ide_*,trace:handle_*,trace:process_ncq_* \
 -D $b/trace.log ${EXTRA:-}"
 rc=0
