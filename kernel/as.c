@@ -14,6 +14,7 @@
 #include "proc.h"
 
 #define GATHER_MAX 64
+#define PIN_MAX	   32ul	/* pages held at once by a copy */
 
 static struct region *
 region_find(struct as *as, uint64_t addr)
@@ -621,18 +622,6 @@ pin(struct as *as, uint64_t addr, unsigned access, struct pin *p)
 	if (addr >= USER_HIGH)
 		return -EFAULT;
 	spin_lock(&as->lock);
-	e = mmu_entry(as->pml4, addr, false);
-	if (likely(e != NULL)) {	/* nothing to find out when the processor would not fault */
-		pte_t want = PTE_P | PTE_U | (access & SYS_PROT_WRITE ? PTE_W : 0);
-
-		if (likely((*e & (want | PTE_PHYS)) == want)) {
-			p->pa = *e & PTE_ADDR;
-			p->pm = NULL;
-			page_get(p->pa);
-			spin_unlock(&as->lock);
-			return 0;
-		}
-	}
 	int err = fault_locked(as, addr, access, &e, &r);
 
 	if (err == 0) {
@@ -669,48 +658,80 @@ copy_current(void *dst, const void *src, size_t n)
 	return 0;
 }
 
+/*
+ * Pins present pages from addr on that would not fault, at most max and within one page table: how
+ * many.
+ */
+static unsigned
+pin_run(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa)
+{
+	pte_t want = PTE_P | PTE_U | (access & SYS_PROT_WRITE ? PTE_W : 0);
+	unsigned n = 0, room = 512 - (unsigned)(addr >> PAGE_SHIFT & 511);
+
+	if (addr >= USER_HIGH)
+		return 0;
+	spin_lock(&as->lock);
+	const pte_t *e = mmu_entry(as->pml4, addr, false);
+
+	for (max = MIN(max, room); e != NULL && n < max; n++) {
+		if ((e[n] & (want | PTE_PHYS)) != want)
+			break;
+		pa[n] = e[n] & PTE_ADDR;
+		page_get(pa[n]);
+	}
+	spin_unlock(&as->lock);
+	return n;
+}
+
+/* Copies between local memory and one page's bytes. */
+static int
+copy_part(char *local, paddr_t pa, size_t off, size_t n, unsigned access)
+{
+	char *page = (char *)phys_to_virt(pa) + off;
+
+	return access == SYS_PROT_WRITE ? copy_current(page, local, n) : copy_current(local, page, n);
+}
+
+static int
+as_copy(struct as *as, uint64_t addr, char *local, size_t n, unsigned access)
+{
+	paddr_t pa[PIN_MAX];
+	int err = 0;
+
+	while (n > 0 && err == 0) {
+		size_t off = addr & PAGE_MASK;
+		unsigned pages_wanted = (unsigned)MIN((off + n + PAGE_MASK) >> PAGE_SHIFT, PIN_MAX);
+		unsigned got = pin_run(as, addr, access, pages_wanted, pa);
+		struct pin slow = { 0, NULL };
+
+		if (got == 0 && pin(as, addr, access, &slow) != 0)
+			return -EFAULT;
+		for (unsigned i = 0; i < MAX(got, 1u); i++) {
+			size_t part = MIN(n, PAGE_SIZE - off);
+
+			if (err == 0)
+				err = copy_part(local, got > 0 ? pa[i] : slow.pa, off, part, access);
+			if (got > 0)
+				page_put(pa[i], 0);
+			else
+				unpin(&slow);
+			local += part;
+			addr += part;
+			n -= part;
+			off = 0;
+		}
+	}
+	return err;
+}
+
 int
 as_copy_out(struct as *as, uint64_t udst, const void *src, size_t n)
 {
-	const char *s = src;
-
-	while (n > 0) {
-		size_t off = udst & PAGE_MASK, part = MIN(n, PAGE_SIZE - off);
-		struct pin p;
-		int err = pin(as, udst, SYS_PROT_WRITE, &p);
-
-		if (err != 0)
-			return -EFAULT;
-		err = copy_current((char *)phys_to_virt(p.pa) + off, s, part);
-		unpin(&p);
-		if (err != 0)
-			return err;
-		s += part;
-		udst += part;
-		n -= part;
-	}
-	return 0;
+	return as_copy(as, udst, (char *)src, n, SYS_PROT_WRITE);
 }
 
 int
 as_copy_in(struct as *as, void *dst, uint64_t usrc, size_t n)
 {
-	char *d = dst;
-
-	while (n > 0) {
-		size_t off = usrc & PAGE_MASK, part = MIN(n, PAGE_SIZE - off);
-		struct pin p;
-		int err = pin(as, usrc, SYS_PROT_READ, &p);
-
-		if (err != 0)
-			return -EFAULT;
-		err = copy_current(d, (char *)phys_to_virt(p.pa) + off, part);
-		unpin(&p);
-		if (err != 0)
-			return err;
-		d += part;
-		usrc += part;
-		n -= part;
-	}
-	return 0;
+	return as_copy(as, usrc, dst, n, SYS_PROT_READ);
 }

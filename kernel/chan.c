@@ -33,10 +33,10 @@ chan_clone(struct chan *c)
 }
 
 void
-chan_put(struct chan *c)
+chan_close(struct chan *c)
 {
 	/* A member of a union is a plain channel, so this goes one level deep. */
-	while (c && ref_put(&c->refs)) {
+	do {
 		struct chan *next = c->umember;
 
 		if (c->dev->close)
@@ -45,7 +45,7 @@ chan_put(struct chan *c)
 		path_put(c->path);
 		kfree(c);
 		c = next;
-	}
+	} while (c && ref_put(&c->refs));
 }
 
 int64_t

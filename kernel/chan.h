@@ -135,7 +135,13 @@ chan_get(struct chan *c)
 {
 	ref_get(&c->refs);
 }
-void chan_put(struct chan *c);			/* closes at the last */
+void chan_close(struct chan *c);		/* its last reference has gone */
+static inline void
+chan_put(struct chan *c)			/* NULL is valid */
+{
+	if (c != NULL && ref_put(&c->refs))
+		chan_close(c);
+}
 int64_t chan_read(struct chan *c, struct uio *u, uint64_t off);
 int64_t chan_write(struct chan *c, struct uio *u, uint64_t off);
 /* Reads exactly n bytes into the kernel's memory: 0, or -EIO if the file is shorter. */

@@ -11,7 +11,7 @@
 static char ring[LOG_SIZE];
 static uint64_t log_end;		/* bytes ever written */
 static struct spinlock log_lock = SPINLOCK("log");
-bool log_console = true;
+bool log_console = true, log_screen;
 
 struct out {
 	char *buf;
@@ -138,6 +138,8 @@ log_write(const char *s, size_t n)
 			if (s[i] == '\n')
 				uart_putc('\r');
 			uart_putc(s[i]);
+			if (log_screen)
+				vga_putc(s[i]);
 		}
 	}
 	spin_unlock(&log_lock);
@@ -185,8 +187,10 @@ error(int err, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (t != NULL)
+	if (t != NULL) {
 		kvsnprintf(t->errstr, sizeof t->errstr, fmt, ap);
+		t->errstr_of = err;
+	}
 	va_end(ap);
 	return -err;
 }

@@ -7,6 +7,7 @@
 #include "amd64/uart.h"
 #include "as.h"
 #include "boot.h"
+#include "dev/archive.h"
 #include "dev/cons.h"
 #include "exec.h"
 #include "irq.h"
@@ -16,9 +17,7 @@
 #include "syscall.h"
 
 _Noreturn void kernel_main(uint32_t magic, paddr_t info);
-void boot_archive_set(const void *p, size_t n);
 void irq_init(void);
-void irq_pic_off(void);
 
 /* Where each kernel device is found. */
 static const struct {
@@ -98,7 +97,8 @@ static void
 console_start(void)
 {
 	cons_sink[0] = uart_write;
-	if (vga_init())
+	log_screen = vga_init();
+	if (log_screen)
 		cons_sink[1] = vga_write;
 	uart_start();
 	kbd_start();

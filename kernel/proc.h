@@ -40,6 +40,7 @@ struct thread {
 	void *kernel_arg;
 	struct request *request;	/* mnt.c: its request record, kept for the next */
 	struct thread *serving;		/* mnt.c */
+	int errstr_of;			/* the errno that errstr is about; 0: it is told already */
 	char errstr[SYS_ERRSTR_MAX];
 };
 

@@ -231,8 +231,10 @@ fail_all(struct service *s)
 		if (r->state == REQ_QUEUED)
 			list_remove(&r->link);
 		r->error = -EHOSTDOWN;
-		if (r->client != NULL)
+		if (r->client != NULL) {
 			strlcpy(r->client->errstr, "the server has gone", SYS_ERRSTR_MAX);
+			r->client->errstr_of = EHOSTDOWN;
+		}
 		t = request_done(s, r, &orphan);
 		spin_unlock(&s->lock);
 		if (t != NULL)
@@ -514,6 +516,7 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 		if (n > 0 && copy_from_user(r->client->errstr, rep->data, n) != 0)
 			n = 0;
 		r->client->errstr[n] = '\0';
+		r->client->errstr_of = -r->error;
 		return;
 	}
 	r->error = 0;

@@ -147,6 +147,22 @@ sys_procinfo(const uint64_t a[6])
 	return copy_to_user((void *)a[0], &info, sizeof info);
 }
 
+/*
+ * From amd64/trap.S: a call fails.  A text that was recorded for another error, or for an earlier
+ * call, is not this one's.
+ */
+int64_t syscall_failed(int64_t result);
+int64_t
+syscall_failed(int64_t result)
+{
+	struct thread *t = thread_current();
+
+	if (t->errstr_of != -result)
+		t->errstr[0] = '\0';
+	t->errstr_of = 0;
+	return result;
+}
+
 /* A process that may not administer the machine cannot become another user, only stay. */
 static int
 may_become(uint32_t now, uint32_t id)

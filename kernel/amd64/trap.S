@@ -79,6 +79,8 @@ syscall_entry:
 	movq %rsp, %rdi
 	call *syscall_table(, %rax, 8)
 	addq $56, %rsp
+	testq %rax, %rax
+	js 5f
 1:	movq %gs:GS_CURRENT, %rcx
 	cmpl $0, THREAD_WORK(%rcx)
 	jne 4f
@@ -105,6 +107,10 @@ syscall_entry:
 	movq R_RAX(%rsp), %rax
 	jmp 1b
 3:	movq $-38, %rax
+	jmp 1b
+
+5:	movq %rax, %rdi
+	call syscall_failed
 	jmp 1b
 
 4:	movq %rsp, %rdi
