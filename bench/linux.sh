@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # Makes the Linux that is measured, in DIR: vmlinux, Debian's kernel, and initramfs, with the one
 # program WORK and the modules that it loads.  Debian's package is unpacked, not installed.
 # Usage: linux.sh WORK DIR

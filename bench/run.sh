@@ -87,10 +87,11 @@ lux9()
 	END
 	# shellcheck disable=SC2046
 	machine lux9-io $(plugin lux9-io)
+	unset DISKS
 	archive init < /dev/null
 	# shellcheck disable=SC2046
 	machine lux9-boot $(plugin lux9-boot)
-	echo 'work first' | archive
+	archive <<< 'work first'
 	# shellcheck disable=SC2046
 	machine lux9-init $(plugin lux9-init)
 }
@@ -98,17 +99,19 @@ lux9()
 # --- Linux ------------------------------------------------------------------------------------
 linux()
 {
-	export KERNEL=$dir/linux/vmlinux INITRD=$dir/linux/initramfs ENDS=
 	local line='console=ttyS0 rdinit=/work panic=-1'
 
-	sh bench/linux.sh "$dir/work" "$dir/linux"
+	bash bench/linux.sh "$dir/work" "$dir/linux"
+	export KERNEL=$dir/linux/vmlinux ENDS=
+	export INITRD=$dir/linux/initramfs-boot
 	# shellcheck disable=SC2086
-	APPEND="$line -- linux calls processes end" machine linux-calls $icount
+	APPEND="$line -- calls processes end" machine linux-calls $icount
+	# shellcheck disable=SC2046
+	APPEND=$line machine linux-boot $(plugin linux-boot)
+	export INITRD=$dir/linux/initramfs
 	make_disks
 	# shellcheck disable=SC2046
 	APPEND="$line -- linux raw /dev/sda tree /root end" machine linux-io $(plugin linux-io)
-	# shellcheck disable=SC2046
-	INITRD=$dir/linux/initramfs-boot APPEND=$line machine linux-boot $(plugin linux-boot)
 }
 
 # --- the least memory -------------------------------------------------------------------------
@@ -117,30 +120,45 @@ says_line()
 {
 	rm -f "$dir/memory.console"
 	MEM=${1}M TIMEOUT=20 SERIAL=$dir/memory.console sh tool/qemu.sh < /dev/null > /dev/null 2>&1 || :
-	grep -aqs 'first line' "$dir/memory.console"
+	grep -aqs '^first line' "$dir/memory.console"
 }
 
-# The least MiB between $1, where it does not, and $2, where it does.
+# The row NAME: the least MiB between $2, where it does not, and $3, where it does.
 least_memory()
 {
-	local low=$1 high=$2 middle
+	local name=$1 low=$2 high=$3 middle
 
-	says_line "$high" || { echo 0; return; }
+	says_line "$high" || return 0
 	while [ $((high - low)) -gt 1 ]; do
 		middle=$(((low + high) / 2))
 		if says_line "$middle"; then high=$middle; else low=$middle; fi
 	done
-	echo "$high"
+	echo "$name $high" >> "$dir/memory"
 }
 
 memory()
 {
+	rm -f "$dir/memory"
 	unset DISKS
-	echo 'work first' | archive
-	echo "lux9 $(least_memory 1 128)" > "$dir/memory"
-	[ "$what" = lux9 ] || echo "linux $(
-		export KERNEL=$dir/linux/vmlinux INITRD=$dir/linux/initramfs-boot ENDS=
-		APPEND='console=ttyS0 rdinit=/work panic=-1' least_memory 16 256)" >> "$dir/memory"
+	archive <<< '/boot/bin/work first'
+	least_memory lux9 1 64
+	make_disks
+	archive <<-'END'
+		sipd &
+		await -t 10 /dev/sd/sdC0/raw
+		await -t 10 /dev/sd/sdC1/raw
+		ext4fs -device /dev/sd/sdC1/raw -mount /root -r &
+		await -t 10 /root/hot
+		wc -c /root/hot
+		/boot/bin/work first
+	END
+	least_memory lux9-ext4 1 128
+	[ "$what" != lux9 ] || return 0
+	export KERNEL=$dir/linux/vmlinux INITRD=$dir/linux/initramfs ENDS=
+	APPEND='console=ttyS0 rdinit=/work panic=-1 -- linux first end' least_memory linux-ext4 16 256
+	export INITRD=$dir/linux/initramfs-boot
+	unset DISKS
+	APPEND='console=ttyS0 rdinit=/work panic=-1' least_memory linux 16 256
 }
 
 # Where the instructions of each row go, in build/bench/profile.
