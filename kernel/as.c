@@ -683,45 +683,69 @@ pin_run(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa
 	return n;
 }
 
-/* Copies between local memory and one page's bytes. */
+/* Copies between local memory and n bytes of RAM at pa. */
 static int
-copy_part(char *local, paddr_t pa, size_t off, size_t n, unsigned access)
+copy_part(char *local, paddr_t pa, size_t n, unsigned access)
 {
-	char *page = (char *)phys_to_virt(pa) + off;
+	char *page = phys_to_virt(pa);
 
 	return access == SYS_PROT_WRITE ? copy_current(page, local, n) : copy_current(local, page, n);
+}
+
+/* Copies the part, at most n bytes, that lies in pinned pages, adjacent ones at once, and unpins. */
+static int64_t
+copy_pinned(char *local, const paddr_t *pa, unsigned count, size_t off, size_t n, unsigned access)
+{
+	size_t done = 0;
+	int err = 0;
+
+	for (unsigned i = 0; i < count && err == 0 && done < n;) {
+		unsigned run = 1;
+
+		while (i + run < count && pa[i + run] == pa[i] + run * PAGE_SIZE)
+			run++;
+		size_t part = MIN(n - done, run * PAGE_SIZE - off);
+
+		err = copy_part(local + done, pa[i] + off, part, access);
+		done += part;
+		off = 0;
+		i += run;
+	}
+	for (unsigned i = 0; i < count; i++)
+		page_put(pa[i], 0);
+	return err != 0 ? err : (int64_t)done;
 }
 
 static int
 as_copy(struct as *as, uint64_t addr, char *local, size_t n, unsigned access)
 {
 	paddr_t pa[PIN_MAX];
-	int err = 0;
 
-	while (n > 0 && err == 0) {
+	while (n > 0) {
 		size_t off = addr & PAGE_MASK;
-		unsigned pages_wanted = (unsigned)MIN((off + n + PAGE_MASK) >> PAGE_SHIFT, PIN_MAX);
-		unsigned got = pin_run(as, addr, access, pages_wanted, pa);
-		struct pin slow = { 0, NULL };
+		unsigned wanted = (unsigned)MIN((off + n + PAGE_MASK) >> PAGE_SHIFT, PIN_MAX);
+		unsigned got = pin_run(as, addr, access, wanted, pa);
+		int64_t done;
 
-		if (got == 0 && pin(as, addr, access, &slow) != 0)
-			return -EFAULT;
-		for (unsigned i = 0; i < MAX(got, 1u); i++) {
-			size_t part = MIN(n, PAGE_SIZE - off);
+		if (got > 0) {
+			done = copy_pinned(local, pa, got, off, n, access);
+		} else {
+			struct pin one;
 
-			if (err == 0)
-				err = copy_part(local, got > 0 ? pa[i] : slow.pa, off, part, access);
-			if (got > 0)
-				page_put(pa[i], 0);
-			else
-				unpin(&slow);
-			local += part;
-			addr += part;
-			n -= part;
-			off = 0;
+			if (pin(as, addr, access, &one) != 0)
+				return -EFAULT;
+			done = (int64_t)MIN(n, PAGE_SIZE - off);
+			if (copy_part(local, one.pa + off, (size_t)done, access) != 0)
+				done = -EFAULT;
+			unpin(&one);
 		}
+		if (done < 0)
+			return (int)done;
+		local += done;
+		addr += (uint64_t)done;
+		n -= (size_t)done;
 	}
-	return err;
+	return 0;
 }
 
 int

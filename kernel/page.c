@@ -104,17 +104,22 @@ static uint64_t
 stock_alloc(struct cpu *c)
 {
 	if (c->page_cached == 0) {
-		spin_lock(&page_lock);
-		while (c->page_cached < STOCK_BATCH) {
-			uint64_t pfn = zones_alloc(0, 0);
+		unsigned n = 0;
 
-			if (pfn == 0)
-				break;
-			c->page_cache[c->page_cached++] = pfn;
-		}
+		spin_lock(&page_lock);
+		while (n < STOCK_BATCH && (c->page_cache[n] = zones_alloc(0, 0)) != 0)
+			n++;
 		spin_unlock(&page_lock);
-		if (c->page_cached == 0)
+		if (n == 0)
 			return 0;
+		/* Upward: neighbours in an address space are neighbours in memory, and copied at once. */
+		for (unsigned i = 0; i < n / 2; i++) {
+			paddr_t t = c->page_cache[i];
+
+			c->page_cache[i] = c->page_cache[n - 1 - i];
+			c->page_cache[n - 1 - i] = t;
+		}
+		c->page_cached = n;
 	}
 	return c->page_cache[--c->page_cached];
 }
