@@ -65,6 +65,9 @@ sed 's/^./0/;s/^0\(.\)/1\1/' list > wrong
 "$bin/sha256sum" -c none > /dev/null && complain "an empty list passes"
 same find 'find t | sort' 'find t | sort'
 same find-type 'find t -type f -name "*[bt]" | sort' 'find t -type f -name "*[bt]" | sort'
+format='%p|%P|%f|%y|%m|%n|%U|%G|%s|%b|%i|%T@|%l|%%\\t\\\\\n'
+same find-printf 'find t -printf "$format" | sort' 'find t -printf "$format" | sort'
+same find-printf-here 'find . -printf "%P %y\n" | sort' 'find -printf "%P %y\n" | sort'
 same du 'du -sb t/a/b/blob | cut -f1' 'du -sb t/a/b/blob | cut -f1'
 same du-tree 'du t' 'du t'
 same date 'date -u +%Y-%m-%d' 'date +%Y-%m-%d'
