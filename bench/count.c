@@ -31,13 +31,14 @@
 
 struct block {
 	uint64_t address, executed, before;	/* times executed; when the stretch began */
-	const void *host;			/* where the code is in QEMU: tells processes apart */
+	const void *host;			/* where QEMU has the code: tells processes apart */
 	uint32_t ninsns, nhead;
 	uint8_t head[HEAD_MAX];
 };
 
 struct mark {
-	uint32_t number, after;	/* instructions from the mark to the end of its block */
+	uint32_t number;
+	uint32_t after;		/* instructions from the mark to its block's end */
 };
 
 int qemu_plugin_version = PLUGIN_VERSION;

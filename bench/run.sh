@@ -1,14 +1,16 @@
 #!/bin/bash
 # make bench: boots Lux9 and Linux on the same machine, one after the other, has each do the same
 # work (work.c), and prints what it took in instructions, and where PROFILE=1 where they went.
-# T=quick leaves out the search for the least memory; T=lux9 leaves out Linux too.  Everything is
-# in build/bench; the table also in build/bench/table.
+# T=quick leaves out the search for the least memory; T=lux9 leaves out Linux too: the table then has
+# what the last run found.  Everything is in build/bench; the table also in build/bench/table.
 set -eu
 b=${B:-build}
 dir=$b/bench
 what=${T:-all}
 export MEM=1G CPUS=1 TIMEOUT=${TIMEOUT:-300}
 mkdir -p "$dir"
+exec 8> "$dir/lock"
+flock 8
 
 fail()
 {
@@ -99,8 +101,9 @@ lux9()
 # --- Linux ------------------------------------------------------------------------------------
 linux()
 {
-	local line='console=ttyS0 rdinit=/work panic=-1'
+	local line='console=ttyS0 quiet rdinit=/work panic=-1'
 
+	rm -f "$dir"/linux-*
 	bash bench/linux.sh "$dir/work" "$dir/linux"
 	export KERNEL=$dir/linux/vmlinux ENDS=
 	export INITRD=$dir/linux/initramfs-boot
@@ -155,10 +158,10 @@ memory()
 	least_memory lux9-ext4 1 128
 	[ "$what" != lux9 ] || return 0
 	export KERNEL=$dir/linux/vmlinux INITRD=$dir/linux/initramfs ENDS=
-	APPEND='console=ttyS0 rdinit=/work panic=-1 -- linux first end' least_memory linux-ext4 16 256
+	APPEND='console=ttyS0 quiet rdinit=/work panic=-1 -- linux first end' least_memory linux-ext4 16 256
 	export INITRD=$dir/linux/initramfs-boot
 	unset DISKS
-	APPEND='console=ttyS0 rdinit=/work panic=-1' least_memory linux 16 256
+	APPEND='console=ttyS0 quiet rdinit=/work panic=-1' least_memory linux 16 256
 }
 
 # Where the instructions of each row go, in build/bench/profile.
@@ -185,7 +188,7 @@ if [ -n "${PROFILE:-}" ]; then
 	profile
 	exit 0
 fi
-rm -f "$dir"/*.log "$dir"/*.console "$dir/memory"
+rm -f "$dir"/lux9-*
 lux9
 [ "$what" = lux9 ] || linux
 [ "$what" != all ] || memory

@@ -32,13 +32,6 @@ bench_fail(const char *what)
 	exit(1);
 }
 
-void
-bench_check(bool ok, const char *what)
-{
-	if (!ok)
-		bench_fail(what);
-}
-
 static uint64_t
 ticks(void)
 {

@@ -15,7 +15,13 @@ extern bool native;	/* Lux9's own calls in place of Linux's */
 
 /* Prints why and ends the program. */
 void bench_fail(const char *what) __attribute__((noreturn));
-void bench_check(bool ok, const char *what);
+
+static inline void
+bench_check(bool ok, const char *what)
+{
+	if (!ok)
+		bench_fail(what);
+}
 
 /*
  * Between them is a row's work.  The end prints "row NAME COUNT TICKS": how many operations, and
