@@ -1,5 +1,5 @@
 /*
- * User address spaces: regions, page faults, copy-on-write fork, copies to and from any of them.
+ * User address spaces: regions, page faults, copy-on-write fork.  copy.c moves data between them.
  *
  * as->lock guards the regions and the page tables.  A fault never sleeps: a program's file is in
  * memory whole before it runs (exec.c).  A page is counted once for each table entry that maps it;
@@ -14,10 +14,9 @@
 #include "proc.h"
 
 #define GATHER_MAX 64
-#define PIN_MAX	   32ul	/* pages held at once by a copy */
 
-static struct region *
-region_find(struct as *as, uint64_t addr)
+struct region *
+as_region(struct as *as, uint64_t addr)
 {
 	struct region *r = as->last;
 
@@ -68,8 +67,8 @@ shared_put(struct shared *s)
 	kfree(s);
 }
 
-static void
-phys_put(struct phys_map *pm)
+void
+as_phys_put(struct phys_map *pm)
 {
 	if (ref_put(&pm->refs))
 		pm->put(pm);
@@ -83,7 +82,7 @@ backing_put(const struct region *r)
 	if (r->image != NULL)
 		image_put(r->image);
 	if (r->phys != NULL)
-		phys_put(r->phys);
+		as_phys_put(r->phys);
 }
 
 struct as *
@@ -267,7 +266,8 @@ fail:
 int
 as_map_phys(struct as *as, uint64_t *addr, struct phys_map *pm, unsigned prot)
 {
-	struct region like = { .prot = (uint8_t)(prot & ~SYS_PROT_EXEC), .kind = REGION_PHYS, .phys = pm };
+	struct region like = { .prot = (uint8_t)(prot & ~SYS_PROT_EXEC), .kind = REGION_PHYS,
+			       .phys = pm };
 
 	return as_map(as, addr, pm->length, &like);
 }
@@ -276,7 +276,7 @@ as_map_phys(struct as *as, uint64_t *addr, struct phys_map *pm, unsigned prot)
 static int
 region_split(struct as *as, uint64_t addr)
 {
-	struct region *r = region_find(as, addr);
+	struct region *r = as_region(as, addr);
 
 	if (r == NULL || r->start == addr)
 		return 0;
@@ -298,7 +298,8 @@ static int
 range_prepare(struct as *as, uint64_t addr, size_t *length)
 {
 	*length = ROUND_UP(*length, PAGE_SIZE);
-	if ((addr & PAGE_MASK) != 0 || *length == 0 || addr > USER_HIGH || *length > USER_HIGH - addr)
+	if ((addr & PAGE_MASK) != 0 || *length == 0 || addr > USER_HIGH ||
+	    *length > USER_HIGH - addr)
 		return -EINVAL;
 	spin_lock(&as->lock);
 	int err = region_split(as, addr);
@@ -331,8 +332,8 @@ as_unmap(struct as *as, uint64_t addr, size_t length)
 	return 0;
 }
 
-static pte_t
-prot_bits(unsigned prot)
+pte_t
+as_prot_bits(unsigned prot)
 {
 	return (prot != 0 ? PTE_P | PTE_U : 0) | (prot & SYS_PROT_WRITE ? PTE_W : 0) |
 	       (prot & SYS_PROT_EXEC ? 0 : PTE_NX);
@@ -356,7 +357,7 @@ pages_protect(struct as *as, struct region *r)
 		if (r->prot == 0)	/* mapped, for its content, but out of the user's reach */
 			*e = keep | PTE_NX;
 		else
-			*e = keep | (prot_bits(r->prot) & ~((*e & PTE_COW) ? PTE_W : 0ul));
+			*e = keep | (as_prot_bits(r->prot) & ~((*e & PTE_COW) ? PTE_W : 0ul));
 	}
 }
 
@@ -410,10 +411,10 @@ page_copy(struct as *as, paddr_t from)
 static int
 fault_phys(struct region *r, uint64_t page, pte_t *e)
 {
-	static const pte_t cache[] = { [MAP_CACHED] = 0, [MAP_UNCACHED] = PTE_UC, [MAP_WC] = PTE_WC };
+	static const pte_t cache[] = { [MAP_UNCACHED] = PTE_UC, [MAP_WC] = PTE_WC };
 	paddr_t pa = r->phys->pa + r->offset + (page - r->start);
 
-	*e = pa | prot_bits(r->prot) | cache[r->phys->cache] | PTE_PHYS;
+	*e = pa | as_prot_bits(r->prot) | cache[r->phys->cache] | PTE_PHYS;
 	return 0;
 }
 
@@ -433,7 +434,7 @@ fault_shared(struct as *as, struct region *r, uint64_t i, pte_t *e)
 	if (pa == 0)
 		return -ENOMEM;
 	as->npages++;
-	*e = pa | prot_bits(r->prot);
+	*e = pa | as_prot_bits(r->prot);
 	return 0;
 }
 
@@ -443,7 +444,7 @@ fault_absent(struct as *as, struct region *r, uint64_t page, unsigned access, pt
 {
 	uint64_t i = (page - r->start + r->offset) >> PAGE_SHIFT;
 	paddr_t pa = 0;
-	pte_t bits = prot_bits(r->prot);
+	pte_t bits = as_prot_bits(r->prot);
 
 	if (r->kind == REGION_PHYS)
 		return fault_phys(r, page, e);
@@ -470,7 +471,7 @@ fault_cow(struct as *as, struct region *r, uint64_t page, pte_t *e)
 	paddr_t old = *e & PTE_ADDR;
 
 	if (page_refs(old) == 1) {
-		*e = old | prot_bits(r->prot);
+		*e = old | as_prot_bits(r->prot);
 		mmu_flush(as, page);
 		return 0;
 	}
@@ -478,17 +479,17 @@ fault_cow(struct as *as, struct region *r, uint64_t page, pte_t *e)
 
 	if (pa == 0)
 		return -ENOMEM;
-	*e = pa | prot_bits(r->prot);
+	*e = pa | as_prot_bits(r->prot);
 	mmu_flush(as, page);
 	page_put(old, 0);
 	return 0;
 }
 
 /* Called with the lock held; *e is the entry, present and permitting, on success. */
-static int
-fault_locked(struct as *as, uint64_t addr, unsigned access, pte_t **out, struct region **region)
+int
+as_fault_locked(struct as *as, uint64_t addr, unsigned access, pte_t **out, struct region **region)
 {
-	struct region *r = region_find(as, addr);
+	struct region *r = as_region(as, addr);
 	uint64_t page = ROUND_DOWN(addr, PAGE_SIZE);
 
 	if (r == NULL || (access & ~r->prot) != 0 || r->prot == 0)
@@ -515,11 +516,11 @@ as_fault(struct as *as, uint64_t addr, unsigned access)
 	int err;
 
 	spin_lock(&as->lock);
-	err = fault_locked(as, addr, access, &e, &r);
+	err = as_fault_locked(as, addr, access, &e, &r);
 	spin_unlock(&as->lock);
 	if (err == -ENOMEM && !as->over_limit && image_shrink()) {
 		spin_lock(&as->lock);
-		err = fault_locked(as, addr, access, &e, &r);
+		err = as_fault_locked(as, addr, access, &e, &r);
 		spin_unlock(&as->lock);
 	}
 	return err;
@@ -531,7 +532,7 @@ as_futex_key(struct as *as, uint64_t addr, uint64_t key[2])
 	if (addr >= USER_HIGH || (addr & 3) != 0)
 		return -EFAULT;
 	spin_lock(&as->lock);
-	struct region *r = region_find(as, addr);
+	struct region *r = as_region(as, addr);
 
 	if (r != NULL) {
 		key[0] = r->kind == REGION_SHARED ? (uint64_t)r->shared : (uint64_t)as;
@@ -605,157 +606,4 @@ as_fork(struct as *parent)
 		return NULL;
 	}
 	return child;
-}
-
-/* A page of another address space, held while it is copied. */
-struct pin {
-	paddr_t pa;
-	struct phys_map *pm;
-};
-
-static int
-pin(struct as *as, uint64_t addr, unsigned access, struct pin *p)
-{
-	pte_t *e;
-	struct region *r;
-
-	if (addr >= USER_HIGH)
-		return -EFAULT;
-	spin_lock(&as->lock);
-	int err = fault_locked(as, addr, access, &e, &r);
-
-	if (err == 0) {
-		p->pa = *e & PTE_ADDR;
-		p->pm = r->phys;
-		if (!(*e & PTE_PHYS))
-			page_get(p->pa);
-		else if (r->phys->cache != MAP_CACHED)	/* a device's registers are not memory */
-			err = -EFAULT;
-		else
-			ref_get(&r->phys->refs);
-	}
-	spin_unlock(&as->lock);
-	return err;
-}
-
-static void
-unpin(struct pin *p)
-{
-	if (p->pm != NULL)
-		phys_put(p->pm);
-	else
-		page_put(p->pa, 0);
-}
-
-static int
-copy_current(void *dst, const void *src, size_t n)
-{
-	if ((uint64_t)dst < USER_TOP)
-		return copy_to_user(dst, src, n);
-	if ((uint64_t)src < USER_TOP)
-		return copy_from_user(dst, src, n);
-	memcpy(dst, src, n);
-	return 0;
-}
-
-/*
- * Pins present pages from addr on that would not fault, at most max and within one page table: how
- * many.
- */
-static unsigned
-pin_run(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa)
-{
-	pte_t want = PTE_P | PTE_U | (access & SYS_PROT_WRITE ? PTE_W : 0);
-	unsigned n = 0, room = 512 - (unsigned)(addr >> PAGE_SHIFT & 511);
-
-	if (addr >= USER_HIGH)
-		return 0;
-	spin_lock(&as->lock);
-	const pte_t *e = mmu_entry(as->pml4, addr, false);
-
-	for (max = MIN(max, room); e != NULL && n < max; n++) {
-		if ((e[n] & (want | PTE_PHYS)) != want)
-			break;
-		pa[n] = e[n] & PTE_ADDR;
-		page_get(pa[n]);
-	}
-	spin_unlock(&as->lock);
-	return n;
-}
-
-/* Copies between local memory and n bytes of RAM at pa. */
-static int
-copy_part(char *local, paddr_t pa, size_t n, unsigned access)
-{
-	char *page = phys_to_virt(pa);
-
-	return access == SYS_PROT_WRITE ? copy_current(page, local, n) : copy_current(local, page, n);
-}
-
-/* Copies the part, at most n bytes, that lies in pinned pages, adjacent ones at once, and unpins. */
-static int64_t
-copy_pinned(char *local, const paddr_t *pa, unsigned count, size_t off, size_t n, unsigned access)
-{
-	size_t done = 0;
-	int err = 0;
-
-	for (unsigned i = 0; i < count && err == 0 && done < n;) {
-		unsigned run = 1;
-
-		while (i + run < count && pa[i + run] == pa[i] + run * PAGE_SIZE)
-			run++;
-		size_t part = MIN(n - done, run * PAGE_SIZE - off);
-
-		err = copy_part(local + done, pa[i] + off, part, access);
-		done += part;
-		off = 0;
-		i += run;
-	}
-	for (unsigned i = 0; i < count; i++)
-		page_put(pa[i], 0);
-	return err != 0 ? err : (int64_t)done;
-}
-
-static int
-as_copy(struct as *as, uint64_t addr, char *local, size_t n, unsigned access)
-{
-	paddr_t pa[PIN_MAX];
-
-	while (n > 0) {
-		size_t off = addr & PAGE_MASK;
-		unsigned wanted = (unsigned)MIN((off + n + PAGE_MASK) >> PAGE_SHIFT, PIN_MAX);
-		unsigned got = pin_run(as, addr, access, wanted, pa);
-		int64_t done;
-
-		if (got > 0) {
-			done = copy_pinned(local, pa, got, off, n, access);
-		} else {
-			struct pin one;
-
-			if (pin(as, addr, access, &one) != 0)
-				return -EFAULT;
-			done = (int64_t)MIN(n, PAGE_SIZE - off);
-			if (copy_part(local, one.pa + off, (size_t)done, access) != 0)
-				done = -EFAULT;
-			unpin(&one);
-		}
-		if (done < 0)
-			return (int)done;
-		local += done;
-		addr += (uint64_t)done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
-
-int
-as_copy_out(struct as *as, uint64_t udst, const void *src, size_t n)
-{
-	return as_copy(as, udst, (char *)src, n, SYS_PROT_WRITE);
-}
-
-int
-as_copy_in(struct as *as, void *dst, uint64_t usrc, size_t n)
-{
-	return as_copy(as, usrc, dst, n, SYS_PROT_READ);
 }

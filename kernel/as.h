@@ -56,6 +56,18 @@ bool as_range_free(struct as *as, uint64_t addr, size_t length);
 int as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot);
 /* Makes one page present: 0, -EFAULT or -ENOMEM. */
 int as_fault(struct as *as, uint64_t addr, unsigned access);
+/* as.c, for copy.c; called with as->lock held.  *out is the entry, present and permitting. */
+struct region *as_region(struct as *as, uint64_t addr);
+int as_fault_locked(struct as *as, uint64_t addr, unsigned access, uint64_t **out,
+		    struct region **region);
+uint64_t as_prot_bits(unsigned prot);
+void as_phys_put(struct phys_map *pm);
+/*
+ * Gives whole pages of the current thread's private memory to another address space's, in the place
+ * of what it has there, both copy-on-write.  How many bytes, from the start; the rest is to be
+ * copied.
+ */
+size_t as_share_out(struct as *as, uint64_t udst, uint64_t usrc, size_t n);
 /* What names a futex at addr: 0 or -EFAULT. */
 int as_futex_key(struct as *as, uint64_t addr, uint64_t key[2]);
 struct shared *shared_new(uint64_t n);	/* pages */

@@ -83,7 +83,7 @@ struct dev {
 	/* The root of the instance that `spec` names (kernel devices: ""). */
 	int (*attach)(const char *spec, struct chan **out);
 	/*
-	 * Walks n (0..WALK_MAX) names, none of them "." or ".." or empty, from c, which is not open.
+	 * Walks n (0..WALK_MAX) names, none "." or ".." or empty, from c, which is not open.
 	 * *done counts the names that could be walked, qids[i] what each reached.  *out is a new
 	 * channel only when all were, NULL otherwise; a first name that does not exist is -ENOENT.
 	 * No name: *out is a new channel of the same place (qids may be NULL).
@@ -117,7 +117,7 @@ struct dev {
 	int64_t (*getxattr)(struct chan *c, const char *name, struct uio *u);
 	int (*setxattr)(struct chan *c, const char *name, struct uio *u, uint32_t flags);
 	int (*lock)(struct chan *c, struct sys_lock *l, int how);
-	/* POLLIN | POLLOUT now; with q not NULL, the queue to wait on and the lock that guards it. */
+	/* POLLIN | POLLOUT now; with q not NULL, the queue to wait on and its lock. */
 	int (*poll)(struct chan *c, struct waitq **q, struct spinlock **l);
 	/* What SYS_MAP of c at off maps; the reference passes to the caller. */
 	int (*map)(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,

@@ -199,7 +199,8 @@ read_segments(struct chan *c, struct image *im)
 
 		if (es->filesz == 0)
 			continue;
-		sp->npages = ROUND_UP((es->offset & PAGE_MASK) + es->filesz, PAGE_SIZE) >> PAGE_SHIFT;
+		sp->npages = ROUND_UP((es->offset & PAGE_MASK) + es->filesz, PAGE_SIZE) >>
+			     PAGE_SHIFT;
 		if (sp->npages > page_total())
 			return error(ENOMEM, "exec: the program is larger than memory");
 		sp->page = kzalloc(sp->npages * sizeof sp->page[0]);
@@ -527,7 +528,8 @@ sys_exec(const uint64_t a[6])
 		err = user_vector(&args, a[2], false);
 	if (err >= 0)
 		err = user_vector(&args, a[3], true);
-	if (err >= 0 && path[0] != '/' && (int)a[0] != SYS_CWD && (from = fd_get((int)a[0])) == NULL)
+	if (err >= 0 && path[0] != '/' && (int)a[0] != SYS_CWD &&
+	    (from = fd_get((int)a[0])) == NULL)
 		err = -EBADF;
 	if (err >= 0)
 		err = exec_load(from, path, &args, &prog);

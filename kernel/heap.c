@@ -144,7 +144,8 @@ kfree(void *p)
 		return;
 	}
 	KASSERT(pg->use == PAGE_SLAB);
-	struct slab *s = phys_to_virt(ROUND_DOWN(virt_to_phys(p), PAGE_SIZE) - pg->head * PAGE_SIZE);
+	struct slab *s = phys_to_virt(ROUND_DOWN(virt_to_phys(p), PAGE_SIZE) -
+				      pg->head * PAGE_SIZE);
 	struct class *c = &classes[s->class_index];
 	struct slab *empty = NULL;
 

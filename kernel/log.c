@@ -88,10 +88,12 @@ kvsnprintf(char *buf, size_t n, const char *f, va_list ap)
 			put_signed(&o, longs ? va_arg(ap, int64_t) : va_arg(ap, int), width, pad);
 			break;
 		case 'u':
-			put_number(&o, longs ? va_arg(ap, uint64_t) : va_arg(ap, unsigned), 10, width, pad);
+			put_number(&o, longs ? va_arg(ap, uint64_t) : va_arg(ap, unsigned), 10,
+				   width, pad);
 			break;
 		case 'x':
-			put_number(&o, longs ? va_arg(ap, uint64_t) : va_arg(ap, unsigned), 16, width, pad);
+			put_number(&o, longs ? va_arg(ap, uint64_t) : va_arg(ap, unsigned), 16,
+				   width, pad);
 			break;
 		case 'p':
 			put_string(&o, "0x", 0);

@@ -73,7 +73,8 @@ note_fault(const char *text, uint64_t address, uint64_t code)
 	if (p->notify == 0 || t->in_note) {
 		struct sys_regs *r = thread_regs(t);
 
-		kprint("%s %d: %s, address 0x%lx, rip 0x%lx\n", p->name, p->pid, text, address, r->rip);
+		kprint("%s %d: %s, address 0x%lx, rip 0x%lx\n", p->name, p->pid, text, address,
+		       r->rip);
 		proc_exit_current(256, text);
 		return;
 	}

@@ -112,7 +112,7 @@ stock_alloc(struct cpu *c)
 		spin_unlock(&page_lock);
 		if (n == 0)
 			return 0;
-		/* Upward: neighbours in an address space are neighbours in memory, and copied at once. */
+		/* Upward: neighbours in an address space are so in memory, and copied at once. */
 		for (unsigned i = 0; i < n / 2; i++) {
 			paddr_t t = c->page_cache[i];
 
@@ -302,7 +302,8 @@ page_init(void)
 	pages = page_early(npages * sizeof *pages);
 	for (unsigned i = 0; i < boot.nranges; i++)
 		if (boot.range[i].type == BOOT_RAM && boot.range[i].start < LOW_PAGES << PAGE_SHIFT)
-			release(boot.range[i].start, MIN(boot.range[i].end, LOW_PAGES << PAGE_SHIFT));
+			release(boot.range[i].start,
+				MIN(boot.range[i].end, LOW_PAGES << PAGE_SHIFT));
 }
 
 void
@@ -310,5 +311,6 @@ page_init_high(void)
 {
 	for (unsigned i = 0; i < boot.nranges; i++)
 		if (boot.range[i].type == BOOT_RAM && boot.range[i].end > LOW_PAGES << PAGE_SHIFT)
-			release(MAX(boot.range[i].start, LOW_PAGES << PAGE_SHIFT), boot.range[i].end);
+			release(MAX(boot.range[i].start, LOW_PAGES << PAGE_SHIFT),
+				boot.range[i].end);
 }

@@ -82,7 +82,7 @@ struct proc {
 	bool exiting, zombie, stopped;
 	struct sys_wait end;
 	struct waitq child_wait;	/* under proc.c's tree lock */
-	struct waitq gone;		/* under lock: a thread has left, or it goes on after a stop */
+	struct waitq gone;		/* under lock: a thread has left, or goes on after a stop */
 	uint64_t cpu_ns;
 	uint64_t start_ns;
 	void *sip;			/* dev/sip.c: the server slot it runs for */

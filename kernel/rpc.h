@@ -34,8 +34,8 @@ struct request {
 	uint64_t offset;
 	struct ipc_qid qid;
 	/* Without a waiter: what is to be done when the reply comes. */
-	struct request *flushed;	/* IPC_TFLUSH: the request it is about, while that is not over */
-	struct request *flusher;	/* the flush of this one; it then keeps the tag from reuse */
+	struct request *flushed;	/* IPC_TFLUSH: the request meant, until that is over */
+	struct request *flusher;	/* the flush of this one; keeps the tag from reuse */
 	bool inline_dst;		/* the reply's bulk is in `small` */
 	uint8_t small[REQUEST_SMALL];	/* a bulk that is too short for the other address space */
 	uint32_t fid;			/* a fid that the request frees (clunk) or makes */
@@ -48,9 +48,9 @@ struct request {
 /* The current thread's request, emptied; NULL if memory is short. */
 struct request *request_get(void);
 /*
- * Sends r and waits.  0 or a negative errno (r->error), the text recorded; -EINTR after a note, when the
- * server has been told; then r may be gone, and the fid it was to make (fid, makes_fid) is freed:
- * callers use r only after 0.
+ * Sends r and waits.  0 or a negative errno (r->error), the text recorded; -EINTR after a note,
+ * when the server has been told; then r may be gone, and the fid it was to make (fid, makes_fid)
+ * is freed: callers use r only after 0.
  */
 int service_call(struct service *s, struct request *r);
 /* Sends a clunk; nobody waits. */

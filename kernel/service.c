@@ -24,6 +24,7 @@
 #define TAGS_MIN	32u
 #define TAGS_MAX	4096u
 #define FIDS_MAX	65536u
+#define SHARE_MIN	16384u	/* below that, copying costs less than the page tables' changes */
 
 struct pool {			/* small numbers, the lowest unused first while none were freed */
 	uint32_t *free;
@@ -110,7 +111,7 @@ tag_take(struct service *s, struct request *r)
 		struct request **bigger = kzalloc(s->tags.size * sizeof(*bigger));
 
 		if (bigger == NULL) {
-			s->tags.next--;		/* the pool has grown; the table follows next time */
+			s->tags.next--;		/* the pool has grown; the table follows later */
 			s->tags.size = size;
 			return false;
 		}
@@ -212,6 +213,29 @@ request_done(struct service *s, struct request *r, struct request **orphan)
 	return t;
 }
 
+/* Drops the lock; the claimed thread t, if there is one, is to run. */
+static void
+unlock_and_run(struct service *s, struct thread *t)
+{
+	spin_unlock(&s->lock);
+	if (t != NULL)
+		sched_run_claimed(t);
+}
+
+/* Drops the lock and sleeps, as sleep_begin prepared; the claimed thread t runs in its place. */
+static void
+unlock_and_sleep(struct service *s, struct thread *t)
+{
+	struct thread *self = thread_current();
+
+	spin_unlock(&s->lock);
+	if (t != NULL)
+		sched_handoff(t);
+	else
+		schedule();
+	self->interruptible = self->killable = false;
+}
+
 /* Ends every request of a service that has died, but for those that a server is about to end. */
 static void
 fail_all(struct service *s)
@@ -236,9 +260,7 @@ fail_all(struct service *s)
 			r->client->errstr_of = EHOSTDOWN;
 		}
 		t = request_done(s, r, &orphan);
-		spin_unlock(&s->lock);
-		if (t != NULL)
-			sched_run_claimed(t);
+		unlock_and_run(s, t);
 		if (orphan != NULL)
 			request_dispose(orphan);
 	}
@@ -302,7 +324,7 @@ request_free(struct thread *t)
 	t->request = NULL;
 }
 
-/* Called with the lock held: a waiting server's thread, claimed, with r; or NULL, and r is queued. */
+/* With the lock held: a waiting server's thread, claimed, with r; or NULL, and r is queued. */
 static struct thread *
 request_post(struct service *s, struct request *r)
 {
@@ -455,17 +477,10 @@ service_call(struct service *s, struct request *r)
 	t->wake_reason = 0;
 	st = request_post(s, r);
 	if (unlikely(!sleep_begin(t, WORK_KILL | WORK_NOTE))) {
-		spin_unlock(&s->lock);
-		if (st != NULL)
-			sched_run_claimed(st);
+		unlock_and_run(s, st);
 		return call_interrupted(s, r);
 	}
-	spin_unlock(&s->lock);
-	if (st != NULL)
-		sched_handoff(st);
-	else
-		schedule();
-	t->interruptible = t->killable = false;
+	unlock_and_sleep(s, st);
 	if (likely(t->wake_reason == 0))
 		return call_ends(s, r, r->error);
 	return call_interrupted(s, r);
@@ -494,9 +509,7 @@ service_clunk(struct service *s, uint32_t fid)
 		return;
 	}
 	st = request_post(s, r);
-	spin_unlock(&s->lock);
-	if (st != NULL)
-		sched_run_claimed(st);
+	unlock_and_run(s, st);
 }
 
 /* --- the server's side ----------------------------------------------------------------------- */
@@ -529,9 +542,13 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 	if (r->user_dst && r->got <= REQUEST_SMALL) {
 		err = copy_from_user(r->small, rep->data, r->got);
 		r->inline_dst = true;
-	} else if (r->user_dst)
-		err = as_copy_out(r->as, (uint64_t)r->dst, rep->data, r->got);
-	else
+	} else if (r->user_dst) {
+		size_t shared = r->got >= SHARE_MIN ?
+				as_share_out(r->as, (uint64_t)r->dst, (uint64_t)rep->data, r->got) : 0;
+
+		err = as_copy_out(r->as, (uint64_t)r->dst + shared, (const char *)rep->data + shared,
+				  r->got - shared);
+	} else
 		err = copy_from_user(r->dst, rep->data, r->got);
 	if (err != 0)
 		r->error = err;
@@ -582,6 +599,35 @@ reply(struct service *s, const struct ipc_rep *rep, struct thread **wake)
 	return 0;
 }
 
+static struct request *
+queue_take(struct service *s)
+{
+	struct list *l = list_pop(&s->queue);
+	struct request *r = l != NULL ? list_entry(l, struct request, link) : NULL;
+
+	if (r != NULL)
+		r->state = REQ_COPYING;
+	return r;
+}
+
+/* The rare case, with a deadline: through a wait queue's timer.  Called with the lock held. */
+static int
+receive_until(struct service *s, struct server_wait *w, uint64_t deadline)
+{
+	struct waitq q;
+	int err = 0;
+
+	waitq_init(&q);
+	list_push(&s->idle, &w->link);
+	if (list_empty(&s->queue))
+		err = wait_on(&q, &s->lock, deadline);
+	if (!list_empty(&w->link))
+		list_remove(&w->link);
+	if (w->request == NULL)
+		w->request = queue_take(s);
+	return w->request != NULL ? 0 : err;
+}
+
 /*
  * Waits for a request; first runs the claimed client `wake`, on this processor if nothing else is
  * to be done here.
@@ -591,64 +637,35 @@ receive(struct service *s, struct thread *wake, uint64_t deadline, struct reques
 {
 	struct thread *t = thread_current();
 	struct server_wait w = { .thread = t };
-	struct list *l;
-	int err = 0;
+	int err;
 
 	list_init(&w.link);
 	spin_lock(&s->lock);
 	if (unlikely(s->dead)) {
-		spin_unlock(&s->lock);
-		if (wake != NULL)
-			sched_run_claimed(wake);
+		unlock_and_run(s, wake);
 		return error(EHOSTDOWN, "serve: the service has ended");
 	}
-	l = list_pop(&s->queue);
-	if (l != NULL) {
-		struct request *r = list_entry(l, struct request, link);
-
-		r->state = REQ_COPYING;
-		spin_unlock(&s->lock);
-		if (wake != NULL)
-			sched_run_claimed(wake);
-		*out = r;
+	*out = queue_take(s);
+	if (*out != NULL) {
+		unlock_and_run(s, wake);
 		return 0;
 	}
-	if (deadline != FOREVER) {	/* the rare case: through a wait queue's timer */
-		struct waitq q;
-
-		spin_unlock(&s->lock);
-		if (wake != NULL)
-			sched_run_claimed(wake);
+	if (deadline != FOREVER) {
+		unlock_and_run(s, wake);
 		spin_lock(&s->lock);
-		waitq_init(&q);
-		list_push(&s->idle, &w.link);
-		if (list_empty(&s->queue))
-			err = wait_on(&q, &s->lock, deadline);
-		if (!list_empty(&w.link))
-			list_remove(&w.link);
-		if (w.request == NULL && (l = list_pop(&s->queue)) != NULL) {
-			w.request = list_entry(l, struct request, link);
-			w.request->state = REQ_COPYING;
-		}
+		err = receive_until(s, &w, deadline);
 		spin_unlock(&s->lock);
 		*out = w.request;
-		return w.request != NULL ? 0 : err;
+		return err;
 	}
 	list_push(&s->idle, &w.link);
 	t->wake_reason = 0;
 	if (unlikely(!sleep_begin(t, WORK_KILL | WORK_NOTE))) {
 		list_remove(&w.link);
-		spin_unlock(&s->lock);
-		if (wake != NULL)
-			sched_run_claimed(wake);
+		unlock_and_run(s, wake);
 		return -EINTR;
 	}
-	spin_unlock(&s->lock);
-	if (wake != NULL)
-		sched_handoff(wake);
-	else
-		schedule();
-	t->interruptible = t->killable = false;
+	unlock_and_sleep(s, wake);
 	*out = w.request;
 	if (likely(w.request != NULL))
 		return 0;
@@ -671,9 +688,7 @@ request_fail(struct service *s, struct request *r, int err)
 
 	if (orphan != NULL)
 		(void)orphan_ends(s, orphan);
-	spin_unlock(&s->lock);
-	if (t != NULL)
-		sched_run_claimed(t);
+	unlock_and_run(s, t);
 	if (orphan != NULL)
 		request_dispose(orphan);
 }

@@ -141,7 +141,8 @@ parse_u64(const char *s, uint64_t *out)
 	for (; *s != '\0'; s++) {
 		uint64_t d = (uint64_t)digit_of(*s);
 
-		if (d >= base || __builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, d, &v))
+		if (d >= base || __builtin_mul_overflow(v, base, &v) ||
+		    __builtin_add_overflow(v, d, &v))
 			return false;
 	}
 	*out = v;

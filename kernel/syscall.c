@@ -33,7 +33,8 @@ syscall_handler *const syscall_table[] = {
 	AT(SYS_SETBASE) = sys_setbase, AT(SYS_SLEEP) = sys_sleep, AT(SYS_FUTEX) = sys_futex,
 	AT(SYS_MAP) = sys_map, AT(SYS_UNMAP) = sys_unmap, AT(SYS_PROTECT) = sys_protect,
 	AT(SYS_TIME) = sys_time, AT(SYS_YIELD) = sys_yield, AT(SYS_ERRSTR) = sys_errstr,
-	AT(SYS_SETERRSTR) = sys_seterrstr, AT(SYS_PROCINFO) = sys_procinfo, AT(SYS_SETID) = sys_setid,
+	AT(SYS_SETERRSTR) = sys_seterrstr, AT(SYS_PROCINFO) = sys_procinfo,
+	AT(SYS_SETID) = sys_setid,
 };
 #pragma GCC diagnostic pop
 

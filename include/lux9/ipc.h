@@ -14,13 +14,17 @@
  * SYS_SERVE(fd, rep, req, buf, n, timeout): sends `rep` if it is not NULL, then, if `req` is not
  * NULL, waits for a request, which it stores in *req with its bulk in buf.  A write's data that
  * exceeds n arrives as several requests.  A rep of type 0 ends the service: what is outstanding
- * fails, and whoever waits in SYS_SERVE gets -EHOSTDOWN.  Returns 0; -ETIMEDOUT; -EINVAL for a reply to no
- * request (the reply is dropped, nothing is received); -EINTR; -EFAULT for memory that is not
- * the caller's.
+ * fails, and whoever waits in SYS_SERVE gets -EHOSTDOWN.  Returns 0; -ETIMEDOUT; -EINVAL for a
+ * reply to no request (the reply is dropped, nothing is received); -EINTR; -EFAULT for memory that
+ * is not the caller's.
  *
  * A flush asks the server to answer the old request soon.  Its own reply says nothing about that
  * one, may come before it, and does not end it: a request that was given to a server always gets
  * an answer of its own, and its tag is in use until then.
+ *
+ * Data of a reply that is large and page-aligned on both sides is not copied: client and server get
+ * the same pages, copy-on-write.  It is meant for memory that a server keeps; one that will soon
+ * write there again does better not to align it.
  *
  * Strings in the bulk are as on the wire: length in 2 bytes, little-endian, then the bytes.
  */
@@ -33,7 +37,7 @@ enum ipc_type {			/* 9P2000.L; a reply's type is its request's plus one */
 	IPC_TLOPEN = 12,	/* fid, flags (Linux O_*) -> qid, count = iounit */
 	IPC_TLCREATE = 14,	/* fid, flags, mode, gid, bulk: name -> qid, count = iounit */
 	IPC_TSYMLINK = 16,	/* fid, gid, bulk: name target -> qid */
-	IPC_TMKNOD = 18,	/* fid, mode, gid, offset = major << 32 | minor, bulk: name -> qid */
+	IPC_TMKNOD = 18,	/* fid, mode, gid, offset = major<<32 | minor, bulk: name -> qid */
 	IPC_TRENAME = 20,	/* fid, newfid = directory, bulk: name */
 	IPC_TREADLINK = 22,	/* fid -> bulk: the target's bytes */
 	IPC_TGETATTR = 24,	/* fid, offset = request mask -> bulk: struct ipc_attr */
@@ -50,7 +54,7 @@ enum ipc_type {			/* 9P2000.L; a reply's type is its request's plus one */
 	IPC_TUNLINKAT = 76,	/* fid, flags (AT_REMOVEDIR), bulk: name */
 	IPC_TATTACH = 104,	/* fid, newfid = afid or ~0, uid, bulk: uname aname -> qid */
 	IPC_TFLUSH = 108,	/* newfid = the old tag */
-	IPC_TWALK = 110,	/* fid, newfid, count = names, bulk: names -> count, bulk: struct ipc_qid[] */
+	IPC_TWALK = 110,	/* fid, newfid, count, bulk: names -> count, bulk: ipc_qid[] */
 	IPC_TREAD = 116,	/* fid, offset, count -> bulk: data */
 	IPC_TWRITE = 118,	/* fid, offset, bulk: data -> count */
 	IPC_TCLUNK = 120,	/* fid */
@@ -103,7 +107,7 @@ struct ipc_statfs {
 	uint32_t namelen, pad;
 };
 
-struct ipc_lock {		/* type 0 read, 1 write, 2 unlock; status 0 done, 1 blocked, 2 error */
+struct ipc_lock {		/* type 0 read, 1 write, 2 unlock; 0 done, 1 blocked, 2 error */
 	uint32_t type, flags;
 	uint64_t start, length;
 	uint32_t pid, pad;

@@ -134,7 +134,7 @@ parse_mb2(const char *info)
 			break;
 		case MB2_RSDP1:
 		case MB2_RSDP2:
-			/* A copy inside the loader's data: kept by reserving nothing, read at once. */
+			/* A copy in the loader's data: nothing is reserved, it is read at once. */
 			boot.rsdp = virt_to_phys(t + 1);
 			break;
 		default:

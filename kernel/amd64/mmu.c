@@ -311,7 +311,8 @@ flush_others(uint64_t mask)
 	for (unsigned i = 0; i < ncpus; i++) {
 		if (!(mask >> i & 1))
 			continue;
-		while ((int32_t)(__atomic_load_n(&cpus[i].tlb_done, __ATOMIC_ACQUIRE) - want[i]) < 0) {
+		while ((int32_t)(__atomic_load_n(&cpus[i].tlb_done, __ATOMIC_ACQUIRE) -
+				 want[i]) < 0) {
 			tlb_answer();
 			cpu_pause();
 		}

@@ -8,7 +8,8 @@
 #define TRAMPOLINE	0x8000ul
 #define START_WAIT_NS	200000000ul
 
-extern char trampoline[], trampoline_end[], trampoline_cr3[], trampoline_stack[], trampoline_entry[];
+extern char trampoline[], trampoline_end[], trampoline_cr3[], trampoline_stack[],
+	trampoline_entry[];
 static uint32_t starting;
 
 _Noreturn static void
@@ -49,7 +50,7 @@ smp_start(void)
 
 		if (stack == NULL)
 			break;
-		/* The boot tables still map the low 4 GiB at 0; their upper half follows the kernel's. */
+		/* The boot tables still map 4 GiB at 0; their upper half follows the kernel's. */
 		uint64_t *boot_top = phys_to_virt((paddr_t)boot_pml4);
 
 		memcpy(boot_top + 256, (uint64_t *)phys_to_virt(kernel_pml4) + 256, 2048);

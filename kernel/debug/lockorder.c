@@ -79,7 +79,8 @@ lock_debug_acquire(struct spinlock *l)
 		if (wrong) {
 			leave();
 			c->nlocks_held = 0;
-			panic("lock order: \"%s\" is taken under \"%s\"", l->name, class_name[held]);
+			panic("lock order: \"%s\" is taken under \"%s\"", l->name,
+			      class_name[held]);
 		}
 		before[held] |= 1ul << taken;
 	}

@@ -337,7 +337,7 @@ get_le(const uint8_t *p, unsigned n)
 	return v;
 }
 
-/* Entries of the wire's form, into records of the system call's; what does not fit is read again. */
+/* The wire's entries into the system call's records; what does not fit is read again. */
 static int64_t
 repack(const uint8_t *p, size_t n, void *buf, size_t room)
 {
@@ -355,7 +355,8 @@ repack(const uint8_t *p, size_t n, void *buf, size_t room)
 					  (int64_t)get_le(p + 13, 8), p[21], name);
 
 		if (part == 0)
-			return used > 0 ? (int64_t)used : error(EINVAL, "readdir: buffer too small");
+			return used > 0 ? (int64_t)used :
+					  error(EINVAL, "readdir: buffer too small");
 		used += part;
 		p += WIRE_ENTRY + len;
 		n -= WIRE_ENTRY + len;
@@ -598,7 +599,7 @@ mnt_setxattr(struct chan *c, const char *name, struct uio *u, uint32_t flags)
 	n = name_request(x, r, name, NULL);
 	if (n == 0 && size > 0)
 		n = mnt_write(x, u, 0);
-	/* The value is set when the fid goes, and only then does an error show: so it is waited for. */
+	/* The value is set, and an error shows, when the fid goes: so that is waited for. */
 	r = n >= 0 ? begin(x, IPC_TCLUNK) : NULL;
 	if (r != NULL) {
 		n = service_call(mount_of(x)->service, r);

@@ -86,7 +86,8 @@ do_read(const struct ipc_req *q, struct ipc_rep *p)
 static int
 serve_one(const struct ipc_req *q, const uint8_t *bulk, struct ipc_rep *p)
 {
-	static const struct ipc_attr attr = { .valid = 0x7ff, .mode = S_IFREG | 0644, .size = SIZE };
+	static const struct ipc_attr attr = { .valid = 0x7ff, .mode = S_IFREG | 0644,
+					      .size = SIZE };
 
 	*p = (struct ipc_rep){ .type = q->type + 1, .tag = q->tag };
 	switch (q->type) {
@@ -145,7 +146,8 @@ server_loop(void *arg)
 
 	(void)arg;
 	for (;;) {
-		r = lux_call6(SYS_SERVE, service_fd, LUX_ARG(reply), LUX_ARG(&q), LUX_ARG(bulk), BUF,
+		r = lux_call6(SYS_SERVE, service_fd, LUX_ARG(reply), LUX_ARG(&q), LUX_ARG(bulk),
+			      BUF,
 			      SYS_FOREVER);
 		if (r == -EHOSTDOWN)
 			break;
@@ -229,12 +231,13 @@ test_data(void)
 	free(buf);
 }
 
-/* The data goes to a page that is not there yet, to one shared since a fork, to one that is read-only. */
+/* The data goes to a page not there yet, to one shared since a fork, to one that is read-only. */
 static void
 test_pages(void)
 {
 	int fd = open("/mnt/data", O_RDONLY), status;
-	uint8_t *p = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *p = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
 	pid_t pid;
 
 	CHECK(fd >= 0 && p != MAP_FAILED);
@@ -251,6 +254,42 @@ test_pages(void)
 	CHECK(pread(fd, p, 100, 0) < 0 && errno == EFAULT);
 	CHECK(munmap(p, 3 * 4096) == 0);
 	CHECK(pread(fd, p, 100, 0) < 0 && errno == EFAULT);
+	close(fd);
+}
+
+/* Large aligned data comes as shared pages: what either side writes later is its own. */
+static void
+test_share(void)
+{
+	size_t n = 131072;
+	uint8_t *a = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *b = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open("/mnt/data", O_RDWR), status;
+	uint8_t old;
+	pid_t pid;
+
+	CHECK(fd >= 0 && a != MAP_FAILED && b != MAP_FAILED);
+	for (int round = 0; round < 20; round++) {
+		memset(a, 1, n / 2);
+		CHECK(pread(fd, a, n, 4096) == (ssize_t)n && pread(fd, b, n, 4096) == (ssize_t)n);
+		for (size_t i = 0; i < n; i++)
+			CHECK(a[i] == (uint8_t)((4096 + i) * 7) && b[i] == a[i]);
+		memset(a, 0xaa, n);
+		pid = fork();
+		if (pid == 0) {
+			memset(b, 0xbb, n);
+			CHECK(pread(fd, b, n, 0) == (ssize_t)n && b[5000] == (uint8_t)(5000 * 7));
+			_exit(0);
+		}
+		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+		CHECK(pread(fd, &old, 1, 9000) == 1 && old == (uint8_t)(9000 * 7));
+		CHECK(pwrite(fd, "\x5a", 1, 9000) == 1);
+		CHECK(b[9000 - 4096] == old && a[9000 - 4096] == 0xaa);
+		CHECK(pread(fd, a, n, 4096) == (ssize_t)n && a[9000 - 4096] == 0x5a);
+		CHECK(pwrite(fd, &old, 1, 9000) == 1);
+		CHECK(a[9000 - 4096] == 0x5a && b[9000 - 4096] == old);
+	}
+	CHECK(munmap(a, n) == 0 && munmap(b, n) == 0);
 	close(fd);
 }
 
@@ -272,7 +311,7 @@ on_alarm(int sig)
 	(void)sig;
 }
 
-/* A client that gets a signal leaves with EINTR, after the server was told; a killed one just goes. */
+/* A client that gets a signal leaves with EINTR, the server told first; a killed one just goes. */
 static void
 test_interrupt(void)
 {
@@ -376,7 +415,8 @@ test_lies(void)
 	while (r == -EINTR);
 	CHECK(r == -ETIMEDOUT);
 	p.type = 0;
-	CHECK(lux_call6(SYS_SERVE, fd, LUX_ARG(&p), LUX_ARG(&q), LUX_ARG(buf), 16, -1) == -EHOSTDOWN);
+	CHECK(lux_call6(SYS_SERVE, fd, LUX_ARG(&p), LUX_ARG(&q), LUX_ARG(buf), 16, -1) ==
+	      -EHOSTDOWN);
 	CHECK(open("/srv/lies", O_CREAT | O_EXCL | O_RDWR, 0600) < 0 && errno == EEXIST);
 	close(fd);
 	CHECK(open("/srv/lies", O_RDWR) < 0 && errno == ENOENT);
@@ -391,7 +431,8 @@ reader(void *arg)
 
 	CHECK(fd >= 0);
 	for (int i = 0; i < 2000; i++) {
-		unsigned off = (seed = seed * 1103515245 + 12345) >> 8 & 0x1ffff, n = seed >> 3 & 0xfff;
+		unsigned off = (seed = seed * 1103515245 + 12345) >> 8 & 0x1ffff;
+		unsigned n = seed >> 3 & 0xfff;
 
 		CHECK(pread(fd, buf, n, off) == (ssize_t)n);
 		for (unsigned k = 0; k < n; k += 97)
@@ -423,13 +464,15 @@ main(void)
 	flushes = shared;
 	clunks = shared + 1;
 	hanging = shared + 2;
-	store = malloc(SIZE);
+	store = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(store != MAP_FAILED);
 	for (unsigned i = 0; i < SIZE; i++)
 		store[i] = (uint8_t)(i * 7);
 	for (int threads = 1; threads <= 3; threads += 2) {
 		pid = start_server(threads);
 		test_data();
 		test_pages();
+		test_share();
 		test_errors();
 		test_interrupt();
 		test_many();

@@ -1,0 +1,252 @@
+/*
+ * Data between address spaces: copies, and shares of whole pages.
+ *
+ * The other address space's pages are pinned while they are copied, through the direct map; as->lock
+ * is held only to find and count them, so that the near side may fault.  Large page-aligned data of
+ * a private region is not copied: both sides get the same pages, copy-on-write.
+ */
+#include "amd64/mmu.h"
+#include "as.h"
+#include "page.h"
+#include "proc.h"
+
+#define PIN_MAX		32ul	/* pages held at once */
+
+/* A page of another address space, held while it is copied. */
+struct pin {
+	paddr_t pa;
+	struct phys_map *pm;
+};
+
+static int
+pin(struct as *as, uint64_t addr, unsigned access, struct pin *p)
+{
+	pte_t *e;
+	struct region *r;
+
+	if (addr >= USER_HIGH)
+		return -EFAULT;
+	spin_lock(&as->lock);
+	int err = as_fault_locked(as, addr, access, &e, &r);
+
+	if (err == 0) {
+		p->pa = *e & PTE_ADDR;
+		p->pm = r->phys;
+		if (!(*e & PTE_PHYS))
+			page_get(p->pa);
+		else if (r->phys->cache != MAP_CACHED)	/* a device's registers are not memory */
+			err = -EFAULT;
+		else
+			ref_get(&r->phys->refs);
+	}
+	spin_unlock(&as->lock);
+	return err;
+}
+
+static void
+unpin(struct pin *p)
+{
+	if (p->pm != NULL)
+		as_phys_put(p->pm);
+	else
+		page_put(p->pa, 0);
+}
+
+static int
+copy_current(void *dst, const void *src, size_t n)
+{
+	if ((uint64_t)dst < USER_TOP)
+		return copy_to_user(dst, src, n);
+	if ((uint64_t)src < USER_TOP)
+		return copy_from_user(dst, src, n);
+	memcpy(dst, src, n);
+	return 0;
+}
+
+/*
+ * Pins present pages from addr on that would not fault, at most max and within one page table: how
+ * many.
+ */
+static unsigned
+pin_run(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa)
+{
+	pte_t want = PTE_P | PTE_U | (access & SYS_PROT_WRITE ? PTE_W : 0);
+	unsigned n = 0, room = 512 - (unsigned)(addr >> PAGE_SHIFT & 511);
+
+	if (addr >= USER_HIGH)
+		return 0;
+	spin_lock(&as->lock);
+	const pte_t *e = mmu_entry(as->pml4, addr, false);
+
+	for (max = MIN(max, room); e != NULL && n < max; n++) {
+		if ((e[n] & (want | PTE_PHYS)) != want)
+			break;
+		pa[n] = e[n] & PTE_ADDR;
+		page_get(pa[n]);
+	}
+	spin_unlock(&as->lock);
+	return n;
+}
+
+/* Copies between local memory and n bytes of RAM at pa. */
+static int
+copy_part(char *local, paddr_t pa, size_t n, unsigned access)
+{
+	char *page = phys_to_virt(pa);
+
+	return access == SYS_PROT_WRITE ? copy_current(page, local, n) :
+					  copy_current(local, page, n);
+}
+
+/* Copies the part, at most n bytes, that is in pinned pages, adjacent ones at once; unpins. */
+static int64_t
+copy_pinned(char *local, const paddr_t *pa, unsigned count, size_t off, size_t n, unsigned access)
+{
+	size_t done = 0;
+	int err = 0;
+
+	for (unsigned i = 0; i < count && err == 0 && done < n;) {
+		unsigned run = 1;
+
+		while (i + run < count && pa[i + run] == pa[i] + run * PAGE_SIZE)
+			run++;
+		size_t part = MIN(n - done, run * PAGE_SIZE - off);
+
+		err = copy_part(local + done, pa[i] + off, part, access);
+		done += part;
+		off = 0;
+		i += run;
+	}
+	for (unsigned i = 0; i < count; i++)
+		page_put(pa[i], 0);
+	return err != 0 ? err : (int64_t)done;
+}
+
+static int
+as_copy(struct as *as, uint64_t addr, char *local, size_t n, unsigned access)
+{
+	paddr_t pa[PIN_MAX];
+
+	while (n > 0) {
+		size_t off = addr & PAGE_MASK;
+		unsigned wanted = (unsigned)MIN((off + n + PAGE_MASK) >> PAGE_SHIFT, PIN_MAX);
+		unsigned got = pin_run(as, addr, access, wanted, pa);
+		int64_t done;
+
+		if (got > 0) {
+			done = copy_pinned(local, pa, got, off, n, access);
+		} else {
+			struct pin one;
+
+			if (pin(as, addr, access, &one) != 0)
+				return -EFAULT;
+			done = (int64_t)MIN(n, PAGE_SIZE - off);
+			if (copy_part(local, one.pa + off, (size_t)done, access) != 0)
+				done = -EFAULT;
+			unpin(&one);
+		}
+		if (done < 0)
+			return (int)done;
+		local += done;
+		addr += (uint64_t)done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+int
+as_copy_out(struct as *as, uint64_t udst, const void *src, size_t n)
+{
+	return as_copy(as, udst, (char *)src, n, SYS_PROT_WRITE);
+}
+
+int
+as_copy_in(struct as *as, void *dst, uint64_t usrc, size_t n)
+{
+	return as_copy(as, usrc, dst, n, SYS_PROT_READ);
+}
+
+/* True for memory that is the address space's own, or a private view of a program's file. */
+static bool
+is_private(const struct region *r)
+{
+	return r != NULL && (r->kind == REGION_ANON || r->kind == REGION_IMAGE);
+}
+
+/* Makes up to max private pages of the current thread read-only and counts them: how many. */
+static unsigned
+share_take(struct as *as, uint64_t addr, unsigned max, paddr_t *pa)
+{
+	unsigned n = 0;
+
+	spin_lock(&as->lock);
+	struct region *r = as_region(as, addr);
+	pte_t *e = is_private(r) ? mmu_entry(as->pml4, addr, false) : NULL;
+
+	max = (unsigned)MIN(max, 512 - (addr >> PAGE_SHIFT & 511));
+	for (; e != NULL && n < max && addr + n * PAGE_SIZE < r->end; n++) {
+		if ((e[n] & (PTE_P | PTE_U | PTE_PHYS)) != (PTE_P | PTE_U))
+			break;
+		e[n] = (e[n] & ~PTE_W) | PTE_COW;
+		pa[n] = e[n] & PTE_ADDR;
+		page_get(pa[n]);
+	}
+	if (n > 0)
+		mmu_flush(as, FLUSH_ALL);
+	spin_unlock(&as->lock);
+	return n;
+}
+
+/* Puts counted pages in the place of those at addr, whose numbers come back in pa: how many. */
+static unsigned
+share_give(struct as *as, uint64_t addr, unsigned count, paddr_t *pa)
+{
+	unsigned n = 0;
+	bool replaced = false;
+
+	spin_lock(&as->lock);
+	struct region *r = as_region(as, addr);
+
+	if (!is_private(r) || !(r->prot & SYS_PROT_WRITE))
+		count = 0;
+	for (; n < count && addr + n * PAGE_SIZE < r->end; n++) {
+		pte_t *e = mmu_entry(as->pml4, addr + n * PAGE_SIZE, true);
+		paddr_t old;
+
+		if (e == NULL || (as->limit != 0 && as->npages >= as->limit && !(*e & PTE_P)))
+			break;
+		old = *e & PTE_P ? *e & PTE_ADDR : 0;
+		as->npages += old == 0;
+		replaced |= old != 0;
+		*e = pa[n] | (as_prot_bits(r->prot) & ~PTE_W) | PTE_COW;
+		pa[n] = old;
+	}
+	if (replaced)
+		mmu_flush(as, FLUSH_ALL);
+	spin_unlock(&as->lock);
+	return n;
+}
+
+size_t
+as_share_out(struct as *as, uint64_t udst, uint64_t usrc, size_t n)
+{
+	paddr_t pa[PIN_MAX];
+	size_t done = 0;
+
+	if (((udst | usrc) & PAGE_MASK) != 0 || as == as_current() || udst > USER_HIGH - n)
+		return 0;
+	while (n - done >= PAGE_SIZE) {
+		unsigned want = (unsigned)MIN((n - done) >> PAGE_SHIFT, PIN_MAX);
+		unsigned took = share_take(as_current(), usrc + done, want, pa);
+		unsigned gave = took > 0 ? share_give(as, udst + done, took, pa) : 0;
+
+		/* What was given left the old pages in pa; what was not is still the source's. */
+		for (unsigned i = 0; i < took; i++)
+			if (pa[i] != 0)
+				page_put(pa[i], 0);
+		done += gave * PAGE_SIZE;
+		if (gave < want)
+			break;
+	}
+	return done;
+}
