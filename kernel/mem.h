@@ -53,6 +53,7 @@ volatile void *kernel_map_device(paddr_t pa, size_t n);
  * User memory of the current thread.  All return 0 or -EFAULT; the kernel never faults on a
  * wrong user address.  copy_str gives the length, or -ENAMETOOLONG with n bytes and no NUL.
  */
+bool user_range(const void *p, size_t n);	/* true if it lies in the lower half */
 int copy_from_user(void *dst, const void *usrc, size_t n);
 int copy_to_user(void *udst, const void *src, size_t n);
 int64_t copy_str_from_user(char *dst, const char *usrc, size_t n);

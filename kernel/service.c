@@ -539,7 +539,9 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 	r->got = (uint32_t)MIN(rep->length, (uint64_t)r->ndst);
 	if (r->got == 0)
 		return;
-	if (r->user_dst && r->got <= REQUEST_SMALL) {
+	if (!user_range(rep->data, r->got)) {	/* what follows takes kernel memory too */
+		err = -EFAULT;
+	} else if (r->user_dst && r->got <= REQUEST_SMALL) {
 		err = copy_from_user(r->small, rep->data, r->got);
 		r->inline_dst = true;
 	} else if (r->user_dst) {
@@ -619,7 +621,9 @@ receive_until(struct service *s, struct server_wait *w, uint64_t deadline)
 
 	waitq_init(&q);
 	list_push(&s->idle, &w->link);
-	if (list_empty(&s->queue))
+	if (s->dead)		/* the lock was let go */
+		err = -EHOSTDOWN;
+	else if (list_empty(&s->queue))
 		err = wait_on(&q, &s->lock, deadline);
 	if (!list_empty(&w->link))
 		list_remove(&w->link);
@@ -710,6 +714,8 @@ deliver(struct service *s, struct request *r, const uint64_t a[6])
 			r->head.count = (uint32_t)length;
 		else if (length < r->nsrc)
 			err = -EIO;
+		if (!user_range((void *)a[3], length))	/* as_copy_in takes kernel memory too */
+			err = -EFAULT;
 		if (err == 0 && r->user_src)
 			err = as_copy_in(r->as, (void *)a[3], (uint64_t)r->src, length);
 		else if (err == 0)

@@ -4,8 +4,8 @@
 int user_copy(void *dst, const void *src, size_t n);
 int64_t user_copy_str(char *dst, const char *src, size_t n);
 
-static bool
-in_user(const void *p, size_t n)
+bool
+user_range(const void *p, size_t n)
 {
 	return (uint64_t)p < USER_TOP && n <= USER_TOP - (uint64_t)p;
 }
@@ -13,13 +13,13 @@ in_user(const void *p, size_t n)
 int
 copy_from_user(void *dst, const void *usrc, size_t n)
 {
-	return in_user(usrc, n) ? user_copy(dst, usrc, n) : -EFAULT;
+	return user_range(usrc, n) ? user_copy(dst, usrc, n) : -EFAULT;
 }
 
 int
 copy_to_user(void *udst, const void *src, size_t n)
 {
-	return in_user(udst, n) ? user_copy(udst, src, n) : -EFAULT;
+	return user_range(udst, n) ? user_copy(udst, src, n) : -EFAULT;
 }
 
 int64_t
