@@ -133,7 +133,7 @@ image_find(const struct chan *c)
 		if (im->dev != c->dev || im->id != c->id || im->qid.path != c->qid.path ||
 		    im->qid.version != c->qid.version)
 			continue;
-		if (im->refs++ == 0)
+		if (__atomic_fetch_add(&im->refs, 1, __ATOMIC_RELAXED) == 0)
 			unused_pages -= im->npages;
 		list_remove(&im->link);
 		list_push(&images, &im->link);
