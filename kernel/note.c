@@ -108,6 +108,21 @@ note_take(struct thread *t, struct note *n)
 	return found;
 }
 
+void
+notes_leave(const struct thread *t)
+{
+	struct proc *p = t->proc;
+	struct thread *other = taker(p, 0);
+	int kept = 0;
+
+	for (int i = 0; i < p->nnotes; i++)
+		if (p->notes[i].tid != t->tid)
+			p->notes[kept++] = p->notes[i];
+	p->nnotes = kept;
+	if (kept > 0 && other != NULL)
+		thread_set_work(other, WORK_NOTE);
+}
+
 static void
 deliver(struct thread *t, struct sys_regs *r)
 {

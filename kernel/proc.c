@@ -15,6 +15,7 @@
 #include "exec.h"
 #include "fd.h"
 #include "hw.h"
+#include "note.h"
 #include "syscall.h"
 
 #define PRIO_DEFAULT	10
@@ -137,16 +138,24 @@ proc_memory(struct proc *p)
 
 /* --- birth ----------------------------------------------------------------------------------- */
 
-/* A thread of p, not started: p counts it. */
+/*
+ * A thread of p, not started: p counts it.  NULL, too, if the current thread is to end: all that p
+ * had were told so, and the new one would not know.
+ */
 static struct thread *
 add_thread(struct proc *p, uint32_t prio)
 {
-	struct thread *t = thread_new(p, prio);
+	struct thread *t = thread_new(p, prio), *me = thread_current();
 
 	if (t == NULL)
 		return NULL;
 	proc_get(p);
 	spin_lock(&p->lock);
+	if (me->proc == p && (me->work & WORK_KILL)) {
+		spin_unlock(&p->lock);
+		thread_put(t);
+		return NULL;
+	}
 	list_append(&p->threads, &t->siblings);
 	p->nthreads++;
 	spin_unlock(&p->lock);
@@ -503,7 +512,7 @@ proc_single_thread(void)
 	int err = 0;
 
 	spin_lock(&p->lock);
-	if (p->exiting)
+	if (me->work & WORK_KILL)	/* another's exit, or its exec, came first */
 		err = -EINTR;
 	else
 		end_threads(p, me);
@@ -575,6 +584,7 @@ thread_exit(void)
 
 	spin_lock(&p->lock);
 	list_remove(&t->siblings);
+	notes_leave(t);
 	p->cpu_ns += mul_div(ticks, 1000000000u, time_tsc_hz());
 	bool last = --p->nthreads == 0;
 
@@ -618,7 +628,7 @@ wanted(const struct proc *c, int pid, const struct proc *me)
 		return c->pid == pid;
 	if (pid == 0)
 		return c->pgrp == me->pgrp;
-	return pid == -1 || c->pgrp == -pid;
+	return pid == -1 || (uint32_t)c->pgrp == -(uint32_t)pid;
 }
 
 /* Called with tree_lock held: 1 and *out a zombie, 0 if one may come, -ECHILD. */
