@@ -9,6 +9,7 @@
 #include "amd64/cpu.h"
 #include "amd64/mmu.h"
 #include "as.h"
+#include "note.h"
 #include "proc.h"
 
 #define SLICE_NS	10000000ul
@@ -174,21 +175,30 @@ choose_cpu(struct thread *t)
 	return &cpus[__builtin_ctzl(idle)];
 }
 
+void
+sched_queued(void)
+{
+	struct cpu *c = cpu_self();
+	struct thread *t = c->current;
+
+	if (c->run_mask >> t->prio > 1)
+		__atomic_fetch_or(&t->work, WORK_RESCHED, __ATOMIC_RELAXED);
+	if (c->run_mask != 0 && t != c->idle)
+		slice_start(c);
+}
+
+/* Only t's own processor looks at its current thread, which may end at any time. */
 static void
 enqueue(struct thread *t)
 {
-	struct cpu *c = choose_cpu(t), *me = cpu_self();
+	struct cpu *c = choose_cpu(t);
 
 	__atomic_store_n(&t->state, T_RUNNABLE, __ATOMIC_RELEASE);
 	run_push(c, t);
-	struct thread *running = __atomic_load_n(&c->current, __ATOMIC_RELAXED);
-
-	if (t->prio > running->prio)
-		__atomic_fetch_or(&running->work, WORK_RESCHED, __ATOMIC_SEQ_CST);
-	if (c != me)
+	if (c != cpu_self())
 		lapic_ipi(c->apic_id, VECTOR_RESCHED);
-	else if (running != c->idle)
-		slice_start(c);
+	else
+		sched_queued();
 }
 
 static struct thread *
@@ -534,6 +544,8 @@ thread_first(void)
 		t->state = T_DEAD;
 		schedule();
 	}
+	if (__atomic_load_n(&t->work, __ATOMIC_RELAXED) != 0)	/* it may have been killed already */
+		note_user_work(thread_regs(t));
 }
 
 void

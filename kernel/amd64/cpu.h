@@ -222,6 +222,8 @@ void kernel_stack_free(void *stack);
 /* sched.c */
 void sched_init_cpu(void);
 void sched_tick(void);
+/* A thread was put into this processor's queue, perhaps by another. */
+void sched_queued(void);
 void sched_idle(void) __attribute__((noreturn));
 
 /* switch.S */

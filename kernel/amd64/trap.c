@@ -204,8 +204,7 @@ interrupt(uint64_t vector)
 	case VECTOR_RESCHED:
 		c->stats.ipis++;
 		lapic_eoi();
-		if (c->run_mask != 0 && c->current != c->idle)
-			sched_tick();	/* arms the slice */
+		sched_queued();
 		break;
 	case VECTOR_TLB:
 		c->stats.ipis++;
