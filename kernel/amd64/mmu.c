@@ -206,24 +206,28 @@ kernel_stack_alloc(void)
 		spin_unlock(&kmap_lock);
 		return s;
 	}
-	paddr_t pa[KSTACK_SIZE / PAGE_SIZE];
-
-	for (size_t i = 0; i < ARRAY_LEN(pa); i++) {
-		pa[i] = page_alloc(0, 0);
-		if (pa[i] == 0) {
-			while (i-- > 0)
-				page_put(pa[i], 0);
-			spin_unlock(&kmap_lock);
-			return NULL;
-		}
-	}
 	uint64_t va = next_stack + KSTACK_SIZE;
+	pte_t *e = entry_at(kernel_pml4, va, 0, true);	/* a stack lies within one table */
+	size_t n = 0;
 
-	next_stack += STACK_STRIDE;
-	for (size_t i = 0; i < ARRAY_LEN(pa); i++)
-		kmap(va + i * PAGE_SIZE, pa[i], PTE_W | PTE_NX | PTE_G);
+	for (; e != NULL && n < KSTACK_SIZE / PAGE_SIZE; n++) {
+		paddr_t pa = page_alloc(0, 0);
+
+		if (pa == 0)
+			break;
+		e[n] = pa | PTE_W | PTE_NX | PTE_G | PTE_P;
+	}
+	if (n == KSTACK_SIZE / PAGE_SIZE) {
+		next_stack += STACK_STRIDE;
+		spin_unlock(&kmap_lock);
+		return (void *)va;
+	}
+	while (n-- > 0) {	/* never used: no processor knows the translations */
+		page_put(e[n] & PTE_ADDR, 0);
+		e[n] = 0;
+	}
 	spin_unlock(&kmap_lock);
-	return (void *)va;
+	return NULL;
 }
 
 /* A stack stays mapped, for the next thread. */
@@ -323,6 +327,9 @@ void
 mmu_flush(struct as *as, uint64_t va)
 {
 	struct cpu *c = cpu_self();
+
+	/* The entry is written before we look who might have read it. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	uint64_t others = __atomic_load_n(&as->cpus, __ATOMIC_SEQ_CST) & ~(1ul << c->id);
 
 	if (c->as == as) {

@@ -23,6 +23,8 @@ other_main(void)
 	lapic_init();
 	cpu_init_stacks(cpu_self());
 	sched_init_cpu();
+	while (__atomic_load_n(&ncpus, __ATOMIC_ACQUIRE) <= id)
+		cpu_pause();	/* one that came too late takes no part, for it is sent no interrupts */
 	sched_idle();
 }
 
@@ -67,6 +69,6 @@ smp_start(void)
 			kprint("smp: processor %u does not start\n", ids[i]);
 			break;
 		}
-		ncpus = ++id;
+		__atomic_store_n(&ncpus, ++id, __ATOMIC_RELEASE);
 	}
 }
