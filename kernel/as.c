@@ -280,7 +280,7 @@ region_split(struct as *as, uint64_t addr)
 
 	if (r == NULL || r->start == addr)
 		return 0;
-	struct region *tail = kmalloc(sizeof *tail);
+	struct region *tail = as->nregions < AS_REGIONS_MAX ? kmalloc(sizeof *tail) : NULL;
 
 	if (tail == NULL)
 		return -ENOMEM;
@@ -378,9 +378,7 @@ as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot)
 			continue;
 		if (r->start == reached)
 			reached = r->end;
-		if (r->kind == REGION_PHYS)
-			prot &= r->prot;
-		r->prot = (uint8_t)prot;
+		r->prot = (uint8_t)(r->kind == REGION_PHYS ? prot & r->prot : prot);
 		pages_protect(as, r);
 	}
 	mmu_flush(as, FLUSH_ALL);
