@@ -603,9 +603,11 @@ mnt_setxattr(struct chan *c, const char *name, struct uio *u, uint32_t flags)
 	r = n >= 0 ? begin(x, IPC_TCLUNK) : NULL;
 	if (r != NULL) {
 		n = service_call(mount_of(x)->service, r);
-		service_fid_free(mount_of(x)->service, fid_of(x));
-		mount_put(mount_of(x));
-		x->aux = NULL;
+		if (n == 0) {		/* else it may still be there: chan_put clunks it again */
+			service_fid_free(mount_of(x)->service, fid_of(x));
+			mount_put(mount_of(x));
+			x->aux = NULL;
+		}
 	}
 	chan_put(x);
 	return n < 0 ? (int)n : 0;
