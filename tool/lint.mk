@@ -4,10 +4,11 @@
 C_FILES	:= $(filter $(T)%,$(sort $(shell git ls-files '*.c' 2>/dev/null)))
 H_FILES	:= $(filter $(T)%,$(sort $(shell git ls-files '*.h' 2>/dev/null)))
 # Compiled as the kernel or the personality is, or as a program of this system.
-KERNEL_C := $(filter kernel/%,$(filter-out %_test.c,$(C_FILES)))
+KERNEL_C := $(filter kernel/%,$(filter-out %_test.c kernel/debug/%,$(C_FILES)))
+KDEBUG_C := $(filter kernel/debug/%,$(C_FILES))
 PERS_C	:= $(filter lib/linux/%,$(filter-out %_test.c,$(C_FILES)))
 KTEST_C	:= $(filter kernel/%_test.c,$(C_FILES))
-USER_C	:= $(filter-out $(KERNEL_C) $(KTEST_C) $(PERS_C),$(C_FILES))
+USER_C	:= $(filter-out $(KERNEL_C) $(KDEBUG_C) $(KTEST_C) $(PERS_C),$(C_FILES))
 
 LINT_FLAGS := -std=gnu2x $(WARN) -Wno-unknown-warning-option -Iinclude -I. -D_GNU_SOURCE
 LINT_KERNEL := -std=gnu2x $(WARN) -Wno-unknown-warning-option -Iinclude -Ikernel -ffreestanding \
@@ -25,6 +26,7 @@ lint-clang:
 	$V$(if $(USER_C),$(CLANG) $(LINT_FLAGS) -fsyntax-only $(USER_C))
 	$V$(if $(KTEST_C),$(CLANG) $(LINT_FLAGS) -Ikernel -fsyntax-only $(KTEST_C))
 	$V$(if $(KERNEL_C),$(CLANG) $(LINT_KERNEL) -fsyntax-only $(KERNEL_C))
+	$V$(if $(KDEBUG_C),$(CLANG) $(LINT_KERNEL) -DLOCK_DEBUG -fsyntax-only $(KDEBUG_C))
 	$V$(if $(PERS_C),$(CLANG) $(LINT_PERS) -fsyntax-only $(PERS_C))
 
 # A header compiles alone.
@@ -37,7 +39,8 @@ lint-headers:
 
 CPPCHECK := cppcheck -q -j2 --std=c11 --error-exitcode=1 --inline-suppr --force --max-configs=1 \
 	    --enable=warning,portability --suppress=missingInclude --suppress=syntaxError \
-	    --suppress=uninitvar --suppress=nullPointerRedundantCheck -Iinclude -Ikernel \
+	    --suppress=uninitvar --suppress=nullPointerRedundantCheck \
+	    --suppress=comparePointers -Iinclude -Ikernel \
 	    -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12
 lint-cppcheck:
 	@echo "cppcheck"
@@ -46,7 +49,10 @@ lint-cppcheck:
 lint-tidy:
 	@echo "clang-tidy"
 	$V$(if $(USER_C),clang-tidy --quiet $(USER_C) -- $(LINT_FLAGS) 2>/dev/null)
+	$V$(if $(KTEST_C),clang-tidy --quiet $(KTEST_C) -- $(LINT_FLAGS) -Ikernel 2>/dev/null)
 	$V$(if $(KERNEL_C),clang-tidy --quiet $(KERNEL_C) -- $(LINT_KERNEL) 2>/dev/null)
+	$V$(if $(KDEBUG_C),clang-tidy --quiet $(KDEBUG_C) -- $(LINT_KERNEL) -DLOCK_DEBUG 2>/dev/null)
+	$V$(if $(PERS_C),clang-tidy --quiet $(PERS_C) -- $(LINT_PERS) 2>/dev/null)
 
 fmt:
 	$Vclang-format -i $(C_FILES) $(H_FILES)

@@ -1,5 +1,5 @@
 /*
- * Drivers that die with everything that a driver can hold: an enabled function with bus mastering, a
+ * Drivers that die with all that a driver can hold: an enabled function with bus mastering, a
  * message interrupt, a DMA buffer, mapped registers, a service, open files; deaths N.  Whatever way
  * they die, nothing of it is left: counted before and after.
  */
@@ -183,8 +183,8 @@ main(int argc, char **argv)
 		one_death(i);
 	pages_after = value("/dev/swap", "pages free ");
 	heap_after = value("/dev/swap", "heap ");
-	printf("deaths: %d; pages free %lu, then %lu; heap %lu, then %lu\n", deaths, pages, pages_after,
-	       heap, heap_after);
+	printf("deaths: %d; pages free %lu, then %lu; heap %lu, then %lu\n", deaths, pages,
+	       pages_after, heap, heap_after);
 	CHECK(entries("/dev/dma") == dma && entries("/dev/irq") == irq && entries("/srv") == srv);
 	CHECK(pages_after + PAGES_SLACK >= pages);
 	CHECK(heap_after <= heap + 4096);

@@ -37,9 +37,9 @@ allocation(void)
 	for (size_t i = 0; i < 40 * MB; i += PAGE)
 		bad += big[i];
 	CHECK(bad == 0);
-	big = realloc(big, 60 * MB);
-	CHECK(big);
-	free(big);
+	unsigned char *bigger = realloc(big, 60 * MB);
+	CHECK(bigger);
+	free(bigger ? bigger : big);
 }
 
 static void

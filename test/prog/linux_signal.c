@@ -11,7 +11,7 @@
 
 #include "linux_test.h"
 
-static volatile sig_atomic_t count, last, depth;
+static volatile sig_atomic_t count, last;
 static siginfo_t info;
 
 static void

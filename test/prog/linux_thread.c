@@ -169,7 +169,7 @@ static void
 cancelling(void)
 {
 	pthread_t t;
-	void *r;
+	void *r = NULL;
 
 	cleaned = atomics = 0;
 	NEED(pthread_create(&t, NULL, sleep_long, NULL) == 0);
@@ -312,7 +312,9 @@ interrupted(void)
 	long sent = 0;
 	void *r;
 
-	counter = finished = handled = 0;
+	counter = 0;
+	finished = 0;
+	handled = 0;
 	sigaction(SIGUSR1, &sa, NULL);
 	for (int i = 0; i < 4; i++)
 		NEED(pthread_create(&t[i], NULL, pass_on, NULL) == 0);

@@ -33,10 +33,10 @@ rnd(void)
 
 static const char *const paths[] = {
 	"/", "/dev", "/dev/null", "/dev/zero", "/dev/pci", "/dev/mem", "/dev/io", "/dev/irq/ctl",
-	"/dev/dma/alloc", "/dev/sip/clone", "/dev/sip/servers", "/env/x", "/env", "/srv/r", "/srv",
-	"/proc", "/proc/1/status", "/proc/1/mem", "/boot", "/boot/init", "/boot/bin/true", "..", ".",
-	"", "x", "/tmp", "/mnt", "/dev/../dev/./null", "/dev/null/x", "/dev/sysctl", "/dev/random",
-	"/dev/time", "/dev/swap", "/dev/kmsg", "/proc/1/ns", "/boot/bin",
+	"/dev/dma/alloc", "/dev/sip/clone", "/dev/sip/servers", "/env/x", "/env", "/srv/r",
+	"/srv", "/proc", "/proc/1/status", "/proc/1/mem", "/boot", "/boot/init", "/boot/bin/true",
+	"..", ".", "", "x", "/tmp", "/mnt", "/dev/../dev/./null", "/dev/null/x", "/dev/sysctl",
+	"/dev/random", "/dev/time", "/dev/swap", "/dev/kmsg", "/proc/1/ns", "/boot/bin",
 };
 
 static long
@@ -130,8 +130,8 @@ main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
 	uint64_t limit = argc > 2 ? strtoull(argv[2], NULL, 0) : 100000;
-	_Atomic uint64_t *done = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-				      -1, 0);
+	_Atomic uint64_t *done = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned processes = 0, stuck = 0;
 
 	page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -147,7 +147,7 @@ main(int argc, char **argv)
 		processes++;
 		stuck += (unsigned)watch((pid_t)pid, done);
 	}
-	printf("random_calls: seed %lu, %lu calls, %u processes, %u stuck: all right\n", seed, limit,
-	       processes, stuck);
+	printf("random_calls: seed %lu, %lu calls, %u processes, %u stuck: all right\n", seed,
+	       limit, processes, stuck);
 	return fflush(stdout) != 0;
 }
