@@ -133,6 +133,7 @@ struct sip_server {
 	void *priv;			/* the server's own */
 	struct sip_dev *dev[SIP_DEVS_MAX];
 	unsigned ndevs;
+	unsigned nmessages;		/* logged so far */
 	int log_fd;			/* -1: standard error only */
 	int health_fd;			/* -1: not under sipd */
 	bool initialized, mounted;	/* what sip_finish has to undo */

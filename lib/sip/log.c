@@ -25,6 +25,7 @@ put(struct sip_server *s, const char *fmt, va_list ap)
 		if ((unsigned char)line[i] < ' ')
 			line[i] = '?';
 	line[len++] = '\n';
+	s->nmessages++;
 	ssize_t ignored = write(STDERR_FILENO, line, len);
 	if (s->log_fd >= 0)
 		ignored = write(s->log_fd, line, len);

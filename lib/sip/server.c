@@ -60,6 +60,13 @@ sip_init(struct sip_server *s, const struct sip_type *type)
 	return 0;
 }
 
+/* An operation failed: `what` is told unless the operation, since `before`, has told more itself. */
+static int
+failed(struct sip_server *s, int err, unsigned before, const char *what)
+{
+	return s->nmessages != before ? err : sip_fail(s, err, "%s", what);
+}
+
 static int
 attach(struct sip_server *s, struct sip_dev *d)
 {
@@ -67,9 +74,10 @@ attach(struct sip_server *s, struct sip_dev *d)
 	int e = ops->probe ? ops->probe(s, d) : 0;
 	if (e < 0)
 		return e;
+	unsigned before = s->nmessages;
 	e = ops->attach ? ops->attach(s, d) : 0;
 	if (e < 0)
-		return sip_fail(s, e, "%s: attach", d->info.addr);
+		return failed(s, e, before, d->info.addr);
 	s->dev[s->ndevs++] = d;
 	return 0;
 }
@@ -124,22 +132,25 @@ int
 sip_start(struct sip_server *s)
 {
 	const struct sip_server_ops *ops = s->type->server;
+	unsigned before = s->nmessages;
 	sip_set_state(s, SIP_STARTING, NULL);
 	int e = ops && ops->initialize ? ops->initialize(s) : 0;
 	if (e < 0)
-		return sip_fail(s, e, "initialize");
+		return failed(s, e, before, "initialize");
 	s->initialized = true;
 	e = attach_all(s);
 	if (e < 0)
 		return e;
 	if (s->type->fs && s->type->fs->mount) {
+		before = s->nmessages;
 		e = s->type->fs->mount(s, s->config.device);
 		if (e < 0)
-			return sip_fail(s, e, "%s", s->config.device ? s->config.device : "mount");
+			return failed(s, e, before, s->config.device ? s->config.device : "mount");
 	}
 	s->mounted = true;
+	before = s->nmessages;
 	e = ops && ops->start ? ops->start(s) : 0;
-	return e < 0 ? sip_fail(s, e, "start") : 0;
+	return e < 0 ? failed(s, e, before, "start") : 0;
 }
 
 static int
