@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio_ext.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -161,6 +162,18 @@ restore_all(const struct saved *saved, int n)
 	}
 }
 
+/* A write may have failed before, at the end of a line; what could not be written is dropped. */
+static bool
+flush_output(void)
+{
+	bool good = !ferror(stdout);
+
+	good = fflush(stdout) == 0 && good;
+	__fpurge(stdout);
+	clearerr(stdout);
+	return good;
+}
+
 static int
 run_builtin(struct shell *sh, const struct node *n, sh_builtin f, struct fields *args)
 {
@@ -172,7 +185,7 @@ run_builtin(struct shell *sh, const struct node *n, sh_builtin f, struct fields 
 	nsaved = keep ? 0 : save_all(n->redirs, saved);
 	if (redirect_all(sh, n->redirs))
 		status = f(sh, (int)args->n, args->v);
-	if (fflush(stdout) != 0 && status == 0) {
+	if (!flush_output() && status == 0) {
 		sh_warn(sh, args->v[0], NULL);
 		status = 1;
 	}
@@ -463,7 +476,7 @@ run_redirected(struct shell *sh, const struct node *n)
 	nsaved = save_all(n->redirs, saved);
 	if (redirect_all(sh, n->redirs))
 		status = run_compound(sh, n);
-	fflush(stdout);
+	flush_output();
 	restore_all(saved, nsaved);
 	return status;
 }

@@ -69,6 +69,7 @@ echo err >&2; echo out
 sh -c 'echo e >&2' 2>&1 | cat
 cat < nothing || echo failed
 echo no > d || echo failed
+echo no > /dev/full || echo failed; echo yes
 { echo a; echo b; } | wc -l | tr -d ' '
 { echo a; echo b; } > out; cat out
 (cd d; ls a.c); ls d/a.c
@@ -179,6 +180,8 @@ say(b"echX\x7fo one-two\r"); until(b"\r\none-two"); until(b"lux9% ")
 say(b"\x1b[A\x1b[D\x1b[D\x1b[Dx\r"); until(b"\r\none-xtwo"); until(b"lux9% ")
 say(b"garbage\x15echo \x01\x05ok\r"); until(b"\r\nok"); until(b"lux9% ")
 say(b"half\x03"); until(b"lux9% ")
+say(b"echo no > /dev/full\r"); until(b"echo: No space"); until(b"lux9% ")
+say(b"echo is $?\r"); until(b"\nis 1"); until(b"lux9% ")
 say(b"sleep 30\r"); time.sleep(0.5); say(b"\x03"); until(b"lux9% ")
 say(b"echo $?\r"); until(b"\r\n130"); until(b"lux9% ")
 say(b"while true; do sleep 0.2; done\r"); time.sleep(0.5); say(b"\x03"); until(b"lux9% ")
