@@ -40,7 +40,7 @@ enum sys_number {
 	SYS_GETXATTR,		/* fd, name ("" lists names), buf, n -> bytes */
 	SYS_SETXATTR,		/* fd, name, buf, n, flags */
 	SYS_LOCK,		/* fd, struct sys_lock *, 0 set | 1 wait | 2 get */
-	SYS_DUP,		/* fd, newfd or -1, flags (O_CLOEXEC), least fd when newfd is -1 -> fd */
+	SYS_DUP,		/* fd, newfd or -1, flags (O_CLOEXEC), least fd if newfd -1 -> fd */
 	SYS_FDCTL,		/* fd, SYS_FD_*, argument -> value */
 	SYS_PIPE,		/* int fd[2], flags (O_CLOEXEC, O_NONBLOCK) */
 	SYS_CHDIR,		/* dirfd, path */
@@ -60,15 +60,15 @@ enum sys_number {
 	SYS_EXIT,		/* status (0..255): ends the process */
 	SYS_THREAD_EXIT,	/* uint32_t * or NULL: made 0 and its futex woken */
 	SYS_EXEC,		/* dirfd, path, argv, envp, SYS_AT_* */
-	SYS_WAIT,		/* pid or -1, struct sys_wait *, SYS_WNOHANG -> pid, 0 if none yet */
-	SYS_NOTIFY,		/* handler or NULL: where notes go; entered with rdi = struct sys_note * */
+	SYS_WAIT,		/* pid or -1, struct sys_wait *, SYS_WNOHANG -> pid, 0 if none */
+	SYS_NOTIFY,		/* handler of notes or NULL; entered with rdi = sys_note * */
 	SYS_NOTED,		/* struct sys_note *: resume the registers in it */
 	SYS_NOTE,		/* pid, tid or 0, text: post a note */
 	SYS_UPCALL,		/* handler: where calls below SYS_FIRST go; see below */
 	SYS_SETBASE,		/* 0 fs | 1 gs, address */
 	SYS_SLEEP,		/* ns -> 0, or -EINTR */
 	SYS_FUTEX,		/* uint32_t *, SYS_FUTEX_*, value, timeout, uint32_t * */
-	SYS_MAP,		/* address or 0, length, SYS_P*, SYS_MAP_*, fd or -1, offset -> address */
+	SYS_MAP,		/* addr or 0, length, SYS_P*, SYS_MAP_*, fd or -1, offset -> addr */
 	SYS_UNMAP,		/* address, length */
 	SYS_PROTECT,		/* address, length, SYS_P* */
 	SYS_TIME,		/* 0 since boot | 1 since 1970 | 2 this process's CPU time -> ns */
@@ -113,7 +113,7 @@ enum sys_fdctl {
 	SYS_FD_SETFLAGS,	/* argument: O_APPEND and O_NONBLOCK */
 	SYS_FD_GETCLOEXEC,	/* -> 0 or 1 */
 	SYS_FD_SETCLOEXEC,
-	SYS_FD_PATH,		/* argument: char buf[SYS_PATH_MAX]; fd SYS_CWD: the directory -> length */
+	SYS_FD_PATH,		/* char buf[SYS_PATH_MAX] -> length; fd SYS_CWD: the directory */
 	SYS_FD_KIND,		/* -> SYS_KIND_*: what a stat cannot tell */
 };
 
@@ -200,7 +200,7 @@ struct sys_lock {
 
 struct sys_poll {
 	int32_t fd;
-	int16_t events, revents;	/* POLLIN 1, POLLOUT 4, POLLERR 8, POLLHUP 16, POLLNVAL 32 */
+	int16_t events, revents;	/* POLLIN 1, POLLOUT 4, POLLERR 8, POLLHUP 16, NVAL 32 */
 };
 
 struct sys_wait {
