@@ -11,6 +11,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define DISK_WAIT_MAX	300	/* tenths of a second */
@@ -52,7 +53,10 @@ wait_for(const char *path)
 	bench_fail(path);
 }
 
-/* /modules: their paths, one a line, in the order in which they need each other. */
+/*
+ * /modules: their paths, one a line, in the order in which they need each other.  Which disk is
+ * sda is decided by who is found first: the one with a file system is /root, the other is /raw.
+ */
 void
 machine_linux(void)
 {
@@ -68,8 +72,14 @@ machine_linux(void)
 		load_module(line);
 	}
 	fclose(f);
+	wait_for("/dev/sda");
 	wait_for("/dev/sdb");
-	bench_check(mount("/dev/sdb", "/root", "ext4", MS_RDONLY, "") == 0, "/root");
+	if (mount("/dev/sdb", "/root", "ext4", MS_RDONLY, "") == 0)
+		bench_check(symlink("/dev/sda", "/raw") == 0, "/raw");
+	else if (mount("/dev/sda", "/root", "ext4", MS_RDONLY, "") == 0)
+		bench_check(symlink("/dev/sdb", "/raw") == 0, "/raw");
+	else
+		bench_fail("/root");
 }
 
 /* On Lux9 by the kernel's file, on Linux by a reset, which ends QEMU too. */
@@ -79,6 +89,7 @@ machine_end(void)
 	int fd = open("/dev/sysctl", O_WRONLY);
 
 	fflush(stdout);
+	tcdrain(STDOUT_FILENO);
 	if (fd >= 0) {
 		dprintf(fd, "exit 0");
 		close(fd);

@@ -114,7 +114,7 @@ linux()
 	export INITRD=$dir/linux/initramfs
 	make_disks
 	# shellcheck disable=SC2046
-	APPEND="$line -- linux raw /dev/sda tree /root end" machine linux-io $(plugin linux-io)
+	APPEND="$line -- linux raw /raw tree /root end" machine linux-io $(plugin linux-io)
 }
 
 # --- the least memory -------------------------------------------------------------------------
