@@ -74,12 +74,6 @@ cap_has(const struct cap_set *c, enum cap which)
 	return (c->spec.mask & which) == (uint32_t)which;
 }
 
-bool
-cap_unlimited(void)
-{
-	return current()->unlimited;
-}
-
 static const char *
 cap_name(uint32_t mask)
 {

@@ -28,8 +28,6 @@ int cap_check_line(unsigned line);
 int cap_check_pci(unsigned bdf);	/* bus << 8 | dev << 3 | fn */
 /* As cap_check_mem for whole pages: none may hold registers of a function that is not granted. */
 int cap_check_map(paddr_t pa, size_t n);
-/* True if the current process's set is narrowed to nothing. */
-bool cap_unlimited(void);
 
 /*
  * What a set is made from.  A function's memory, ports and lines come with it; ports and lines

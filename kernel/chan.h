@@ -197,9 +197,6 @@ enum name_what {
  */
 int name_lookup(struct chan *from, const char *path, enum name_what what, uint32_t flags,
 		uint32_t mode, struct chan **out);
-/* The directory (the one to create in, for a union) and the last name of a path. */
-int name_parent(struct chan *from, const char *path, struct chan **dir,
-		char name[SYS_NAME_MAX + 1]);
 
 /* fd.c: descriptor tables. */
 #define FD_MAX 1024

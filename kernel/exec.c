@@ -426,7 +426,7 @@ exec_load(struct chan *from, const char *path, const struct exec_args *a, struct
 	struct image *im, *pers = NULL;
 	int err = image_open(from, path, &im);
 
-	if (err != 0)
+	if (err < 0)
 		return err;
 	out->as = as_new();
 	err = out->as != NULL ? image_open(NULL, PERSONALITY, &pers) : -ENOMEM;

@@ -55,9 +55,9 @@ slab_new(struct class *c)
 		*object = s->free;
 		s->free = object;
 	}
-	for (uint16_t i = 0; i < 1u << c->order; i++) {
+	for (unsigned i = 0; i < 1u << c->order; i++) {
 		page_of(pa + i * PAGE_SIZE)->use = PAGE_SLAB;
-		page_of(pa + i * PAGE_SIZE)->head = i;
+		page_of(pa + i * PAGE_SIZE)->head = (uint16_t)i;
 	}
 	return s;
 }
@@ -166,17 +166,6 @@ kfree(void *p)
 	spin_unlock(&c->lock);
 	if (empty != NULL)
 		slab_free(empty, c->order);
-}
-
-char *
-kstrdup(const char *s)
-{
-	size_t n = strlen(s) + 1;
-	char *d = kmalloc(n);
-
-	if (d != NULL)
-		memcpy(d, s, n);
-	return d;
 }
 
 size_t

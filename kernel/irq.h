@@ -19,7 +19,6 @@ void irq_free(int handle);
 int irq_route_line(int handle, unsigned line, bool level, bool active_low);
 void irq_line_mask(unsigned line, bool masked);
 void irq_unroute_line(unsigned line);
-unsigned irq_line_count(void);
 /* How a line is wired, as the firmware says: ACPI overrides, then ELCR, then the bus's habit. */
 void irq_line_kind(unsigned line, bool *level, bool *active_low);
 /* n handles, a power of two, whose messages differ in the low bits of the data only. */

@@ -40,7 +40,7 @@ mount_device(const char *where, const struct dev *d)
 		err = d->attach("", &root);
 	if (err == 0)
 		err = ns_mount(proc_current()->ns, root, old, SYS_MREPL);
-	if (err < 0)
+	if (err != 0)
 		panic("boot: %s cannot be mounted on %s: error %d %s", d->name, where, -err,
 		      thread_current()->errstr);
 	chan_put(old);

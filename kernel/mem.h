@@ -38,7 +38,6 @@ virt_to_phys(const void *va)	/* of the direct map only */
 void *kmalloc(size_t n);
 void *kzalloc(size_t n);
 void kfree(void *p);
-char *kstrdup(const char *s);
 size_t heap_used(void);
 
 /*

@@ -285,16 +285,3 @@ name_parent_place(struct chan *from, const char *path, bool existing, struct pla
 	walker_done(&w);
 	return err;
 }
-
-int
-name_parent(struct chan *from, const char *path, struct chan **dir, char name[SYS_NAME_MAX + 1])
-{
-	struct place p = { 0 };
-	int err = name_parent_place(from, path, false, &p, name);
-
-	if (err < 0)
-		return err;
-	err = place_chan(&p, dir);
-	place_put(&p);
-	return err;
-}

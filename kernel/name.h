@@ -67,8 +67,8 @@ void place_put(struct place *p);
 /* As name_lookup for NAME_WALK and NAME_NOFOLLOW, but c may be shared with the mount table. */
 int name_place(struct chan *from, const char *path, enum name_what what, struct place *out);
 /*
- * As name_parent; `existing` wants the member of a union that has the name.  *dir may be shared:
- * it must not be opened.  *path is that of the directory.
+ * The directory and the last name of a path; of a union the member to create in or, with
+ * `existing`, that has the name.  *dir may be shared: it must not be opened.
  */
 int name_parent_place(struct chan *from, const char *path, bool existing, struct place *dir,
 		      char name[SYS_NAME_MAX + 1]);

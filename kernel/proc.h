@@ -136,8 +136,6 @@ void sched_stats(unsigned cpu, struct sched_stats *out);
 void sched_yield(void);
 /* Lets pending interrupts in; call with no spinlock held in loops over user-sized work. */
 void irq_window(void);
-/* Starts fn(arg) in a kernel thread. */
-int kthread_start(const char *name, void (*fn)(void *), void *arg);
 
 /* proc.c */
 /* Calls f on every process, in order of pid, until it returns not 0, which is returned. */

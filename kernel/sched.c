@@ -540,10 +540,6 @@ thread_first(void)
 	t = thread_current();
 	if (t->kernel_fn != NULL)
 		t->kernel_fn(t->kernel_arg);
-	if (t->proc == NULL) {
-		t->state = T_DEAD;
-		schedule();
-	}
 	if (__atomic_load_n(&t->work, __ATOMIC_RELAXED) != 0)	/* it may have been killed already */
 		note_user_work(thread_regs(t));
 }
@@ -553,19 +549,6 @@ sched_start(struct thread *t)
 {
 	t->state = T_WAKING;
 	enqueue(t);
-}
-
-int
-kthread_start(const char *name, void (*fn)(void *), void *arg)
-{
-	struct thread *t = thread_new(NULL, 16);
-
-	if (t == NULL)
-		return error(ENOMEM, "%s: no memory for a kernel thread", name);
-	t->kernel_fn = fn;
-	t->kernel_arg = arg;
-	sched_start(t);
-	return 0;
 }
 
 void

@@ -108,7 +108,7 @@ tag_take(struct service *s, struct request *r)
 	if (tag == NOFID)
 		return false;
 	if (s->tags.size != size) {
-		struct request **bigger = kzalloc(s->tags.size * sizeof(*bigger));
+		struct request **bigger = kzalloc(s->tags.size * sizeof(void *));
 
 		if (bigger == NULL) {
 			s->tags.next--;		/* the pool has grown; the table follows later */
@@ -116,7 +116,7 @@ tag_take(struct service *s, struct request *r)
 			return false;
 		}
 		if (s->tag != NULL)
-			memcpy(bigger, s->tag, size * sizeof(*bigger));
+			memcpy(bigger, s->tag, size * sizeof(void *));
 		kfree(s->tag);
 		s->tag = bigger;
 	}

@@ -17,5 +17,3 @@ void service_put_client(struct service *s);
 
 /* dev/srv.c: the service of an open file of /srv, or NULL; it lives as long as c is held. */
 struct service *srv_service(struct chan *c, bool *server_end);
-/* The service that has this name now, with a client's end for the caller, or NULL. */
-struct service *srv_find(const char *name);

@@ -317,12 +317,6 @@ irq_unroute_line(unsigned line)
 	spin_unlock(&irq_lock);
 }
 
-unsigned
-irq_line_count(void)
-{
-	return nlines;
-}
-
 void
 irq_message(int handle, uint64_t *address, uint32_t *data)
 {

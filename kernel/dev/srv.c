@@ -248,22 +248,6 @@ srv_service(struct chan *c, bool *server_end)
 	return c->aux;
 }
 
-struct service *
-srv_find(const char *name)
-{
-	struct service *s = NULL;
-	struct entry *e;
-
-	spin_lock(&srv_lock);
-	e = find(0, name);
-	if (e) {
-		s = e->service;
-		service_get_client(s);
-	}
-	spin_unlock(&srv_lock);
-	return s;
-}
-
 const struct dev dev_srv = {
 	.gen = srv_gen,
 	.name = "srv", .attach = srv_attach, .walk = devtab_gen_walk, .open = srv_open,
