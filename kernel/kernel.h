@@ -138,7 +138,7 @@ bool parse_u64(const char *s, uint64_t *out);
 int split_words(char *s, char **words, int max);
 
 /*
- * error.c: records the text of the current thread's last error and returns -err.  The text is a
+ * log.c: records the text of the current thread's last error and returns -err.  The text is a
  * lower-case sentence: which thing, and why.
  */
 int error(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

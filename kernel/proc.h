@@ -38,7 +38,7 @@ struct thread {
 	uint64_t cpu_ns, start_ns;
 	void (*kernel_fn)(void *);
 	void *kernel_arg;
-	struct request *request;	/* mnt.c: its request record, kept for the next */
+	struct request *request;	/* service.c: its request record, kept for the next */
 	struct thread *serving;		/* mnt.c */
 	int errstr_of;			/* the errno that errstr is about; 0: it is told already */
 	char errstr[SYS_ERRSTR_MAX];

@@ -9,7 +9,7 @@
 
 struct service;
 
-/* dev/mnt.c */
+/* service.c */
 struct service *service_new(void);		/* one server's end; NULL if memory is short */
 void service_put_server(struct service *s);	/* must not wait for another process */
 void service_get_client(struct service *s);
