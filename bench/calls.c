@@ -72,6 +72,7 @@ pipe_row(size_t n, unsigned count, const char *name)
 			bench_check(k > 0, "pipe");
 			have += (size_t)k;
 		}
+		bench_touch(buf, n);
 	}
 	row_end(name, count);
 	close(ask[1]);
@@ -96,8 +97,10 @@ served_row(int fd, size_t n, unsigned count, const char *name)
 	char *buf = bench_memory(n);
 
 	row_begin();
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		bench_check(bench_pread(fd, buf, n, 0) == (ssize_t)n, name);
+		bench_touch(buf, n);
+	}
 	row_end(name, count);
 }
 

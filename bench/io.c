@@ -117,6 +117,7 @@ large_row(int fd, bool writes, size_t size, const char *name)
 				   : bench_pread(fd, buf, size, at);
 
 		bench_check(n == (ssize_t)size, "large request");
+		bench_touch(buf, writes ? 0 : size);
 	}
 	row_end(name, NLARGE);
 }
@@ -159,8 +160,10 @@ cold_row(const char *dir, const char *name)
 	int fd = open_in(dir, name);
 
 	row_begin();
-	for (size_t at = 0; at < COLD_SIZE; at += COLD_PIECE)
+	for (size_t at = 0; at < COLD_SIZE; at += COLD_PIECE) {
 		bench_check(bench_pread(fd, buf, COLD_PIECE, (off_t)at) == COLD_PIECE, name);
+		bench_touch(buf, COLD_PIECE);
+	}
 	row_end("ext4_cold_128k", COLD_SIZE / COLD_PIECE);
 	close(fd);
 }

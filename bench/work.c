@@ -19,6 +19,8 @@
 #include <unistd.h>
 #include <lux9/calls.h>
 
+#define PAGE	4096
+
 bool native;
 static uint64_t began;
 
@@ -66,6 +68,13 @@ bench_memory(size_t n)
 	bench_check(p != MAP_FAILED, "memory");
 	memset(p, 0x5a, n);
 	return p;
+}
+
+void
+bench_touch(const char *buf, size_t n)
+{
+	for (size_t at = 0; at < n; at += PAGE)
+		(void)*(const volatile char *)(buf + at);
 }
 
 ssize_t

@@ -32,6 +32,8 @@ void row_end(const char *name, unsigned long count);
 
 /* Memory of its own pages, of n bytes. */
 void *bench_memory(size_t n);
+/* Looks at a byte of each page: what was read must be there, not only promised. */
+void bench_touch(const char *buf, size_t n);
 ssize_t bench_pread(int fd, void *buf, size_t n, off_t offset);
 ssize_t bench_pwrite(int fd, const void *buf, size_t n, off_t offset);
 
