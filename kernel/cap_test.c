@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "cap.c"
-#include "hw.c"
+#include "text.c"
 
 static struct proc self;
 static struct thread me = { .proc = &self };
@@ -48,35 +48,6 @@ ksnprintf(char *buf, size_t n, const char *fmt, ...)
 
 	va_end(ap);
 	return r;
-}
-
-struct chan *
-chan_new(const struct dev *d)
-{
-	(void)d;
-	return NULL;
-}
-
-int
-devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	    struct chan **out, dirgen gen)
-{
-	(void)c, (void)n, (void)names, (void)done, (void)qids, (void)out, (void)gen;
-	return -ENOENT;
-}
-
-int64_t
-devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off, dirgen gen)
-{
-	(void)c, (void)buf, (void)n, (void)off, (void)gen;
-	return 0;
-}
-
-int
-devtab_stat(struct chan *c, struct sys_stat *st, const struct dirtab *e)
-{
-	(void)c, (void)st, (void)e;
-	return 0;
 }
 
 void *

@@ -160,15 +160,14 @@ struct dirtab {
 };
 
 typedef int (*dirgen)(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1]);
-int devtab_attach(const struct dev *d, uint64_t path, struct chan **out);	/* a directory */
-int devtab_gen_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-		    struct chan **out);
-int64_t devtab_gen_readdir(struct chan *c, void *buf, size_t n, uint64_t off);
-/* The same with a generator of the caller's. */
+/* Of the root: a directory, if the device has readdir. */
+int devtab_attach(const struct dev *d, uint64_t path, struct chan **out);
 int devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-		struct chan **out, dirgen gen);
-int64_t devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off, dirgen gen);
+		struct chan **out);
+int64_t devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off);
 int devtab_stat(struct chan *c, struct sys_stat *st, const struct dirtab *e);
+/* A directory that all may read, or a file that all may use. */
+int devtab_plain_stat(struct chan *c, struct sys_stat *st);
 /* Appends one record if it fits: its length, or 0. */
 size_t dirent_pack(void *buf, size_t n, uint64_t path, int64_t off, uint8_t type,
 		   const char *name);

@@ -27,26 +27,6 @@ poll_notify(void)
 {
 }
 
-int
-split_words(char *s, char **words, int max)
-{
-	int n = 0;
-
-	for (char *w = strtok(s, " "); w; w = strtok(NULL, " "), n++)
-		if (n < max)
-			words[n] = w;
-	return n;
-}
-
-bool
-parse_u64(const char *s, uint64_t *out)
-{
-	char *end;
-
-	*out = strtoull(s, &end, 0);
-	return *s && *end == '\0';
-}
-
 static void
 sink(const char *s, size_t n)
 {

@@ -46,10 +46,10 @@ dirent_pack(void *buf, size_t n, uint64_t path, int64_t off, uint8_t type, const
 }
 
 static int
-find(struct chan *c, const char *name, struct dirtab *e, char *buf, dirgen gen)
+find(struct chan *c, const char *name, struct dirtab *e, char *buf)
 {
 	for (int i = 0; i < ENTRIES_MAX; i++) {
-		int r = gen(c, i, e, buf);
+		int r = c->dev->gen(c, i, e, buf);
 
 		if (r < 0)
 			break;
@@ -61,7 +61,7 @@ find(struct chan *c, const char *name, struct dirtab *e, char *buf, dirgen gen)
 
 int
 devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	    struct chan **out, dirgen gen)
+	    struct chan **out)
 {
 	struct chan at = { .dev = c->dev, .qid = c->qid, .id = c->id };
 	char buf[SYS_NAME_MAX + 1];
@@ -69,7 +69,7 @@ devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct q
 
 	*out = NULL;
 	for (*done = 0; *done < n; ++*done) {
-		int err = at.qid.type & QT_DIR ? find(&at, names[*done], &e, buf, gen) : -ENOTDIR;
+		int err = at.qid.type & QT_DIR ? find(&at, names[*done], &e, buf) : -ENOTDIR;
 
 		if (err < 0)
 			return *done == 0 ? err : 0;
@@ -90,32 +90,19 @@ devtab_attach(const struct dev *d, uint64_t path, struct chan **out)
 	*out = chan_new(d);
 	if (*out == NULL)
 		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = path, .type = QT_DIR };
+	(*out)->qid = (struct qid){ .path = path, .type = d->readdir ? QT_DIR : QT_FILE };
 	return 0;
 }
 
-int
-devtab_gen_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-		struct chan **out)
-{
-	return devtab_walk(c, n, names, done, qids, out, c->dev->gen);
-}
-
 int64_t
-devtab_gen_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, c->dev->gen);
-}
-
-int64_t
-devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off, dirgen gen)
+devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
 {
 	char name[SYS_NAME_MAX + 1];
 	struct dirtab e;
 	size_t done = 0;
 
 	for (uint64_t i = off; i < ENTRIES_MAX; i++) {
-		int r = gen(c, (int)i, &e, name);
+		int r = c->dev->gen(c, (int)i, &e, name);
 		size_t k;
 
 		if (r < 0)
@@ -145,4 +132,12 @@ devtab_stat(struct chan *c, struct sys_stat *st, const struct dirtab *e)
 	st->blksize = PAGE_SIZE;
 	st->blocks = (e->size + 511) / 512;
 	return 0;
+}
+
+int
+devtab_plain_stat(struct chan *c, struct sys_stat *st)
+{
+	uint32_t mode = c->qid.type & QT_DIR ? 0040555 : 0100666;
+
+	return devtab_stat(c, st, &(struct dirtab){ c->dev->name, c->qid.path, mode, 0 });
 }

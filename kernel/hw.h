@@ -60,19 +60,3 @@ answer_read(struct answer *a, struct uio *u)
 	a->done += n;
 	return (int64_t)n;
 }
-
-/*
- * hw.c.  For devices whose tree is dev->gen, or that are one file: path 0 is a directory.  A new
- * channel has no aux.
- */
-int hw_attach(const struct dev *d, uint64_t path, struct chan **out);
-int hw_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	    struct chan **out);
-int64_t hw_readdir(struct chan *c, void *buf, size_t n, uint64_t off);
-int hw_stat(struct chan *c, struct sys_stat *st);
-/* Splits in place at blanks: how many, at most max; -1 if there are more. */
-int text_words(char *s, char **words, int max);
-/* Decimal or 0x hex, whole word, at most max: 0 or -EINVAL. */
-int text_number(const char *s, uint64_t max, uint64_t *out);
-/* As text_number, with a suffix K, M or G. */
-int text_size(const char *s, uint64_t max, uint64_t *out);

@@ -127,15 +127,13 @@ int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 /* Copies at most n - 1 bytes and always ends dst; returns strlen(src). */
 size_t strlcpy(char *dst, const char *src, size_t n);
-/*
- * Parses a whole string as a number, decimal or 0x; false if it is not one or does not fit.
- */
-bool parse_u64(const char *s, uint64_t *out);
-/*
- * Splits s in place at spaces, tabs and newlines into at most max words; returns how many words
- * there are, which may exceed max.
- */
-int split_words(char *s, char **words, int max);
+
+/* text.c.  Splits in place at blanks: how many words, at most max; -1 if there are more. */
+int text_words(char *s, char **words, int max);
+/* Decimal or 0x hex, the whole of s, at most max: 0 or -EINVAL. */
+int text_number(const char *s, uint64_t max, uint64_t *out);
+/* As text_number, with a suffix K, M or G. */
+int text_size(const char *s, uint64_t max, uint64_t *out);
 
 /*
  * log.c: records the text of the current thread's last error and returns -err.  The text is a

@@ -1,4 +1,4 @@
-/* Memory and strings, as C has them, and a few parsers of words. */
+/* Memory and strings, as C has them. */
 #include "kernel.h"
 
 void *
@@ -113,56 +113,4 @@ strlcpy(char *dst, const char *src, size_t n)
 		dst[part] = '\0';
 	}
 	return len;
-}
-
-static int
-digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
-bool
-parse_u64(const char *s, uint64_t *out)
-{
-	uint64_t v = 0, base = 10;
-
-	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
-		base = 16;
-		s += 2;
-	}
-	if (*s == '\0')
-		return false;
-	for (; *s != '\0'; s++) {
-		uint64_t d = (uint64_t)digit_of(*s);
-
-		if (d >= base || __builtin_mul_overflow(v, base, &v) ||
-		    __builtin_add_overflow(v, d, &v))
-			return false;
-	}
-	*out = v;
-	return true;
-}
-
-int
-split_words(char *s, char **words, int max)
-{
-	int n = 0;
-
-	for (;;) {
-		while (*s == ' ' || *s == '\t' || *s == '\n')
-			*s++ = '\0';
-		if (*s == '\0')
-			return n;
-		if (n < max)
-			words[n] = s;
-		n++;
-		while (*s != '\0' && *s != ' ' && *s != '\t' && *s != '\n')
-			s++;
-	}
 }

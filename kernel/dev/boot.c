@@ -226,6 +226,6 @@ boot_stat(struct chan *c, struct sys_stat *st)
 
 const struct dev dev_boot = {
 	.gen = boot_gen,
-	.name = "boot", .attach = boot_attach, .walk = devtab_gen_walk, .open = boot_open,
-	.read = boot_read, .readdir = devtab_gen_readdir, .stat = boot_stat,
+	.name = "boot", .attach = boot_attach, .walk = devtab_walk, .open = boot_open,
+	.read = boot_read, .readdir = devtab_readdir, .stat = boot_stat,
 };

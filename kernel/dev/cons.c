@@ -293,7 +293,7 @@ consctl_command(struct chan *c, char *text)
 {
 	uint64_t a = 0, b = 0;
 	char *w[3];
-	int n = split_words(text, w, 3);
+	int n = text_words(text, w, 3);
 
 	if (n == 1 && strcmp(w[0], "rawon") == 0)
 		hold(c, HOLD_RAW, &tty.raw, true);
@@ -303,10 +303,10 @@ consctl_command(struct chan *c, char *text)
 		hold(c, HOLD_NOECHO, &tty.noecho, true);
 	else if (n == 1 && strcmp(w[0], "echoon") == 0)
 		hold(c, HOLD_NOECHO, &tty.noecho, false);
-	else if (n == 2 && strcmp(w[0], "pgrp") == 0 && parse_u64(w[1], &a) && a <= INT32_MAX)
+	else if (n == 2 && strcmp(w[0], "pgrp") == 0 && text_number(w[1], INT32_MAX, &a) == 0)
 		__atomic_store_n(&tty.pgrp, (int)a, __ATOMIC_RELAXED);
-	else if (n == 3 && strcmp(w[0], "size") == 0 && parse_u64(w[1], &a) &&
-		 parse_u64(w[2], &b) && a - 1 < 9999 && b - 1 < 9999) {
+	else if (n == 3 && strcmp(w[0], "size") == 0 && text_number(w[1], 9999, &a) == 0 &&
+		 text_number(w[2], 9999, &b) == 0 && a > 0 && b > 0) {
 		tty.rows = (unsigned)a;
 		tty.columns = (unsigned)b;
 	} else {

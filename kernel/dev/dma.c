@@ -31,7 +31,6 @@ struct buffer {
 	struct proc *owner;		/* NULL: waits until `quiet_at` */
 	int32_t pid;
 	paddr_t pa;
-	unsigned order;
 	size_t size;			/* whole pages */
 	uint64_t vaddr, quiet_at;
 	uint32_t device;		/* or DMA_ANY_DEVICE */
@@ -52,7 +51,7 @@ static void
 buffer_put(struct buffer *b)
 {
 	if (ref_put(&b->refs)) {
-		page_put(b->pa, b->order);
+		page_put_run(b->pa, b->size >> PAGE_SHIFT);
 		kfree(b);
 	}
 }
@@ -81,7 +80,7 @@ owned_bytes(const struct proc *p)
 		struct buffer *b = list_entry(e, struct buffer, all);
 
 		if (b->owner == p)
-			n += PAGE_SIZE << b->order;
+			n += b->size;
 	}
 	return n;
 }
@@ -108,7 +107,7 @@ release_quiet(uint32_t device)
 		if (b->owner != NULL || (b->quiet_at > now && b->device != device &&
 					 waiting <= share_bytes()))
 			continue;
-		waiting -= PAGE_SIZE << b->order;
+		waiting -= b->size;
 		buffer_release(b);
 	}
 }
@@ -152,9 +151,8 @@ buffer_new(const struct dma_request *q)
 
 	if (b == NULL)
 		return NULL;
-	while (PAGE_SIZE << b->order < MAX(q->size, q->align))
-		b->order++;
-	b->pa = page_alloc(b->order, q->flags);
+	b->size = ROUND_UP(q->size, PAGE_SIZE);
+	b->pa = page_alloc_run(b->size >> PAGE_SHIFT, q->align >> PAGE_SHIFT, q->flags);
 	if (b->pa == 0) {
 		kfree(b);
 		return NULL;
@@ -163,7 +161,6 @@ buffer_new(const struct dma_request *q)
 	b->refs = 2;			/* the allocation's and the mapping's */
 	b->owner = proc_current();
 	b->pid = b->owner->pid;
-	b->size = ROUND_UP(q->size, PAGE_SIZE);
 	b->device = q->device;
 	b->map = (struct phys_map){ .pa = b->pa, .length = b->size, .cache = MAP_CACHED, .refs = 1,
 				    .put = map_put, .arg = b };
@@ -277,7 +274,7 @@ static int
 dma_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	return hw_attach(&dev_dma, FILE_ROOT, out);
+	return devtab_attach(&dev_dma, FILE_ROOT, out);
 }
 
 static int
@@ -455,7 +452,7 @@ dma_write(struct chan *c, struct uio *u, uint64_t off)
 }
 
 const struct dev dev_dma = {
-	.name = "dma", .attach = dma_attach, .walk = hw_walk, .open = dma_open,
-	.close = dma_close, .read = dma_read, .write = dma_write, .readdir = hw_readdir,
-	.gen = dma_gen, .stat = hw_stat,
+	.name = "dma", .attach = dma_attach, .walk = devtab_walk, .open = dma_open,
+	.close = dma_close, .read = dma_read, .write = dma_write, .readdir = devtab_readdir,
+	.gen = dma_gen, .stat = devtab_plain_stat,
 };

@@ -308,7 +308,7 @@ env_unlink(struct chan *dir, const char *name, uint32_t flags)
 
 const struct dev dev_env = {
 	.gen = env_gen,
-	.name = "env", .attach = env_attach, .walk = devtab_gen_walk, .open = env_open,
-	.create = env_create, .read = env_read, .write = env_write, .readdir = devtab_gen_readdir,
+	.name = "env", .attach = env_attach, .walk = devtab_walk, .open = env_open,
+	.create = env_create, .read = env_read, .write = env_write, .readdir = devtab_readdir,
 	.stat = env_stat, .setattr = env_setattr, .unlink = env_unlink,
 };

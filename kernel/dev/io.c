@@ -17,7 +17,7 @@ static int
 io_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	return hw_attach(&dev_io, FILE_IO, out);
+	return devtab_attach(&dev_io, FILE_IO, out);
 }
 
 static int
@@ -161,6 +161,6 @@ io_write(struct chan *c, struct uio *u, uint64_t off)
 }
 
 const struct dev dev_io = {
-	.name = "io", .attach = io_attach, .walk = hw_walk, .open = io_open, .close = io_close,
-	.read = io_read, .write = io_write, .stat = hw_stat,
+	.name = "io", .attach = io_attach, .walk = devtab_walk, .open = io_open, .close = io_close,
+	.read = io_read, .write = io_write, .stat = devtab_plain_stat,
 };

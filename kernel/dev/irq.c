@@ -275,7 +275,7 @@ static int
 irq_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	return hw_attach(&dev_irq, FILE_ROOT, out);
+	return devtab_attach(&dev_irq, FILE_ROOT, out);
 }
 
 static int
@@ -448,7 +448,7 @@ irq_poll(struct chan *c, struct waitq **q, struct spinlock **l)
 }
 
 const struct dev dev_irq = {
-	.name = "irq", .attach = irq_attach, .walk = hw_walk, .open = irq_open,
-	.close = irq_close, .read = irq_read, .write = irq_write, .readdir = hw_readdir,
-	.gen = irq_gen, .stat = hw_stat, .poll = irq_poll,
+	.name = "irq", .attach = irq_attach, .walk = devtab_walk, .open = irq_open,
+	.close = irq_close, .read = irq_read, .write = irq_write, .readdir = devtab_readdir,
+	.gen = irq_gen, .stat = devtab_plain_stat, .poll = irq_poll,
 };

@@ -26,7 +26,7 @@ static int
 mem_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	return hw_attach(&dev_mem, FILE_MEM, out);
+	return devtab_attach(&dev_mem, FILE_MEM, out);
 }
 
 static int
@@ -193,6 +193,6 @@ mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 }
 
 const struct dev dev_mem = {
-	.name = "mem", .attach = mem_attach, .walk = hw_walk, .open = mem_open, .read = mem_read,
-	.write = mem_write, .stat = hw_stat, .map = mem_map,
+	.name = "mem", .attach = mem_attach, .walk = devtab_walk, .open = mem_open, .read = mem_read,
+	.write = mem_write, .stat = devtab_plain_stat, .map = mem_map,
 };

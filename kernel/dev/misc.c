@@ -233,10 +233,10 @@ time_command(char *text)
 {
 	uint64_t sec, nsec = 0;
 	char *w[2];
-	int n = split_words(text, w, 2);
+	int n = text_words(text, w, 2);
 
-	if (n < 1 || n > 2 || !parse_u64(w[0], &sec) || (n == 2 && !parse_u64(w[1], &nsec)) ||
-	    nsec >= 1000000000 || sec > UINT64_MAX / 1000000000 - 1)
+	if (n < 1 || text_number(w[0], UINT64_MAX / 1000000000 - 1, &sec) < 0 ||
+	    (n == 2 && text_number(w[1], 999999999, &nsec) < 0))
 		return error(EINVAL, "time: want seconds since 1970, and nanoseconds");
 	if (cap_check(CAP_ADMIN) < 0)
 		return -EACCES;
@@ -260,8 +260,8 @@ system_command(char *text)
 {
 	uint64_t code;
 	char *w[2];
-	int n = split_words(text, w, 2);
-	bool leave = n == 2 && strcmp(w[0], "exit") == 0 && parse_u64(w[1], &code) && code < 256;
+	int n = text_words(text, w, 2);
+	bool leave = n == 2 && strcmp(w[0], "exit") == 0 && text_number(w[1], 255, &code) == 0;
 
 	if (!leave && !(n == 1 && (strcmp(w[0], "poweroff") == 0 || strcmp(w[0], "reboot") == 0)))
 		return error(EINVAL, "sysctl: want poweroff, reboot, exit N");
@@ -382,8 +382,8 @@ files_poll(struct chan *c, struct waitq **q, struct spinlock **l)
 
 const struct dev dev_cons = {
 	.gen = files_gen,
-	.name = "cons", .attach = files_attach, .walk = devtab_gen_walk, .open = files_open,
+	.name = "cons", .attach = files_attach, .walk = devtab_walk, .open = files_open,
 	.close = files_close, .read = files_read, .write = files_write,
-	.readdir = devtab_gen_readdir, .stat = files_stat, .setattr = files_setattr,
+	.readdir = devtab_readdir, .stat = files_stat, .setattr = files_setattr,
 	.poll = files_poll, .kind = SYS_KIND_CONS,
 };

@@ -40,7 +40,7 @@ pci_attach(const char *spec, struct chan **out)
 	if (pci_count() == 0)
 		pci_init();
 	mutex_unlock(&owner_lock);
-	return hw_attach(&dev_pci, FILE_ROOT, out);
+	return devtab_attach(&dev_pci, FILE_ROOT, out);
 }
 
 static int
@@ -373,7 +373,7 @@ hw_proc_exit(struct proc *p)
 }
 
 const struct dev dev_pci = {
-	.name = "pci", .attach = pci_attach, .walk = hw_walk, .open = pci_open,
-	.read = pci_file_read, .write = pci_file_write, .readdir = hw_readdir, .gen = pci_gen,
-	.stat = hw_stat,
+	.name = "pci", .attach = pci_attach, .walk = devtab_walk, .open = pci_open,
+	.read = pci_file_read, .write = pci_file_write, .readdir = devtab_readdir, .gen = pci_gen,
+	.stat = devtab_plain_stat,
 };

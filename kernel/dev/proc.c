@@ -66,7 +66,7 @@ walk_one(struct qid *at, const char *name)
 	}
 	if (strcmp(name, "self") == 0)
 		pid = (uint64_t)proc_current()->pid;
-	else if (name[0] < '1' || name[0] > '9' || !parse_u64(name, &pid) || pid > INT32_MAX)
+	else if (name[0] < '1' || name[0] > '9' || text_number(name, INT32_MAX, &pid) < 0)
 		return -ENOENT;
 	p = proc_find((int)pid);
 	if (p == NULL)
@@ -467,7 +467,7 @@ proc_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
 	struct listing l = { .buf = buf, .n = n, .after = off };
 
 	if (c->qid.path != 0)
-		return devtab_readdir(c, buf, n, off, files_gen);
+		return devtab_readdir(c, buf, n, off);
 	proc_each(list_one, &l);
 	return l.full && l.at == 0 ? -EINVAL : (int64_t)l.at;
 }
@@ -493,4 +493,5 @@ proc_stat(struct chan *c, struct sys_stat *st)
 const struct dev dev_proc = {
 	.name = "proc", .attach = proc_attach, .walk = proc_walk, .open = proc_open,
 	.read = proc_read, .write = proc_write, .readdir = proc_readdir, .stat = proc_stat,
+	.gen = files_gen,
 };

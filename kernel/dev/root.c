@@ -46,6 +46,6 @@ root_stat(struct chan *c, struct sys_stat *st)
 
 const struct dev dev_root = {
 	.gen = root_gen,
-	.name = "root", .attach = root_attach, .walk = devtab_gen_walk, .open = root_open,
-	.readdir = devtab_gen_readdir, .stat = root_stat,
+	.name = "root", .attach = root_attach, .walk = devtab_walk, .open = root_open,
+	.readdir = devtab_readdir, .stat = root_stat,
 };

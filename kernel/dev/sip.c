@@ -54,7 +54,7 @@ static int
 sip_attach(const char *spec, struct chan **out)
 {
 	(void)spec;
-	return hw_attach(&dev_sip, FILE_ROOT, out);
+	return devtab_attach(&dev_sip, FILE_ROOT, out);
 }
 
 static int
@@ -353,7 +353,7 @@ sip_output_new(uint64_t id, const char *name)
 }
 
 const struct dev dev_sip = {
-	.name = "sip", .attach = sip_attach, .walk = hw_walk, .open = sip_open,
-	.close = sip_close, .read = sip_read, .write = sip_write, .readdir = hw_readdir,
-	.gen = sip_gen, .stat = hw_stat, .poll = sip_poll,
+	.name = "sip", .attach = sip_attach, .walk = devtab_walk, .open = sip_open,
+	.close = sip_close, .read = sip_read, .write = sip_write, .readdir = devtab_readdir,
+	.gen = sip_gen, .stat = devtab_plain_stat, .poll = sip_poll,
 };

@@ -250,8 +250,8 @@ srv_service(struct chan *c, bool *server_end)
 
 const struct dev dev_srv = {
 	.gen = srv_gen,
-	.name = "srv", .attach = srv_attach, .walk = devtab_gen_walk, .open = srv_open,
+	.name = "srv", .attach = srv_attach, .walk = devtab_walk, .open = srv_open,
 	.create = srv_create, .close = srv_close, .read = srv_refuse, .write = srv_refuse,
-	.readdir = devtab_gen_readdir, .stat = srv_stat, .unlink = srv_unlink,
+	.readdir = devtab_readdir, .stat = srv_stat, .unlink = srv_unlink,
 	.kind = SYS_KIND_SERVICE,
 };

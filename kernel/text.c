@@ -1,45 +1,5 @@
-/*
- * What the hardware files share: their trees, and the words and numbers of commands.
- */
-#include "hw.h"
-
-int
-hw_attach(const struct dev *d, uint64_t path, struct chan **out)
-{
-	struct chan *c = chan_new(d);
-
-	if (c == NULL)
-		return -ENOMEM;
-	c->qid = (struct qid){ .path = path, .type = path == 0 ? QT_DIR : QT_FILE };
-	*out = c;
-	return 0;
-}
-
-int
-hw_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	struct chan **out)
-{
-	int r = devtab_walk(c, n, names, done, qids, out, c->dev->gen);
-
-	if (*out != NULL)
-		(*out)->aux = NULL;	/* an open file's own */
-	return r;
-}
-
-int64_t
-hw_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	return devtab_readdir(c, buf, n, off, c->dev->gen);
-}
-
-int
-hw_stat(struct chan *c, struct sys_stat *st)
-{
-	bool dir = c->qid.type & QT_DIR;
-	struct dirtab e = { c->dev->name, c->qid.path, dir ? HW_DIR : HW_RW, 0 };
-
-	return devtab_stat(c, st, &e);
-}
+/* The words and numbers of commands. */
+#include "kernel.h"
 
 int
 text_words(char *s, char **words, int max)
