@@ -144,31 +144,14 @@ image_find(const struct chan *c)
 	return NULL;
 }
 
-/* Single pages from a block: each with a reference of its own. */
-static void
-block_split(paddr_t pa, unsigned order)
-{
-	for (unsigned i = 0; i < 1u << order; i++) {
-		struct page *p = page_of(pa + i * PAGE_SIZE);
-
-		p->refs = 1;
-		p->order = 0;
-		p->use = PAGE_USED;
-	}
-}
-
 /* Reads file pages [first, first + n) of a segment into one block; n <= 2^READ_ORDER. */
 static int
 read_run(struct chan *c, struct segment_pages *sp, const struct elf_segment *es, uint64_t first)
 {
 	uint64_t n = MIN(sp->npages - first, 1ul << READ_ORDER);
-	unsigned order = 0;
 	uint64_t start = ROUND_DOWN(es->offset, PAGE_SIZE) + first * PAGE_SIZE;
 	uint64_t want = MIN(es->offset + es->filesz - start, n * PAGE_SIZE);
-
-	while (1ul << order < n)
-		order++;
-	paddr_t pa = page_alloc(order, 0);
+	paddr_t pa = page_alloc_run(n, 0, 0);
 
 	if (pa == 0)
 		return error(ENOMEM, "exec: no memory for the program");
@@ -176,17 +159,12 @@ read_run(struct chan *c, struct segment_pages *sp, const struct elf_segment *es,
 	int err = chan_read_all(c, va, want, start);
 
 	if (err != 0) {
-		page_put(pa, order);
+		page_put_run(pa, n);
 		return err;
 	}
-	memset(va + want, 0, (PAGE_SIZE << order) - want);
-	block_split(pa, order);
-	for (uint64_t i = 0; i < 1ul << order; i++) {
-		if (i < n)
-			sp->page[first + i] = pa + i * PAGE_SIZE;
-		else
-			page_put(pa + i * PAGE_SIZE, 0);
-	}
+	memset(va + want, 0, n * PAGE_SIZE - want);
+	for (uint64_t i = 0; i < n; i++)
+		sp->page[first + i] = pa + i * PAGE_SIZE;
 	return 0;
 }
 

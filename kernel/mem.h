@@ -14,6 +14,12 @@ paddr_t page_alloc(unsigned order, unsigned flags);
 void page_get(paddr_t pa);
 /* Frees the page when that was the last reference; order as allocated. */
 void page_put(paddr_t pa, unsigned order);
+/*
+ * n pages in a row, each with a reference of its own; the first at a multiple of `align` pages, a
+ * power of two or 0.  n and align are at most 2^PAGE_ORDER_MAX; 0 if there is no such run.
+ */
+paddr_t page_alloc_run(uint64_t n, uint64_t align, unsigned flags);
+void page_put_run(paddr_t pa, uint64_t n);
 uint32_t page_refs(paddr_t pa);
 /* True if the page is RAM that the boot map named, of whatever use. */
 bool page_is_ram(paddr_t pa);

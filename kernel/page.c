@@ -183,6 +183,36 @@ page_put(paddr_t pa, unsigned order)
 	spin_unlock(&page_lock);
 }
 
+paddr_t
+page_alloc_run(uint64_t n, uint64_t align, unsigned flags)
+{
+	unsigned order = 0;
+
+	while (order <= PAGE_ORDER_MAX && 1ul << order < MAX(n, align))
+		order++;
+	paddr_t pa = page_alloc(order, flags);
+
+	if (pa == 0)
+		return 0;
+	for (uint64_t i = 0; i < 1ul << order; i++) {
+		struct page *p = page_of(pa + i * PAGE_SIZE);
+
+		p->refs = 1;
+		p->order = 0;
+		p->use = PAGE_USED;
+		if (i >= n)
+			page_put(pa + i * PAGE_SIZE, 0);
+	}
+	return pa;
+}
+
+void
+page_put_run(paddr_t pa, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		page_put(pa + i * PAGE_SIZE, 0);
+}
+
 bool
 page_is_ram(paddr_t pa)
 {
