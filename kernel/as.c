@@ -122,16 +122,9 @@ pages_drop(struct as *as, uint64_t start, uint64_t end)
 	paddr_t gathered[GATHER_MAX];
 	unsigned n = 0;
 	bool any = false;
+	pte_t *e;
 
-	for (uint64_t va = start; va < end; va += PAGE_SIZE) {
-		pte_t *e = mmu_entry(as->pml4, va, false);
-
-		if (e == NULL) {
-			va = ROUND_DOWN(va, 0x200000ul) + 0x200000 - PAGE_SIZE;
-			continue;
-		}
-		if (!(*e & PTE_P))
-			continue;
+	for (uint64_t va = start; (e = mmu_next(as->pml4, &va, end)) != NULL; va += PAGE_SIZE) {
 		any = true;
 		if (!(*e & PTE_PHYS)) {
 			gathered[n++] = *e & PTE_ADDR;
@@ -343,15 +336,9 @@ as_prot_bits(unsigned prot)
 static void
 pages_protect(struct as *as, struct region *r)
 {
-	for (uint64_t va = r->start; va < r->end; va += PAGE_SIZE) {
-		pte_t *e = mmu_entry(as->pml4, va, false);
+	pte_t *e;
 
-		if (e == NULL) {
-			va = ROUND_DOWN(va, 0x200000ul) + 0x200000 - PAGE_SIZE;
-			continue;
-		}
-		if (!(*e & PTE_P))
-			continue;
+	for (uint64_t va = r->start; (e = mmu_next(as->pml4, &va, r->end)) != NULL; va += PAGE_SIZE) {
 		pte_t keep = *e & ~(PTE_W | PTE_NX | PTE_U);
 
 		if (r->prot == 0)	/* mapped, for its content, but out of the user's reach */
@@ -545,18 +532,12 @@ static int
 region_fork(struct as *parent, struct as *child, struct region *r)
 {
 	bool private = r->kind == REGION_ANON || r->kind == REGION_IMAGE;
+	pte_t *e;
 
 	if (!private)		/* shared pages and devices are found again by a fault */
 		return 0;
-	for (uint64_t va = r->start; va < r->end; va += PAGE_SIZE) {
-		pte_t *e = mmu_entry(parent->pml4, va, false);
-
-		if (e == NULL) {
-			va = ROUND_DOWN(va, 0x200000ul) + 0x200000 - PAGE_SIZE;
-			continue;
-		}
-		if (!(*e & PTE_P))
-			continue;
+	for (uint64_t va = r->start; (e = mmu_next(parent->pml4, &va, r->end)) != NULL;
+	     va += PAGE_SIZE) {
 		pte_t *c = mmu_entry(child->pml4, va, true);
 
 		if (c == NULL)

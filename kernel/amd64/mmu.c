@@ -78,6 +78,27 @@ mmu_entry(paddr_t pml4, uint64_t va, bool alloc)
 	return entry_at(pml4, va, 0, alloc);
 }
 
+pte_t *
+mmu_next(paddr_t pml4, uint64_t *va, uint64_t end)
+{
+	while (*va < end) {
+		pte_t *t = phys_to_virt(pml4);
+		unsigned l = 3;
+
+		for (;; l--) {
+			pte_t *e = &t[*va >> (12 + 9 * l) & 511];
+
+			if (!(*e & PTE_P))
+				break;
+			if (l == 0)
+				return e;
+			t = phys_to_virt(*e & PTE_ADDR);
+		}
+		*va = (*va | ((PAGE_SIZE << 9 * l) - 1)) + 1;
+	}
+	return NULL;
+}
+
 static void
 kmap(uint64_t va, paddr_t pa, pte_t flags)
 {

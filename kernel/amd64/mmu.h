@@ -27,6 +27,8 @@ paddr_t mmu_table_new(void);
 void mmu_table_free(paddr_t pml4);
 /* The entry for a user address, or NULL; with alloc, NULL only if memory is short. */
 pte_t *mmu_entry(paddr_t pml4, uint64_t va, bool alloc);
+/* The first entry that is present in [*va, end), and its address in *va; NULL if there is none. */
+pte_t *mmu_next(paddr_t pml4, uint64_t *va, uint64_t end);
 /* Loads the table of as (NULL: the kernel's) and keeps its set of processors. */
 void mmu_switch(struct as *as);
 /* Removes what this and other processors remember of as at va, or of all of it (va = FLUSH_ALL). */

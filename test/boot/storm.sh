@@ -1,0 +1,11 @@
+# Threads, exec, exit, kill, signals, memory and busy processors all at once: nothing hangs or is lost.
+. test/boot/lib.sh
+
+with_prog storm
+init <<'END'
+storm 30
+END
+CPUS=4 TIMEOUT=240 boot
+expect 'storm: all right'
+KERNEL=$b/kernel-debug/lux9.elf CPUS=2 TIMEOUT=240 boot
+expect 'storm: all right'
