@@ -80,8 +80,8 @@ struct chan {
  */
 struct dev {
 	const char *name;
-	/* The root of the instance that `spec` names (kernel devices: ""). */
-	int (*attach)(const char *spec, struct chan **out);
+	/* The root; NULL if there is none to be had by name. */
+	int (*attach)(const struct dev *d, struct chan **out);
 	/*
 	 * Walks n (0..WALK_MAX) names, none "." or ".." or empty, from c, which is not open.
 	 * *done counts the names that could be walked, qids[i] what each reached.  *out is a new
@@ -160,8 +160,8 @@ struct dirtab {
 };
 
 typedef int (*dirgen)(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1]);
-/* Of the root: a directory, if the device has readdir. */
-int devtab_attach(const struct dev *d, uint64_t path, struct chan **out);
+/* The root, of path 0: a directory, if the device has readdir. */
+int devtab_attach(const struct dev *d, struct chan **out);
 int devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 		struct chan **out);
 int64_t devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off);

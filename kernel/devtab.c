@@ -85,12 +85,12 @@ devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct q
 }
 
 int
-devtab_attach(const struct dev *d, uint64_t path, struct chan **out)
+devtab_attach(const struct dev *d, struct chan **out)
 {
 	*out = chan_new(d);
 	if (*out == NULL)
 		return -ENOMEM;
-	(*out)->qid = (struct qid){ .path = path, .type = d->readdir ? QT_DIR : QT_FILE };
+	(*out)->qid.type = d->readdir ? QT_DIR : QT_FILE;
 	return 0;
 }
 

@@ -37,7 +37,7 @@ mount_device(const char *where, const struct dev *d)
 	int err = name_lookup(NULL, where, NAME_MOUNT_POINT, 0, 0, &old);
 
 	if (err == 0)
-		err = d->attach("", &root);
+		err = d->attach(d, &root);
 	if (err == 0)
 		err = ns_mount(proc_current()->ns, root, old, SYS_MREPL);
 	if (err != 0)
@@ -85,7 +85,7 @@ first_process(void *arg)
 	struct proc *p = proc_current();
 
 	(void)arg;
-	if (dev_root.attach("", &p->cwd) != 0)
+	if (dev_root.attach(&dev_root, &p->cwd) != 0)
 		panic("boot: no memory for the root");
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++)
 		mount_device(mounts[i].where, mounts[i].dev);

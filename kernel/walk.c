@@ -44,7 +44,7 @@ root_chan(void)
 	struct chan *c = __atomic_load_n(&root, __ATOMIC_ACQUIRE), *expected = NULL;
 
 	if (c == NULL) {
-		if (dev_root.attach("", &c) < 0)
+		if (dev_root.attach(&dev_root, &c) < 0)
 			return NULL;
 		if (c->path == NULL ||
 		    !__atomic_compare_exchange_n(&root, &expected, c, false, __ATOMIC_ACQ_REL,
@@ -79,7 +79,7 @@ start_device(struct walker *w, const struct dev *d, size_t n)
 		return error(EPERM, "#%s: this process may not open new devices", d->name);
 	if (d->attach == NULL)
 		return -ENODEV;
-	err = d->attach("", &c);
+	err = d->attach(d, &c);
 	if (err < 0)
 		return err;
 	w->at = (struct place){ .c = c, .path = path_new(w->pos, n), .fresh = true };

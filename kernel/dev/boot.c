@@ -191,13 +191,6 @@ boot_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 }
 
 static int
-boot_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_boot, 0, out);
-}
-
-static int
 boot_open(struct chan **c, uint32_t flags)
 {
 	(void)c;
@@ -226,6 +219,6 @@ boot_stat(struct chan *c, struct sys_stat *st)
 
 const struct dev dev_boot = {
 	.gen = boot_gen,
-	.name = "boot", .attach = boot_attach, .walk = devtab_walk, .open = boot_open,
+	.name = "boot", .attach = devtab_attach, .walk = devtab_walk, .open = boot_open,
 	.read = boot_read, .readdir = devtab_readdir, .stat = boot_stat,
 };

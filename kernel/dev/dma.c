@@ -271,13 +271,6 @@ no_buffer(uint64_t path)
 }
 
 static int
-dma_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_dma, FILE_ROOT, out);
-}
-
-static int
 dma_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 {
 	struct buffer *b = NULL;
@@ -452,7 +445,7 @@ dma_write(struct chan *c, struct uio *u, uint64_t off)
 }
 
 const struct dev dev_dma = {
-	.name = "dma", .attach = dma_attach, .walk = devtab_walk, .open = dma_open,
+	.name = "dma", .attach = devtab_attach, .walk = devtab_walk, .open = dma_open,
 	.close = dma_close, .read = dma_read, .write = dma_write, .readdir = devtab_readdir,
 	.gen = dma_gen, .stat = devtab_plain_stat,
 };

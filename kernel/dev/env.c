@@ -12,7 +12,7 @@
 #define VARS_MAX	1024
 #define VALUE_MAX	(64 * 1024ul)
 
-enum { DIR_MODE = 0040777, FILE_MODE = 0100666, QROOT = 1 };
+enum { DIR_MODE = 0040777, FILE_MODE = 0100666, QROOT = 0 };
 
 struct var {
 	struct list node;
@@ -195,13 +195,6 @@ env_gen(struct chan *c, int i, struct dirtab *d, char buf[SYS_NAME_MAX + 1])
 }
 
 static int
-env_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_env, QROOT, out);
-}
-
-static int
 env_open(struct chan **c, uint32_t flags)
 {
 	struct env *e = env_lock();
@@ -308,7 +301,7 @@ env_unlink(struct chan *dir, const char *name, uint32_t flags)
 
 const struct dev dev_env = {
 	.gen = env_gen,
-	.name = "env", .attach = env_attach, .walk = devtab_walk, .open = env_open,
+	.name = "env", .attach = devtab_attach, .walk = devtab_walk, .open = env_open,
 	.create = env_create, .read = env_read, .write = env_write, .readdir = devtab_readdir,
 	.stat = env_stat, .setattr = env_setattr, .unlink = env_unlink,
 };

@@ -11,15 +11,6 @@
 #include "../hw.h"
 #include "../proc.h"
 
-enum { FILE_IO = 1 };
-
-static int
-io_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_io, FILE_IO, out);
-}
-
 static int
 io_open(struct chan **cp, uint32_t flags)
 {
@@ -161,6 +152,6 @@ io_write(struct chan *c, struct uio *u, uint64_t off)
 }
 
 const struct dev dev_io = {
-	.name = "io", .attach = io_attach, .walk = devtab_walk, .open = io_open, .close = io_close,
+	.name = "io", .attach = devtab_attach, .walk = devtab_walk, .open = io_open, .close = io_close,
 	.read = io_read, .write = io_write, .stat = devtab_plain_stat,
 };

@@ -272,13 +272,6 @@ irqdev_proc_exit(struct proc *p)
 /* --- the files --- */
 
 static int
-irq_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_irq, FILE_ROOT, out);
-}
-
-static int
 irq_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 {
 	struct user *us = NULL;
@@ -448,7 +441,7 @@ irq_poll(struct chan *c, struct waitq **q, struct spinlock **l)
 }
 
 const struct dev dev_irq = {
-	.name = "irq", .attach = irq_attach, .walk = devtab_walk, .open = irq_open,
+	.name = "irq", .attach = devtab_attach, .walk = devtab_walk, .open = irq_open,
 	.close = irq_close, .read = irq_read, .write = irq_write, .readdir = devtab_readdir,
 	.gen = irq_gen, .stat = devtab_plain_stat, .poll = irq_poll,
 };

@@ -15,19 +15,12 @@
 #include "../hw.h"
 #include "../proc.h"
 
-enum { FILE_MEM = 1, PAGES_MAX = 2048, TRANSFER_MAX = 1 << 16 };
+enum { PAGES_MAX = 2048, TRANSFER_MAX = 1 << 16 };
 enum { BIOS_START = 0xc0000, BIOS_END = 0x100000 };
 
 static struct spinlock pages_lock = SPINLOCK("mem pages");
 static paddr_t pages[PAGES_MAX];	/* hashed; 0: free */
 static unsigned npages;
-
-static int
-mem_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_mem, FILE_MEM, out);
-}
 
 static int
 mem_open(struct chan **cp, uint32_t flags)
@@ -193,6 +186,6 @@ mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 }
 
 const struct dev dev_mem = {
-	.name = "mem", .attach = mem_attach, .walk = devtab_walk, .open = mem_open, .read = mem_read,
+	.name = "mem", .attach = devtab_attach, .walk = devtab_walk, .open = mem_open, .read = mem_read,
 	.write = mem_write, .stat = devtab_plain_stat, .map = mem_map,
 };

@@ -58,13 +58,6 @@ files_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 }
 
 static int
-files_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_cons, QROOT, out);
-}
-
-static int
 files_open(struct chan **c, uint32_t flags)
 {
 	const struct dirtab *e;
@@ -382,7 +375,7 @@ files_poll(struct chan *c, struct waitq **q, struct spinlock **l)
 
 const struct dev dev_cons = {
 	.gen = files_gen,
-	.name = "cons", .attach = files_attach, .walk = devtab_walk, .open = files_open,
+	.name = "cons", .attach = devtab_attach, .walk = devtab_walk, .open = files_open,
 	.close = files_close, .read = files_read, .write = files_write,
 	.readdir = devtab_readdir, .stat = files_stat, .setattr = files_setattr,
 	.poll = files_poll, .kind = SYS_KIND_CONS,

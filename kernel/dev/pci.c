@@ -33,14 +33,13 @@ is_raw(const struct chan *c)
 }
 
 static int
-pci_attach(const char *spec, struct chan **out)
+pci_attach(const struct dev *d, struct chan **out)
 {
-	(void)spec;
 	mutex_lock(&owner_lock);
 	if (pci_count() == 0)
 		pci_init();
 	mutex_unlock(&owner_lock);
-	return devtab_attach(&dev_pci, FILE_ROOT, out);
+	return devtab_attach(d, out);
 }
 
 static int

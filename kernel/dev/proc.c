@@ -40,13 +40,6 @@ process(const struct chan *c)
 	return proc_find(pid_of(c));
 }
 
-static int
-proc_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_proc, 0, out);
-}
-
 /* From at to the file of that name in it. */
 static int
 walk_one(struct qid *at, const char *name)
@@ -491,7 +484,7 @@ proc_stat(struct chan *c, struct sys_stat *st)
 }
 
 const struct dev dev_proc = {
-	.name = "proc", .attach = proc_attach, .walk = proc_walk, .open = proc_open,
+	.name = "proc", .attach = devtab_attach, .walk = proc_walk, .open = proc_open,
 	.read = proc_read, .write = proc_write, .readdir = proc_readdir, .stat = proc_stat,
 	.gen = files_gen,
 };

@@ -20,11 +20,10 @@ root_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 }
 
 static int
-root_attach(const char *spec, struct chan **out)
+root_attach(const struct dev *d, struct chan **out)
 {
-	int err = devtab_attach(&dev_root, QROOT, out);
+	int err = devtab_attach(d, out);
 
-	(void)spec;
 	if (err == 0)
 		(*out)->path = path_new("/", 1);
 	return err;

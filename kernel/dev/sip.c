@@ -51,13 +51,6 @@ path_file(const struct chan *c)
 }
 
 static int
-sip_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_sip, FILE_ROOT, out);
-}
-
-static int
 servers_gen(int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 {
 	struct slot *s;
@@ -353,7 +346,7 @@ sip_output_new(uint64_t id, const char *name)
 }
 
 const struct dev dev_sip = {
-	.name = "sip", .attach = sip_attach, .walk = devtab_walk, .open = sip_open,
+	.name = "sip", .attach = devtab_attach, .walk = devtab_walk, .open = sip_open,
 	.close = sip_close, .read = sip_read, .write = sip_write, .readdir = devtab_readdir,
 	.gen = sip_gen, .stat = devtab_plain_stat, .poll = sip_poll,
 };

@@ -60,13 +60,6 @@ srv_gen(struct chan *c, int i, struct dirtab *d, char buf[SYS_NAME_MAX + 1])
 	return r;
 }
 
-static int
-srv_attach(const char *spec, struct chan **out)
-{
-	(void)spec;
-	return devtab_attach(&dev_srv, 0, out);
-}
-
 static bool
 may_use(const struct entry *e)
 {
@@ -250,7 +243,7 @@ srv_service(struct chan *c, bool *server_end)
 
 const struct dev dev_srv = {
 	.gen = srv_gen,
-	.name = "srv", .attach = srv_attach, .walk = devtab_walk, .open = srv_open,
+	.name = "srv", .attach = devtab_attach, .walk = devtab_walk, .open = srv_open,
 	.create = srv_create, .close = srv_close, .read = srv_refuse, .write = srv_refuse,
 	.readdir = devtab_readdir, .stat = srv_stat, .unlink = srv_unlink,
 	.kind = SYS_KIND_SERVICE,
