@@ -15,6 +15,7 @@ bad=0
 	command -v mke2fs > /dev/null || { echo "needs root, /dev/net/tun, linux.uml, busybox, e2fsprogs"; exit 77; }
 [ -x "$ext4fs" ] || { echo "no $ext4fs"; exit 1; }
 if [ "${1:-}" != inside ]; then
+	unshare -n -m true 2> /dev/null || { echo 'skipped: no name spaces of its own here'; exit 77; }
 	TEST_DIR=$dir exec unshare -n -m bash "$0" inside
 fi
 cd "$dir" || exit 1

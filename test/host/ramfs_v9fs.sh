@@ -15,6 +15,7 @@ done
 [ "$(id -u)" = 0 ] && [ -e /dev/net/tun ] && [ -d "$modules" ] || { echo "needs root, /dev/net/tun"; exit 77; }
 [ -x "$ramfs" ] || { echo "no $ramfs"; exit 1; }
 if [ "${1:-}" != inside ]; then
+	unshare -n -m true 2> /dev/null || { echo 'skipped: no name spaces of its own here'; exit 77; }
 	TEST_DIR=$dir exec unshare -n -m bash "$0" inside
 fi
 cd "$dir" || exit 1
