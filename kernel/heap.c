@@ -93,6 +93,8 @@ kmalloc(size_t n)
 {
 	struct class *c = class_for(n);
 
+	if (alloc_debug_fails())
+		return NULL;
 	if (c == NULL)
 		return big_alloc(n);
 	spin_lock(&c->lock);

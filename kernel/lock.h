@@ -25,6 +25,8 @@ void lock_debug_acquired(struct spinlock *l);
 void lock_debug_release(struct spinlock *l);
 /* Panics if this processor holds a lock. */
 void lock_debug_none(const char *what);
+/* fail=N on the command line: true for each Nth allocation of a process after the first. */
+bool alloc_debug_fails(void);
 #else
 #define SPINLOCK(n)	{ 0 }
 #define spin_init(l, n)	((l)->held = 0)
@@ -32,6 +34,7 @@ void lock_debug_none(const char *what);
 #define lock_debug_acquired(l)	((void)0)
 #define lock_debug_release(l)	((void)0)
 #define lock_debug_none(what)	((void)0)
+#define alloc_debug_fails()	false
 #endif
 
 /* While it spins it answers other processors' requests (TLB shoot-down), so that none deadlocks. */

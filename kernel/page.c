@@ -129,7 +129,7 @@ page_alloc(unsigned order, unsigned flags)
 {
 	uint64_t pfn;
 
-	if (order > PAGE_ORDER_MAX)
+	if (order > PAGE_ORDER_MAX || alloc_debug_fails())
 		return 0;
 	if (order == 0 && !(flags & PAGE_DMA32)) {
 		pfn = stock_alloc(cpu_self());

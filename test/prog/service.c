@@ -3,7 +3,8 @@
  * server that dies, hangs up, lies, and clients that are killed or noted in the middle.
  *
  * The server knows files by name: "data" has SIZE bytes, byte i being i * 7; "error" cannot be
- * opened; "hang" is never answered; "short" is answered with fewer bytes.
+ * opened; "hang" is never answered; "short" is answered with fewer bytes; for "lie" the server
+ * says that data and buffer are in the kernel.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -22,8 +23,10 @@
 #define BUF		65536u
 #define PROMPT_NS	500000000ll
 
-enum { ROOT, DATA, ERROR, HANG, SHORT, FILES };
-static const char *const names[FILES] = { "", "data", "error", "hang", "short" };
+#define KERNEL	0xffff800000100000ul	/* not a program's to read or write */
+
+enum { ROOT, DATA, ERROR, HANG, SHORT, LIE, FILES };
+static const char *const names[FILES] = { "", "data", "error", "hang", "short", "lie" };
 static int service_fd;
 static uint8_t *store;
 static uint8_t fid_file[65536];
@@ -113,6 +116,8 @@ serve_one(const struct ipc_req *q, const uint8_t *bulk, struct ipc_rep *p)
 			return 0;
 		}
 		do_read(q, p);
+		if (fid_file[q->fid] == LIE)
+			p->data = (void *)KERNEL;
 		break;
 	case IPC_TWRITE:
 		memcpy(store + q->offset, bulk, q->length);
@@ -146,9 +151,10 @@ server_loop(void *arg)
 
 	(void)arg;
 	for (;;) {
-		r = lux_call6(SYS_SERVE, service_fd, LUX_ARG(reply), LUX_ARG(&q), LUX_ARG(bulk),
-			      BUF,
-			      SYS_FOREVER);
+		int lie = reply != NULL && q.type == IPC_TLOPEN && fid_file[q.fid] == LIE;
+
+		r = lux_call6(SYS_SERVE, service_fd, LUX_ARG(reply), LUX_ARG(&q),
+			      lie ? (long)KERNEL : LUX_ARG(bulk), BUF, SYS_FOREVER);
 		if (r == -EHOSTDOWN)
 			break;
 		CHECK(r == 0);
@@ -255,6 +261,23 @@ test_pages(void)
 	CHECK(munmap(p, 3 * 4096) == 0);
 	CHECK(pread(fd, p, 100, 0) < 0 && errno == EFAULT);
 	close(fd);
+}
+
+/* A server cannot have the kernel read or write its own memory. */
+static void
+test_kernel_memory(void)
+{
+	static const unsigned sizes[] = { 100, 5000, 65536 };
+	static uint8_t buf[65536] __attribute__((aligned(4096)));
+
+	for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		int fd = open("/mnt/lie", O_RDWR);
+
+		CHECK(fd >= 0);
+		CHECK(pwrite(fd, buf, sizes[i], 0) < 0 && errno == EFAULT);
+		CHECK(pread(fd, buf, sizes[i], 0) < 0 && errno == EFAULT);
+		close(fd);
+	}
 }
 
 /* Large aligned data comes as shared pages: what either side writes later is its own. */
@@ -470,6 +493,8 @@ main(void)
 		store[i] = (uint8_t)(i * 7);
 	for (int threads = 1; threads <= 3; threads += 2) {
 		pid = start_server(threads);
+		if (threads == 1)	/* so that it is known who takes the request */
+			test_kernel_memory();
 		test_data();
 		test_pages();
 		test_share();
