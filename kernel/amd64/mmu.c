@@ -88,13 +88,22 @@ mmu_next(paddr_t pml4, uint64_t *va, uint64_t end)
 		for (;; l--) {
 			pte_t *e = &t[*va >> (12 + 9 * l) & 511];
 
-			if (!(*e & PTE_P))
-				break;
 			if (l == 0)
-				return e;
+				break;
+			if (!(*e & PTE_P)) {
+				*va = (*va | ((PAGE_SIZE << 9 * l) - 1)) + 1;
+				break;
+			}
 			t = phys_to_virt(*e & PTE_ADDR);
 		}
-		*va = (*va | ((PAGE_SIZE << 9 * l) - 1)) + 1;
+		if (l > 0)
+			continue;
+		/* The rest of one table, quickly: most of it is empty, or all of it is there. */
+		pte_t *e = &t[*va >> 12 & 511], *stop = &t[512];
+
+		for (; e < stop && *va < end; e++, *va += PAGE_SIZE)
+			if (*e & PTE_P)
+				return e;
 	}
 	return NULL;
 }
