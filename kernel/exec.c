@@ -404,7 +404,7 @@ exec_load(struct chan *from, const char *path, const struct exec_args *a, struct
 	struct image *im, *pers = NULL;
 	int err = image_open(from, path, &im);
 
-	if (err < 0)
+	if (err != 0)
 		return err;
 	out->as = as_new();
 	err = out->as != NULL ? image_open(NULL, PERSONALITY, &pers) : -ENOMEM;
@@ -515,7 +515,7 @@ sys_exec(const uint64_t a[6])
 		chan_put(from);
 	kfree(path);
 	exec_args_free(&args);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	err = proc_single_thread();
 	if (err < 0) {

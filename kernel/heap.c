@@ -113,7 +113,7 @@ kmalloc(size_t n)
 	struct slab *s = list_entry(c->partial.next, struct slab, link);
 	void **object = s->free;
 
-	s->free = *object;
+	s->free = *object;	/* NOLINT: a partial slab has one free */
 	if (s->used++ == 0)
 		c->nempty--;
 	if (s->free == NULL)

@@ -457,7 +457,7 @@ proc_first(void (*fn)(void *))
 static void
 end_threads(struct proc *p, struct thread *but)
 {
-	list_for_each(l, &p->threads) {
+	list_for_each(l, &p->threads) {		/* NOLINT: a list has no NULL */
 		struct thread *t = list_entry(l, struct thread, siblings);
 
 		if (t != but)
@@ -666,7 +666,7 @@ sys_wait(const uint64_t a[6])
 		if (err != 0)
 			break;
 	}
-	if (err == 1) {
+	if (c != NULL) {
 		list_remove(&c->sibling);
 		list_remove(&c->all);
 		nprocs--;
@@ -674,7 +674,7 @@ sys_wait(const uint64_t a[6])
 	spin_unlock(&tree_lock);
 	if (err == -ECHILD)
 		return error(ECHILD, "wait: no such child");
-	if (err != 1)
+	if (c == NULL)
 		return err;
 	end = c->end;
 	proc_put(c);

@@ -46,13 +46,19 @@ lint-cppcheck:
 	@echo "cppcheck"
 	$V$(if $(C_FILES),$(CPPCHECK) $(C_FILES))
 
+# The analyzer does not see what assembly writes (a system call's results) nor what holds a reference;
+# test/prog faults, leaks and divides by zero because that is what it tests.
+NO_ASM	:= -clang-analyzer-core.uninitialized.*,-clang-analyzer-core.UndefinedBinaryOperatorResult,$(strip \
+	   )-clang-analyzer-core.CallAndMessage
+NO_REFS	:= -clang-analyzer-unix.Malloc
+TIDY_C	:= $(filter-out test/prog/%,$(USER_C))
 lint-tidy:
 	@echo "clang-tidy"
-	$V$(if $(USER_C),clang-tidy --quiet $(USER_C) -- $(LINT_FLAGS) 2>/dev/null)
-	$V$(if $(KTEST_C),clang-tidy --quiet $(KTEST_C) -- $(LINT_FLAGS) -Ikernel 2>/dev/null)
-	$V$(if $(KERNEL_C),clang-tidy --quiet $(KERNEL_C) -- $(LINT_KERNEL) 2>/dev/null)
+	$V$(if $(TIDY_C),clang-tidy --quiet $(TIDY_C) -- $(LINT_FLAGS) 2>/dev/null)
+	$V$(if $(KTEST_C),clang-tidy --quiet --checks=$(NO_REFS) $(KTEST_C) -- $(LINT_FLAGS) -Ikernel 2>/dev/null)
+	$V$(if $(KERNEL_C),clang-tidy --quiet --checks=$(NO_REFS) $(KERNEL_C) -- $(LINT_KERNEL) 2>/dev/null)
 	$V$(if $(KDEBUG_C),clang-tidy --quiet $(KDEBUG_C) -- $(LINT_KERNEL) -DLOCK_DEBUG 2>/dev/null)
-	$V$(if $(PERS_C),clang-tidy --quiet $(PERS_C) -- $(LINT_PERS) 2>/dev/null)
+	$V$(if $(PERS_C),clang-tidy --quiet --checks=$(NO_ASM) $(PERS_C) -- $(LINT_PERS) 2>/dev/null)
 
 fmt:
 	$Vclang-format -i $(C_FILES) $(H_FILES)

@@ -348,7 +348,7 @@ start_stages(struct shell *sh, const struct node *n, pid_t *pids)
 static int
 run_pipe(struct shell *sh, const struct node *n)
 {
-	pid_t pids[STAGES_MAX];
+	pid_t pids[STAGES_MAX] = { 0 };
 	int count = start_stages(sh, n, pids), status = 1;
 
 	for (int i = 0; i < abs(count); i++)
