@@ -1,5 +1,6 @@
 /*
- * Services: 9P in place between a client's thread and a server's.  doc/ipc.md tells it in order.
+ * Services: 9P in place between a client's thread and a server's; here the client's side, in
+ * serve.c the server's.  doc/ipc.md tells it in order.
  *
  * A call takes a server's thread that waits, claims it, and gives it the processor; a reply goes
  * back the same way.  The bulk is copied once, by the server's thread, straight between the two
@@ -19,34 +20,12 @@
 #include "amd64/cpu.h"
 #include "as.h"
 #include "procs.h"
+#include "serve.h"
 #include "syscall.h"
 
 #define TAGS_MIN	32u
 #define TAGS_MAX	4096u
 #define FIDS_MAX	65536u
-#define SHARE_MIN	16384u	/* below that, copying costs less than the page tables' changes */
-
-struct pool {			/* small numbers, the lowest unused first while none were freed */
-	uint32_t *free;
-	uint32_t nfree, next, size, max;
-};
-
-struct server_wait {
-	struct list link;
-	struct thread *thread;
-	struct request *request;
-};
-
-struct service {
-	struct spinlock lock;
-	uint32_t refs;
-	uint32_t servers;		/* ends */
-	bool dead;
-	struct list queue;		/* requests that no server has taken */
-	struct list idle;		/* server_wait, the latest first */
-	struct request **tag;
-	struct pool tags, fids;
-};
 
 /* --- numbers --------------------------------------------------------------------------------- */
 
@@ -85,10 +64,16 @@ service_fid(struct service *s)
 }
 
 void
+service_fid_give(struct service *s, uint32_t fid)
+{
+	pool_give(&s->fids, fid);
+}
+
+void
 service_fid_free(struct service *s, uint32_t fid)
 {
 	spin_lock(&s->lock);
-	pool_give(&s->fids, fid);
+	service_fid_give(s, fid);
 	spin_unlock(&s->lock);
 }
 
@@ -173,18 +158,14 @@ service_put_client(struct service *s)
 	service_put(s);
 }
 
-static void
+void
 request_dispose(struct request *r)
 {
 	kfree(r->kbuf);
 	kfree(r);
 }
 
-/*
- * Called with the lock held: the request is over.  Returns its client if it was claimed, to be
- * run; a request without a client goes to *orphan, to be disposed of.
- */
-static struct thread *
+struct thread *
 request_done(struct service *s, struct request *r, struct request **orphan)
 {
 	struct thread *t = r->client;
@@ -213,18 +194,16 @@ request_done(struct service *s, struct request *r, struct request **orphan)
 	return t;
 }
 
-/* Drops the lock; the claimed thread t, if there is one, is to run. */
-static void
-unlock_and_run(struct service *s, struct thread *t)
+void
+service_unlock_run(struct service *s, struct thread *t)
 {
 	spin_unlock(&s->lock);
 	if (t != NULL)
 		sched_run_claimed(t);
 }
 
-/* Drops the lock and sleeps, as sleep_begin prepared; the claimed thread t runs in its place. */
-static void
-unlock_and_sleep(struct service *s, struct thread *t)
+void
+service_unlock_sleep(struct service *s, struct thread *t)
 {
 	struct thread *self = thread_current();
 
@@ -236,9 +215,8 @@ unlock_and_sleep(struct service *s, struct thread *t)
 	self->interruptible = self->killable = false;
 }
 
-/* Ends every request of a service that has died, but for those that a server is about to end. */
-static void
-fail_all(struct service *s)
+void
+service_fail_all(struct service *s)
 {
 	for (;;) {
 		struct request *r = NULL, *orphan = NULL;
@@ -260,15 +238,14 @@ fail_all(struct service *s)
 			r->client->errstr_of = EHOSTDOWN;
 		}
 		t = request_done(s, r, &orphan);
-		unlock_and_run(s, t);
+		service_unlock_run(s, t);
 		if (orphan != NULL)
 			request_dispose(orphan);
 	}
 }
 
-/* The service is dead: its requests fail, and servers that wait are told. */
-static void
-hang_up(struct service *s)
+void
+service_hang_up(struct service *s)
 {
 	struct list *l;
 
@@ -277,14 +254,14 @@ hang_up(struct service *s)
 	while ((l = list_pop(&s->idle)) != NULL)
 		thread_wake(list_entry(l, struct server_wait, link)->thread, -EHOSTDOWN);
 	spin_unlock(&s->lock);
-	fail_all(s);
+	service_fail_all(s);
 }
 
 void
 service_put_server(struct service *s)
 {
 	if (ref_put(&s->servers))
-		hang_up(s);
+		service_hang_up(s);
 	service_put(s);
 }
 
@@ -345,9 +322,8 @@ request_post(struct service *s, struct request *r)
 	return NULL;
 }
 
-/* Called with the lock held: the current thread will sleep until claimed. */
-static bool
-sleep_begin(struct thread *t, uint32_t stop)
+bool
+service_sleep_begin(struct thread *t, uint32_t stop)
 {
 	t->interruptible = (stop & WORK_NOTE) != 0;
 	t->killable = (stop & WORK_KILL) != 0;
@@ -435,7 +411,7 @@ call_interrupted(struct service *s, struct request *r)
 			return -EINTR;
 		}
 		r->waiting = true;
-		if (sleep_begin(t, r->state == REQ_ACTIVE ? WORK_KILL : 0)) {
+		if (service_sleep_begin(t, r->state == REQ_ACTIVE ? WORK_KILL : 0)) {
 			spin_unlock(&s->lock);
 			schedule();
 			spin_lock(&s->lock);
@@ -476,11 +452,11 @@ service_call(struct service *s, struct request *r)
 	}
 	t->wake_reason = 0;
 	st = request_post(s, r);
-	if (unlikely(!sleep_begin(t, WORK_KILL | WORK_NOTE))) {
-		unlock_and_run(s, st);
+	if (unlikely(!service_sleep_begin(t, WORK_KILL | WORK_NOTE))) {
+		service_unlock_run(s, st);
 		return call_interrupted(s, r);
 	}
-	unlock_and_sleep(s, st);
+	service_unlock_sleep(s, st);
 	if (likely(t->wake_reason == 0))
 		return call_ends(s, r, r->error);
 	return call_interrupted(s, r);
@@ -509,277 +485,5 @@ service_clunk(struct service *s, uint32_t fid)
 		return;
 	}
 	st = request_post(s, r);
-	unlock_and_run(s, st);
-}
-
-/* --- the server's side ----------------------------------------------------------------------- */
-
-/* The reply's bulk, from the current thread's memory, to the client. */
-static void
-reply_bulk(struct request *r, const struct ipc_rep *rep)
-{
-	int err = 0;
-
-	if (rep->type == IPC_RLERROR) {
-		size_t n = MIN(rep->length, (uint64_t)SYS_ERRSTR_MAX - 1);
-
-		r->error = rep->error - 1 < 4095 ? -(int32_t)rep->error : -EIO;
-		if (r->client == NULL)
-			return;
-		if (n > 0 && copy_from_user(r->client->errstr, rep->data, n) != 0)
-			n = 0;
-		r->client->errstr[n] = '\0';
-		r->client->errstr_of = -r->error;
-		return;
-	}
-	r->error = 0;
-	r->count = rep->count;
-	r->offset = rep->offset;
-	r->qid = rep->qid;
-	r->got = (uint32_t)MIN(rep->length, (uint64_t)r->ndst);
-	if (r->got == 0)
-		return;
-	if (!user_range(rep->data, r->got)) {	/* what follows takes kernel memory too */
-		err = -EFAULT;
-	} else if (r->user_dst && r->got <= REQUEST_SMALL) {
-		err = copy_from_user(r->small, rep->data, r->got);
-		r->inline_dst = true;
-	} else if (r->user_dst) {
-		size_t shared = r->got >= SHARE_MIN ?
-				as_share_out(r->as, (uint64_t)r->dst, (uint64_t)rep->data, r->got) : 0;
-
-		err = as_copy_out(r->as, (uint64_t)r->dst + shared, (const char *)rep->data + shared,
-				  r->got - shared);
-	} else
-		err = copy_from_user(r->dst, rep->data, r->got);
-	if (err != 0)
-		r->error = err;
-}
-
-/*
- * Called with the lock held, after a request without a client is over: what it had made or was to
- * free.  Returns a fid that must still be clunked, or NOFID.
- */
-static uint32_t
-orphan_ends(struct service *s, struct request *r)
-{
-	if (r->fid == NOFID)
-		return NOFID;
-	if (r->makes_fid && r->error == 0)
-		return r->fid;
-	pool_give(&s->fids, r->fid);
-	return NOFID;
-}
-
-/* Finishes the request that rep answers; *wake is its client, claimed, if it has one. */
-static int
-reply(struct service *s, const struct ipc_rep *rep, struct thread **wake)
-{
-	struct request *r, *orphan = NULL;
-	uint32_t clunk = NOFID;
-
-	spin_lock(&s->lock);
-	r = rep->tag < s->tags.next ? s->tag[rep->tag] : NULL;
-	if (r == NULL || r->state != REQ_ACTIVE ||
-	    (rep->type != r->head.type + 1 && rep->type != IPC_RLERROR)) {
-		spin_unlock(&s->lock);
-		return error(EINVAL, "serve: no request has tag %u", rep->tag);
-	}
-	r->state = REQ_COPYING;
-	spin_unlock(&s->lock);
-	reply_bulk(r, rep);
-	spin_lock(&s->lock);
-	*wake = request_done(s, r, &orphan);
-	if (unlikely(orphan != NULL))
-		clunk = orphan_ends(s, orphan);
-	spin_unlock(&s->lock);
-	if (likely(orphan == NULL))
-		return 0;
-	request_dispose(orphan);
-	if (clunk != NOFID)
-		service_clunk(s, clunk);
-	return 0;
-}
-
-static struct request *
-queue_take(struct service *s)
-{
-	struct list *l = list_pop(&s->queue);
-	struct request *r = l != NULL ? list_entry(l, struct request, link) : NULL;
-
-	if (r != NULL)
-		r->state = REQ_COPYING;
-	return r;
-}
-
-/* The rare case, with a deadline: through a wait queue's timer.  Called with the lock held. */
-static int
-receive_until(struct service *s, struct server_wait *w, uint64_t deadline)
-{
-	struct waitq q;
-	int err = 0;
-
-	waitq_init(&q);
-	list_push(&s->idle, &w->link);
-	if (s->dead)		/* the lock was let go */
-		err = -EHOSTDOWN;
-	else if (list_empty(&s->queue))
-		err = wait_on(&q, &s->lock, deadline);
-	if (!list_empty(&w->link))
-		list_remove(&w->link);
-	if (w->request == NULL)
-		w->request = queue_take(s);
-	return w->request != NULL ? 0 : err;
-}
-
-/*
- * Waits for a request; first runs the claimed client `wake`, on this processor if nothing else is
- * to be done here.
- */
-static int
-receive(struct service *s, struct thread *wake, uint64_t deadline, struct request **out)
-{
-	struct thread *t = thread_current();
-	struct server_wait w = { .thread = t };
-	int err;
-
-	list_init(&w.link);
-	spin_lock(&s->lock);
-	if (unlikely(s->dead)) {
-		unlock_and_run(s, wake);
-		return error(EHOSTDOWN, "serve: the service has ended");
-	}
-	*out = queue_take(s);
-	if (*out != NULL) {
-		unlock_and_run(s, wake);
-		return 0;
-	}
-	if (deadline != FOREVER) {
-		unlock_and_run(s, wake);
-		spin_lock(&s->lock);
-		err = receive_until(s, &w, deadline);
-		spin_unlock(&s->lock);
-		*out = w.request;
-		return err;
-	}
-	list_push(&s->idle, &w.link);
-	t->wake_reason = 0;
-	if (unlikely(!sleep_begin(t, WORK_KILL | WORK_NOTE))) {
-		list_remove(&w.link);
-		unlock_and_run(s, wake);
-		return -EINTR;
-	}
-	unlock_and_sleep(s, wake);
-	*out = w.request;
-	if (likely(w.request != NULL))
-		return 0;
-	spin_lock(&s->lock);
-	if (!list_empty(&w.link))
-		list_remove(&w.link);
-	spin_unlock(&s->lock);
-	return t->wake_reason;
-}
-
-/* Ends a request that could not be given to the server. */
-static void
-request_fail(struct service *s, struct request *r, int err)
-{
-	struct request *orphan = NULL;
-
-	spin_lock(&s->lock);
-	r->error = err;
-	struct thread *t = request_done(s, r, &orphan);
-
-	if (orphan != NULL)
-		(void)orphan_ends(s, orphan);
-	unlock_and_run(s, t);
-	if (orphan != NULL)
-		request_dispose(orphan);
-}
-
-/*
- * Gives a request to the server: 0; 1 if it failed for the client's own fault, and another should
- * be taken; -EFAULT.
- */
-static int
-deliver(struct service *s, struct request *r, const uint64_t a[6])
-{
-	size_t length = MIN(r->nsrc, a[4]);
-	struct thread *t = NULL;
-	int err = 0;
-
-	r->head.length = (uint32_t)length;
-	if (length != 0) {
-		if (r->head.type == IPC_TWRITE)
-			r->head.count = (uint32_t)length;
-		else if (length < r->nsrc)
-			err = -EIO;
-		if (!user_range((void *)a[3], length))	/* as_copy_in takes kernel memory too */
-			err = -EFAULT;
-		if (err == 0 && r->user_src)
-			err = as_copy_in(r->as, (void *)a[3], (uint64_t)r->src, length);
-		else if (err == 0)
-			err = copy_to_user((void *)a[3], r->src, length);
-		if (err != 0) {
-			request_fail(s, r, err);
-			return 1;
-		}
-	}
-	if (copy_to_user((void *)a[2], &r->head, sizeof r->head) != 0) {
-		request_fail(s, r, -EIO);
-		return error(EFAULT, "serve: bad buffer");
-	}
-	spin_lock(&s->lock);
-	r->state = REQ_ACTIVE;
-	if (unlikely(s->dead)) {
-		spin_unlock(&s->lock);
-		fail_all(s);
-		return 1;
-	}
-	if (unlikely(r->waiting) && r->client != NULL && thread_claim(r->client)) {
-		t = r->client;
-		t->wake_reason = 0;
-	}
-	spin_unlock(&s->lock);
-	if (unlikely(t != NULL))
-		sched_run_claimed(t);
-	return 0;
-}
-
-int64_t
-sys_serve(const uint64_t a[6])
-{
-	struct ipc_rep rep;
-	struct thread *wake = NULL;
-	struct request *r = NULL;
-	bool server = false;
-	struct chan *c = fd_get((int)a[0]);
-	struct service *s = c != NULL && c->dev == &dev_srv ? srv_service(c, &server) : NULL;
-	uint64_t deadline = (int64_t)a[5] < 0 ? FOREVER : time_now() + a[5];
-	int err = 0;
-
-	if (unlikely(!server)) {
-		if (c != NULL)
-			chan_put(c);
-		return error(EBADF, "serve: not a server's end");
-	}
-	if (a[1] != 0) {
-		err = copy_from_user(&rep, (const void *)a[1], sizeof rep);
-		if (err == 0 && unlikely(rep.type == 0))
-			hang_up(s);
-		else if (err == 0)
-			err = reply(s, &rep, &wake);
-	}
-	if (err == 0 && a[2] != 0) {
-		do {
-			err = receive(s, wake, deadline, &r);
-			wake = NULL;
-			if (err == 0)
-				err = deliver(s, r, a);
-		} while (err > 0);
-	}
-	if (wake != NULL)
-		sched_run_claimed(wake);
-	chan_put(c);
-	return err;
+	service_unlock_run(s, st);
 }

@@ -1,0 +1,282 @@
+/*
+ * SYS_SERVE: the server's side of a service, and the copies of both bulks.  service.c tells the
+ * states of a request and the lock that guards them.
+ */
+#include "amd64/cpu.h"
+#include "as.h"
+#include "procs.h"
+#include "serve.h"
+#include "syscall.h"
+
+#define SHARE_MIN	16384u	/* below that, copying costs less than the page tables' changes */
+
+/* The reply's bulk, from the current thread's memory, to the client. */
+static void
+reply_bulk(struct request *r, const struct ipc_rep *rep)
+{
+	int err = 0;
+
+	if (rep->type == IPC_RLERROR) {
+		size_t n = MIN(rep->length, (uint64_t)SYS_ERRSTR_MAX - 1);
+
+		r->error = rep->error - 1 < 4095 ? -(int32_t)rep->error : -EIO;
+		if (r->client == NULL)
+			return;
+		if (n > 0 && copy_from_user(r->client->errstr, rep->data, n) != 0)
+			n = 0;
+		r->client->errstr[n] = '\0';
+		r->client->errstr_of = -r->error;
+		return;
+	}
+	r->error = 0;
+	r->count = rep->count;
+	r->offset = rep->offset;
+	r->qid = rep->qid;
+	r->got = (uint32_t)MIN(rep->length, (uint64_t)r->ndst);
+	if (r->got == 0)
+		return;
+	if (!user_range(rep->data, r->got)) {	/* what follows takes kernel memory too */
+		err = -EFAULT;
+	} else if (r->user_dst && r->got <= REQUEST_SMALL) {
+		err = copy_from_user(r->small, rep->data, r->got);
+		r->inline_dst = true;
+	} else if (r->user_dst) {
+		uint64_t dst = (uint64_t)r->dst, shared = 0;
+
+		if (r->got >= SHARE_MIN)
+			shared = as_share_out(r->as, dst, (uint64_t)rep->data, r->got);
+		err = as_copy_out(r->as, dst + shared, (const char *)rep->data + shared,
+				  r->got - shared);
+	} else
+		err = copy_from_user(r->dst, rep->data, r->got);
+	if (err != 0)
+		r->error = err;
+}
+
+/*
+ * Called with the lock held, after a request without a client is over: what it had made or was to
+ * free.  Returns a fid that must still be clunked, or NOFID.
+ */
+static uint32_t
+orphan_ends(struct service *s, struct request *r)
+{
+	if (r->fid == NOFID)
+		return NOFID;
+	if (r->makes_fid && r->error == 0)
+		return r->fid;
+	service_fid_give(s, r->fid);
+	return NOFID;
+}
+
+/* Finishes the request that rep answers; *wake is its client, claimed, if it has one. */
+static int
+reply(struct service *s, const struct ipc_rep *rep, struct thread **wake)
+{
+	struct request *r, *orphan = NULL;
+	uint32_t clunk = NOFID;
+
+	spin_lock(&s->lock);
+	r = rep->tag < s->tags.next ? s->tag[rep->tag] : NULL;
+	if (r == NULL || r->state != REQ_ACTIVE ||
+	    (rep->type != r->head.type + 1 && rep->type != IPC_RLERROR)) {
+		spin_unlock(&s->lock);
+		return error(EINVAL, "serve: no request has tag %u", rep->tag);
+	}
+	r->state = REQ_COPYING;
+	spin_unlock(&s->lock);
+	reply_bulk(r, rep);
+	spin_lock(&s->lock);
+	*wake = request_done(s, r, &orphan);
+	if (unlikely(orphan != NULL))
+		clunk = orphan_ends(s, orphan);
+	spin_unlock(&s->lock);
+	if (likely(orphan == NULL))
+		return 0;
+	request_dispose(orphan);
+	if (clunk != NOFID)
+		service_clunk(s, clunk);
+	return 0;
+}
+
+static struct request *
+queue_take(struct service *s)
+{
+	struct list *l = list_pop(&s->queue);
+	struct request *r = l != NULL ? list_entry(l, struct request, link) : NULL;
+
+	if (r != NULL)
+		r->state = REQ_COPYING;
+	return r;
+}
+
+/* The rare case, with a deadline: through a wait queue's timer.  Called with the lock held. */
+static int
+receive_until(struct service *s, struct server_wait *w, uint64_t deadline)
+{
+	struct waitq q;
+	int err = 0;
+
+	waitq_init(&q);
+	list_push(&s->idle, &w->link);
+	if (s->dead)		/* the lock was let go */
+		err = -EHOSTDOWN;
+	else if (list_empty(&s->queue))
+		err = wait_on(&q, &s->lock, deadline);
+	if (!list_empty(&w->link))
+		list_remove(&w->link);
+	if (w->request == NULL)
+		w->request = queue_take(s);
+	return w->request != NULL ? 0 : err;
+}
+
+/*
+ * Waits for a request; first runs the claimed client `wake`, on this processor if nothing else is
+ * to be done here.
+ */
+static int
+receive(struct service *s, struct thread *wake, uint64_t deadline, struct request **out)
+{
+	struct thread *t = thread_current();
+	struct server_wait w = { .thread = t };
+	int err;
+
+	list_init(&w.link);
+	spin_lock(&s->lock);
+	if (unlikely(s->dead)) {
+		service_unlock_run(s, wake);
+		return error(EHOSTDOWN, "serve: the service has ended");
+	}
+	*out = queue_take(s);
+	if (*out != NULL) {
+		service_unlock_run(s, wake);
+		return 0;
+	}
+	if (deadline != FOREVER) {
+		service_unlock_run(s, wake);
+		spin_lock(&s->lock);
+		err = receive_until(s, &w, deadline);
+		spin_unlock(&s->lock);
+		*out = w.request;
+		return err;
+	}
+	list_push(&s->idle, &w.link);
+	t->wake_reason = 0;
+	if (unlikely(!service_sleep_begin(t, WORK_KILL | WORK_NOTE))) {
+		list_remove(&w.link);
+		service_unlock_run(s, wake);
+		return -EINTR;
+	}
+	service_unlock_sleep(s, wake);
+	*out = w.request;
+	if (likely(w.request != NULL))
+		return 0;
+	spin_lock(&s->lock);
+	if (!list_empty(&w.link))
+		list_remove(&w.link);
+	spin_unlock(&s->lock);
+	return t->wake_reason;
+}
+
+/* Ends a request that could not be given to the server. */
+static void
+request_fail(struct service *s, struct request *r, int err)
+{
+	struct request *orphan = NULL;
+
+	spin_lock(&s->lock);
+	r->error = err;
+	struct thread *t = request_done(s, r, &orphan);
+
+	if (orphan != NULL)
+		(void)orphan_ends(s, orphan);
+	service_unlock_run(s, t);
+	if (orphan != NULL)
+		request_dispose(orphan);
+}
+
+/*
+ * Gives a request to the server: 0; 1 if it failed for the client's own fault, and another should
+ * be taken; -EFAULT.
+ */
+static int
+deliver(struct service *s, struct request *r, const uint64_t a[6])
+{
+	size_t length = MIN(r->nsrc, a[4]);
+	struct thread *t = NULL;
+	int err = 0;
+
+	r->head.length = (uint32_t)length;
+	if (length != 0) {
+		if (r->head.type == IPC_TWRITE)
+			r->head.count = (uint32_t)length;
+		else if (length < r->nsrc)
+			err = -EIO;
+		if (!user_range((void *)a[3], length))	/* as_copy_in takes kernel memory too */
+			err = -EFAULT;
+		if (err == 0 && r->user_src)
+			err = as_copy_in(r->as, (void *)a[3], (uint64_t)r->src, length);
+		else if (err == 0)
+			err = copy_to_user((void *)a[3], r->src, length);
+		if (err != 0) {
+			request_fail(s, r, err);
+			return 1;
+		}
+	}
+	if (copy_to_user((void *)a[2], &r->head, sizeof r->head) != 0) {
+		request_fail(s, r, -EIO);
+		return error(EFAULT, "serve: bad buffer");
+	}
+	spin_lock(&s->lock);
+	r->state = REQ_ACTIVE;
+	if (unlikely(s->dead)) {
+		spin_unlock(&s->lock);
+		service_fail_all(s);
+		return 1;
+	}
+	if (unlikely(r->waiting) && r->client != NULL && thread_claim(r->client)) {
+		t = r->client;
+		t->wake_reason = 0;
+	}
+	spin_unlock(&s->lock);
+	if (unlikely(t != NULL))
+		sched_run_claimed(t);
+	return 0;
+}
+
+int64_t
+sys_serve(const uint64_t a[6])
+{
+	struct ipc_rep rep;
+	struct thread *wake = NULL;
+	struct request *r = NULL;
+	bool server = false;
+	struct chan *c = fd_get((int)a[0]);
+	struct service *s = c != NULL && c->dev == &dev_srv ? srv_service(c, &server) : NULL;
+	uint64_t deadline = (int64_t)a[5] < 0 ? FOREVER : time_now() + a[5];
+	int err = 0;
+
+	if (unlikely(!server)) {
+		if (c != NULL)
+			chan_put(c);
+		return error(EBADF, "serve: not a server's end");
+	}
+	if (a[1] != 0) {
+		err = copy_from_user(&rep, (const void *)a[1], sizeof rep);
+		if (err == 0 && unlikely(rep.type == 0))
+			service_hang_up(s);
+		else if (err == 0)
+			err = reply(s, &rep, &wake);
+	}
+	if (err == 0 && a[2] != 0) {
+		do {
+			err = receive(s, wake, deadline, &r);
+			wake = NULL;
+			if (err == 0)
+				err = deliver(s, r, a);
+		} while (err > 0);
+	}
+	if (wake != NULL)
+		sched_run_claimed(wake);
+	chan_put(c);
+	return err;
+}
