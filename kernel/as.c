@@ -218,8 +218,55 @@ room_find(struct as *as, size_t length)
 	return top >= length + USER_LOW ? top - length : 0;
 }
 
+/* Called with the lock held: makes addr a boundary between regions. */
+static int
+region_split(struct as *as, uint64_t addr)
+{
+	struct region *r = as_region(as, addr);
+
+	if (r == NULL || r->start == addr)
+		return 0;
+	struct region *tail = as->nregions < AS_REGIONS_MAX ? kmalloc(sizeof *tail) : NULL;
+
+	if (tail == NULL)
+		return -ENOMEM;
+	*tail = *r;
+	backing_get(r);
+	tail->start = addr;
+	tail->offset += addr - r->start;
+	r->end = addr;
+	list_add_after(&r->link, &tail->link);
+	as->nregions++;
+	return 0;
+}
+
+/* Called with the lock held: addr and end become boundaries between regions. */
+static int
+range_split(struct as *as, uint64_t addr, uint64_t end)
+{
+	int err = region_split(as, addr);
+
+	return err != 0 ? err : region_split(as, end);
+}
+
+/* Called with the lock held: the regions between two boundaries go. */
+static void
+range_drop(struct as *as, uint64_t addr, uint64_t end)
+{
+	list_for_each_safe(l, next, &as->regions) {
+		struct region *r = list_entry(l, struct region, link);
+
+		if (r->start >= end)
+			break;
+		if (r->end <= addr)
+			continue;
+		pages_drop(as, r->start, r->end);
+		region_free(as, r);
+	}
+}
+
 int
-as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like)
+as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, bool replace)
 {
 	struct region *r = kmalloc(sizeof *r);
 	struct list *after;
@@ -237,6 +284,12 @@ as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like)
 		*addr = room_find(as, length);
 	if (*addr < USER_LOW || *addr > USER_HIGH - length || as->nregions >= AS_REGIONS_MAX)
 		goto fail_locked;
+	if (replace) {
+		err = range_split(as, *addr, *addr + length);
+		if (err != 0)
+			goto fail_locked;
+		range_drop(as, *addr, *addr + length);
+	}
 	err = -EEXIST;
 	after = place_find(as, *addr, *addr + length);
 	if (after == NULL)
@@ -262,29 +315,7 @@ as_map_phys(struct as *as, uint64_t *addr, struct phys_map *pm, unsigned prot)
 	struct region like = { .prot = (uint8_t)(prot & ~SYS_PROT_EXEC), .kind = REGION_PHYS,
 			       .phys = pm };
 
-	return as_map(as, addr, pm->length, &like);
-}
-
-/* Called with the lock held: makes addr a boundary between regions. */
-static int
-region_split(struct as *as, uint64_t addr)
-{
-	struct region *r = as_region(as, addr);
-
-	if (r == NULL || r->start == addr)
-		return 0;
-	struct region *tail = as->nregions < AS_REGIONS_MAX ? kmalloc(sizeof *tail) : NULL;
-
-	if (tail == NULL)
-		return -ENOMEM;
-	*tail = *r;
-	backing_get(r);
-	tail->start = addr;
-	tail->offset += addr - r->start;
-	r->end = addr;
-	list_add_after(&r->link, &tail->link);
-	as->nregions++;
-	return 0;
+	return as_map(as, addr, pm->length, &like, false);
 }
 
 static int
@@ -295,10 +326,8 @@ range_prepare(struct as *as, uint64_t addr, size_t *length)
 	    *length > USER_HIGH - addr)
 		return -EINVAL;
 	spin_lock(&as->lock);
-	int err = region_split(as, addr);
+	int err = range_split(as, addr, addr + *length);
 
-	if (err == 0)
-		err = region_split(as, addr + *length);
 	if (err != 0)
 		spin_unlock(&as->lock);
 	return err;
@@ -311,16 +340,7 @@ as_unmap(struct as *as, uint64_t addr, size_t length)
 
 	if (err != 0)
 		return err;
-	list_for_each_safe(l, next, &as->regions) {
-		struct region *r = list_entry(l, struct region, link);
-
-		if (r->start >= addr + length)
-			break;
-		if (r->end <= addr)
-			continue;
-		pages_drop(as, r->start, r->end);
-		region_free(as, r);
-	}
+	range_drop(as, addr, addr + length);
 	spin_unlock(&as->lock);
 	return 0;
 }
@@ -338,7 +358,8 @@ pages_protect(struct as *as, struct region *r)
 {
 	pte_t *e;
 
-	for (uint64_t va = r->start; (e = mmu_next(as->pml4, &va, r->end)) != NULL; va += PAGE_SIZE) {
+	for (uint64_t va = r->start; (e = mmu_next(as->pml4, &va, r->end)) != NULL;
+	     va += PAGE_SIZE) {
 		pte_t keep = *e & ~(PTE_W | PTE_NX | PTE_U);
 
 		if (r->prot == 0)	/* mapped, for its content, but out of the user's reach */
@@ -373,14 +394,32 @@ as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot)
 	return reached >= addr + length ? 0 : -ENOMEM;
 }
 
+static bool
+within_limit(struct as *as)
+{
+	if (as->limit == 0 || as->npages < as->limit)
+		return true;
+	as->over_limit = true;
+	return false;
+}
+
 static paddr_t
 user_page(struct as *as, unsigned flags)
 {
-	if (as->limit != 0 && as->npages >= as->limit) {
-		as->over_limit = true;
-		return 0;
-	}
-	return page_alloc(0, flags);
+	return within_limit(as) ? page_alloc(0, flags) : 0;
+}
+
+/* The entry of a page, with its table, which counts and stays until the address space goes. */
+static pte_t *
+user_entry(struct as *as, uint64_t addr)
+{
+	pte_t *e = mmu_entry(as->pml4, addr, false);
+
+	if (likely(e != NULL))
+		return e;
+	e = within_limit(as) ? mmu_entry(as->pml4, addr, true) : NULL;
+	as->npages += e != NULL;
+	return e;
 }
 
 static paddr_t
@@ -479,7 +518,7 @@ as_fault_locked(struct as *as, uint64_t addr, unsigned access, pte_t **out, stru
 
 	if (r == NULL || (access & ~r->prot) != 0 || r->prot == 0)
 		return -EFAULT;
-	pte_t *e = mmu_entry(as->pml4, addr, true);
+	pte_t *e = user_entry(as, addr);
 	int err = 0;
 
 	if (e == NULL)

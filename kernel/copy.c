@@ -1,7 +1,7 @@
 /*
  * Data between address spaces: copies, and shares of whole pages.
  *
- * The other address space's pages are pinned while they are copied, through the direct map; as->lock
+ * The other address space's pages are pinned, and copied through the direct map; as->lock
  * is held only to find and count them, so that the near side may fault.  Large page-aligned data of
  * a private region is not copied: both sides get the same pages, copy-on-write.
  */

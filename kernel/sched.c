@@ -540,7 +540,7 @@ thread_first(void)
 	t = thread_current();
 	if (t->kernel_fn != NULL)
 		t->kernel_fn(t->kernel_arg);
-	if (__atomic_load_n(&t->work, __ATOMIC_RELAXED) != 0)	/* it may have been killed already */
+	if (__atomic_load_n(&t->work, __ATOMIC_RELAXED) != 0)	/* killed already, it may be */
 		note_user_work(thread_regs(t));
 }
 

@@ -24,7 +24,7 @@ other_main(void)
 	cpu_init_stacks(cpu_self());
 	sched_init_cpu();
 	while (__atomic_load_n(&ncpus, __ATOMIC_ACQUIRE) <= id)
-		cpu_pause();	/* one that came too late takes no part, for it is sent no interrupts */
+		cpu_pause();	/* one that is too late takes no part: it is sent no interrupts */
 	sched_idle();
 }
 

@@ -1,4 +1,4 @@
-/* Allocations that fail on purpose, to run the ways out: fail=N on the debug kernel's command line. */
+/* Allocations that fail on purpose, to run the ways out: fail=N on the command line. */
 #include "../boot.h"
 #include "../proc.h"
 

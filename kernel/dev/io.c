@@ -152,6 +152,6 @@ io_write(struct chan *c, struct uio *u, uint64_t off)
 }
 
 const struct dev dev_io = {
-	.name = "io", .attach = devtab_attach, .walk = devtab_walk, .open = io_open, .close = io_close,
-	.read = io_read, .write = io_write, .stat = devtab_plain_stat,
+	.name = "io", .attach = devtab_attach, .walk = devtab_walk, .open = io_open,
+	.close = io_close, .read = io_read, .write = io_write, .stat = devtab_plain_stat,
 };

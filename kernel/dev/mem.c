@@ -186,6 +186,6 @@ mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 }
 
 const struct dev dev_mem = {
-	.name = "mem", .attach = devtab_attach, .walk = devtab_walk, .open = mem_open, .read = mem_read,
-	.write = mem_write, .stat = devtab_plain_stat, .map = mem_map,
+	.name = "mem", .attach = devtab_attach, .walk = devtab_walk, .open = mem_open,
+	.read = mem_read, .write = mem_write, .stat = devtab_plain_stat, .map = mem_map,
 };

@@ -58,7 +58,7 @@ kill_newborn(int rounds)
 	}
 }
 
-/* --- threads made while the process ends ------------------------------------------------------- */
+/* --- threads made while the process ends ------------------------------------------------------ */
 
 static void *
 short_thread(void *arg)
@@ -140,7 +140,7 @@ breeders(int rounds)
 	}
 }
 
-/* --- memory ------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static volatile uint32_t *shared_pages;	/* every thread has a word in every page */
 static _Atomic int memory_stop;
@@ -292,7 +292,7 @@ sparse(int rounds)
 	}
 }
 
-/* --- signals ----------------------------------------------------------------------------------- */
+/* --- signals ---------------------------------------------------------------------------------- */
 
 static _Atomic unsigned signals_taken;
 
@@ -353,7 +353,7 @@ signals(int rounds)
 	}
 }
 
-/* --- processors -------------------------------------------------------------------------------- */
+/* --- processors ------------------------------------------------------------------------------- */
 
 /* More programs that only compute than processors: each gets its share. */
 static void
