@@ -134,6 +134,7 @@ struct sip_server {
 	struct sip_dev *dev[SIP_DEVS_MAX];
 	unsigned ndevs;
 	unsigned nmessages;		/* logged so far */
+	char numbered[SIP_NAME_MAX];	/* its name, when the type's own was taken */
 	int log_fd;			/* -1: standard error only */
 	int health_fd;			/* -1: not under sipd */
 	bool initialized, mounted;	/* what sip_finish has to undo */

@@ -26,9 +26,13 @@ ext4_inline_span(struct ext4_inode *ip, uint64_t off, size_t n, const uint8_t **
 	}
 	r = ext4_xattr_inline(ip, &more, &nmore);
 	off -= I_BLOCK_SIZE;
-	if (r < 0 || off >= nmore)
-		return ext4_error(EUCLEAN, "ext4: inode %u: inline data ends before the file",
+	if (r < 0)
+		return ext4_error(EUCLEAN, "ext4: inode %u: inline data without its attribute",
 		    ip->ino);
+	if (off >= nmore) {		/* a file that was made longer: a hole, as for Linux */
+		*data = ip->fs->zeros;
+		return (int64_t)(n < ip->fs->block_size ? n : ip->fs->block_size);
+	}
 	*data = more + off;
 	return (int64_t)(n < nmore - off ? n : nmore - off);
 }

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NUMBERED_MAX	99
+
 static int stop_pipe[2] = { -1, -1 };	/* a handler has no argument */
 
 /* A name from outside becomes part of paths. */
@@ -60,7 +62,7 @@ sip_init(struct sip_server *s, const struct sip_type *type)
 	return 0;
 }
 
-/* An operation failed: `what` is told unless the operation, since `before`, has told more itself. */
+/* An operation failed: `what` is told unless the operation, since `before`, has told more. */
 static int
 failed(struct sip_server *s, int err, unsigned before, const char *what)
 {
@@ -153,21 +155,38 @@ sip_start(struct sip_server *s)
 	return e < 0 ? failed(s, e, before, "start") : 0;
 }
 
+/* Under its name; when that is only the type's and another server has it, with a number. */
+static int
+start_service(struct sip_server *s)
+{
+	struct sip_config *c = &s->config;
+	int threads = s->type->nthreads ? (int)s->type->nthreads : 1;
+	int e = p9_srv_start(&s->p9, c->listen ? c->listen : c->name, threads);
+	bool may = !c->listen && c->name == s->type->name;
+	for (unsigned n = 2; may && e == -EEXIST && n <= NUMBERED_MAX; n++) {
+		snprintf(s->numbered, sizeof s->numbered, "%.*s%u", SIP_NAME_MAX - 4,
+			s->type->name, n);
+		e = p9_srv_start(&s->p9, s->numbered, threads);
+		if (e == 0)
+			c->name = s->numbered;
+	}
+	return e < 0 ? sip_fail(s, e, "%s", c->listen ? c->listen : c->name) : 0;
+}
+
 static int
 post(struct sip_server *s)
 {
 	struct sip_config *c = &s->config;
 	char service[SIP_PATH_MAX];
-	int threads = s->type->nthreads ? (int)s->type->nthreads : 1;
 	if (!c->listen && !c->mount)
 		c->mount = s->type->mount;
 	if (!c->listen && !c->mount) {
 		sip_log(s, "needs -mount or -listen");
 		return -EINVAL;
 	}
-	int e = p9_srv_start(&s->p9, c->listen ? c->listen : c->name, threads);
+	int e = start_service(s);
 	if (e < 0)
-		return sip_fail(s, e, "%s", c->listen ? c->listen : c->name);
+		return e;
 	if (!c->mount || c->listen)
 		return 0;
 	/* Drivers share directories such as /dev/sd; a file server replaces what is there. */
