@@ -88,7 +88,6 @@ int ata_cmd_rw(const struct ata_identity *id, const struct ata_rw *rw, struct at
 void ata_cmd_flush(const struct ata_identity *id, struct ata_command *out);
 void ata_cmd_trim(unsigned nblocks, struct ata_command *out);
 void ata_cmd_simple(uint8_t opcode, struct ata_command *out);
-void ata_cmd_read_log(uint8_t log, struct ata_command *out);
 /*
  * Fills DSM ranges [ACS-4, 7.5.3] into buf, nblocks of 512 bytes, from *lba and *n, which are
  * moved on; unused entries are 0.  Returns how many blocks hold ranges.

@@ -33,7 +33,6 @@ int p9c_open(struct p9_client **, int fd, enum p9_dialect, uint32_t msize, int t
 /* No call may be running. */
 void p9c_close(struct p9_client *);
 enum p9_dialect p9c_dialect(const struct p9_client *);
-uint32_t p9c_msize(const struct p9_client *);
 
 /* One request and its answer; t's tag is chosen here.  The answer's strings and data are in
  * *keep, which the caller frees.  An error reply gives its errno. */

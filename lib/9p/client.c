@@ -459,9 +459,3 @@ p9c_dialect(const struct p9_client *c)
 {
 	return c->dialect;
 }
-
-uint32_t
-p9c_msize(const struct p9_client *c)
-{
-	return c->msize;
-}

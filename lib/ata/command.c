@@ -78,12 +78,6 @@ ata_cmd_trim(unsigned nblocks, struct ata_command *out)
 				     .count = (uint16_t)nblocks };
 }
 
-void
-ata_cmd_read_log(uint8_t log, struct ata_command *out)
-{
-	*out = (struct ata_command){ .opcode = ATA_READ_LOG_EXT, .lba = log, .count = 1 };
-}
-
 unsigned
 ata_trim_fill(uint8_t *buf, unsigned nblocks, uint64_t *lba, uint64_t *n)
 {
