@@ -38,7 +38,7 @@ struct as {
 	struct list regions;	/* by address */
 	struct region *last;	/* the last one found */
 	unsigned nregions;
-	uint64_t npages;	/* mapped, but for device memory */
+	uint64_t npages;	/* mapped, but for device memory, and page tables' */
 	uint64_t limit;		/* pages; 0: none */
 	bool over_limit;	/* a fault failed because of it */
 };
@@ -46,11 +46,11 @@ struct as {
 struct as *as_new(void);
 struct as *as_fork(struct as *parent);
 /*
- * Adds a region; *addr 0 finds room from the top down.  -EEXIST if something is there, -EINVAL for
- * a bad range, -ENOMEM.  What backs it is given in `like` (start and end are ignored), whose
+ * Adds a region; *addr 0 finds room from the top down.  With `replace`, what is there goes; else it is
+ * -EEXIST.  -EINVAL for a bad range, -ENOMEM.  What backs it is given in `like` (start and end are ignored), whose
  * references pass.
  */
-int as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like);
+int as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, bool replace);
 /* True if nothing is mapped there. */
 bool as_range_free(struct as *as, uint64_t addr, size_t length);
 int as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot);

@@ -12,7 +12,7 @@ struct cap_set;
 struct env;
 struct request;
 
-enum thread_state { T_NEW, T_RUNNABLE, T_RUNNING, T_SLEEPING, T_WAKING, T_STOPPED, T_DEAD };
+enum thread_state { T_NEW, T_RUNNABLE, T_RUNNING, T_SLEEPING, T_WAKING, T_DEAD };
 
 struct thread {
 	/* Offsets 0..39 are known to amd64/trap.S. */
@@ -116,7 +116,7 @@ bool thread_claim(struct thread *t);
 void sched_handoff(struct thread *next);
 /* Makes a claimed thread runnable instead. */
 void sched_run_claimed(struct thread *t);
-/* Runs another thread; the current one is T_SLEEPING, T_STOPPED or T_DEAD. */
+/* Runs another thread; the current one is T_SLEEPING or T_DEAD. */
 void schedule(void);
 /* Adds WORK_* and makes the thread notice soon. */
 void thread_set_work(struct thread *t, uint32_t work);

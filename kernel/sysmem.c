@@ -56,19 +56,10 @@ sys_map(const uint64_t a[6])
 	err = backing_of(a, length, &like);
 	if (err != 0)
 		return err;
-	if (fixed) {
-		as_unmap(as, addr, length);
-		err = as_map(as, &addr, length, &like);
-		return err == 0 ? (int64_t)addr : err;
-	}
-	if (addr < USER_LOW || addr > USER_HIGH - length)
+	if (!fixed && (addr < USER_LOW || addr > USER_HIGH - length ||
+		       !as_range_free(as, addr, length)))
 		addr = 0;
-	if (addr != 0 && as_range_free(as, addr, length))
-		err = as_map(as, &addr, length, &like);
-	else {
-		addr = 0;
-		err = as_map(as, &addr, length, &like);
-	}
+	err = as_map(as, &addr, length, &like, fixed);
 	return err == 0 ? (int64_t)addr : err;
 }
 

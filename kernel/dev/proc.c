@@ -147,7 +147,7 @@ state_name(const struct proc *p)
 {
 	static const char *const names[] = {
 		[T_NEW] = "new", [T_RUNNABLE] = "ready", [T_RUNNING] = "running",
-		[T_SLEEPING] = "sleeping", [T_WAKING] = "ready", [T_STOPPED] = "stopped",
+		[T_SLEEPING] = "sleeping", [T_WAKING] = "ready",
 		[T_DEAD] = "dead",
 	};
 
@@ -298,6 +298,17 @@ read_regs(struct proc *p, struct uio *u, uint64_t off)
 	return t ? uio_put_text(u, off, (const char *)&r, sizeof(r)) : -ESRCH;
 }
 
+/* Called with the lock held: t waits, on its way to user mode, for its process to go on. */
+static bool
+is_stopped(const struct proc *p, const struct thread *t)
+{
+	if (p->stopped)
+		list_for_each(l, &p->gone.waiters)
+			if (l == &t->wait)
+				return true;
+	return false;
+}
+
 /* Of a stopped process only: its first thread goes on with them. */
 static int64_t
 write_regs(struct proc *p, struct uio *u, uint64_t off)
@@ -315,7 +326,7 @@ write_regs(struct proc *p, struct uio *u, uint64_t off)
 	r.rflags = (r.rflags & RFLAGS_USER) | RFLAGS_FIXED;
 	spin_lock(&p->lock);
 	t = first_thread(p);
-	if (t == NULL || t->state != T_STOPPED)
+	if (t == NULL || !is_stopped(p, t))
 		err = -EBUSY;
 	else
 		*thread_regs(t) = r;

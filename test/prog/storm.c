@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <lux9/sys.h>
 #include "check.h"
 
 #define HANG_MS		20000
@@ -265,6 +266,33 @@ memory(int rounds, void *(*other)(void *))
 		CHECK(pthread_join(t[i], NULL) == 0);
 }
 
+/* What is mapped over another mapping takes its place at once: no other thread is given the room. */
+static void *
+taker(void *arg)
+{
+	while (!memory_stop) {
+		char *p = mmap(NULL, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		CHECK(p != MAP_FAILED && munmap(p, 4 * PAGE) == 0);
+	}
+	return arg;
+}
+
+static void
+fixed(int rounds)
+{
+	char *p = mmap(NULL, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t t;
+
+	memory_stop = 0;
+	CHECK(p != MAP_FAILED && pthread_create(&t, NULL, taker, NULL) == 0);
+	for (int i = 0; i < rounds * 100; i++)
+		CHECK(mmap(p, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			   0) == p);
+	memory_stop = 1;
+	CHECK(pthread_join(t, NULL) == 0);
+}
+
 /* A range of most of the address space costs nothing to fork, protect and unmap. */
 static void
 sparse(int rounds)
@@ -353,6 +381,53 @@ signals(int rounds)
 	}
 }
 
+/* --- stopped processes ------------------------------------------------------------------------- */
+
+static int
+proc_file(pid_t pid, const char *name, int flags)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+	fd = open(path, flags);
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static void
+moved(void)
+{
+	_exit(EXEC_STATUS);
+}
+
+/* A program that computes is stopped, sent elsewhere by its registers, and goes on there. */
+static void
+stop_and_move(void)
+{
+	struct sys_regs r;
+	pid_t pid = fork();
+	int ctl, regs, status, tries = 0;
+
+	if (pid == 0)
+		for (;;)
+			__asm__ volatile("");
+	ctl = proc_file(pid, "ctl", O_WRONLY);
+	regs = proc_file(pid, "regs", O_RDWR);
+	CHECK(write(ctl, "stop", 4) == 4);
+	do {
+		CHECK(pread(regs, &r, sizeof r, 0) == sizeof r);
+		r.rip = (uint64_t)(uintptr_t)moved;
+		r.rsp = (r.rsp & ~15ul) - 264;
+		usleep(100);
+	} while (pwrite(regs, &r, sizeof r, 0) != sizeof r && ++tries < 10000);
+	CHECK(write(ctl, "start", 5) == 5);
+	end_of(pid, "stopped", &status);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == EXEC_STATUS);
+	close(ctl);
+	close(regs);
+}
+
 /* --- processors ------------------------------------------------------------------------------- */
 
 /* More programs that only compute than processors: each gets its share. */
@@ -395,7 +470,12 @@ main(int argc, char **argv)
 	printf("storm: memory\n");
 	memory(rounds, mapper);
 	memory(rounds, fighter);
+	printf("storm: ranges\n");
+	fixed(rounds);
 	sparse(2);
+	printf("storm: stop\n");
+	for (int i = 0; i < rounds; i++)
+		stop_and_move();
 	printf("storm: signals\n");
 	signals(rounds);
 	printf("storm: hogs\n");
