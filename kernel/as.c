@@ -278,6 +278,9 @@ as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, 
 	length = ROUND_UP(length, PAGE_SIZE);
 	if (length == 0 || length > USER_HIGH || (*addr & PAGE_MASK) != 0)
 		goto fail;
+	if (like->phys != NULL && (like->offset > like->phys->length ||
+				   length > like->phys->length - like->offset))
+		goto fail;
 	spin_lock(&as->lock);
 	err = -ENOMEM;
 	if (*addr == 0)
@@ -573,7 +576,7 @@ region_fork(struct as *parent, struct as *child, struct region *r)
 	bool private = r->kind == REGION_ANON || r->kind == REGION_IMAGE;
 	pte_t *e;
 
-	if (!private)		/* shared pages and devices are found again by a fault */
+	if (!private)		/* shared pages are found again by a fault */
 		return 0;
 	for (uint64_t va = r->start; (e = mmu_next(parent->pml4, &va, r->end)) != NULL;
 	     va += PAGE_SIZE) {
@@ -603,7 +606,11 @@ as_fork(struct as *parent)
 	child->limit = parent->limit;
 	spin_lock(&parent->lock);
 	list_for_each(l, &parent->regions) {
-		struct region *r = list_entry(l, struct region, link), *n = kmalloc(sizeof *n);
+		struct region *r = list_entry(l, struct region, link), *n;
+
+		if (r->kind == REGION_PHYS)	/* a device has one driver, which a child is not */
+			continue;
+		n = kmalloc(sizeof *n);
 
 		if (n == NULL) {
 			err = -ENOMEM;

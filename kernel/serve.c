@@ -4,6 +4,7 @@
  */
 #include "amd64/cpu.h"
 #include "as.h"
+#include "cap.h"
 #include "procs.h"
 #include "serve.h"
 #include "syscall.h"
@@ -43,7 +44,7 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 	} else if (r->user_dst) {
 		uint64_t dst = (uint64_t)r->dst, shared = 0;
 
-		if (r->got >= SHARE_MIN)
+		if (r->got >= SHARE_MIN && cap_has(proc_current()->caps, CAP_PAGE_EXCHANGE))
 			shared = as_share_out(r->as, dst, (uint64_t)rep->data, r->got);
 		err = as_copy_out(r->as, dst + shared, (const char *)rep->data + shared,
 				  r->got - shared);

@@ -56,6 +56,8 @@ sys_map(const uint64_t a[6])
 	err = backing_of(a, length, &like);
 	if (err != 0)
 		return err;
+	if (like.phys != NULL)		/* no more than the file's device has granted */
+		length = MIN(length, like.phys->length);
 	if (!fixed && (addr < USER_LOW || addr > USER_HIGH - length ||
 		       !as_range_free(as, addr, length)))
 		addr = 0;

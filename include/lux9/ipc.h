@@ -23,8 +23,8 @@
  * an answer of its own, and its tag is in use until then.
  *
  * Data of a reply that is large and page-aligned on both sides is not copied: client and server get
- * the same pages, copy-on-write.  It is meant for memory that a server keeps; one that will soon
- * write there again does better not to align it.
+ * the same pages, copy-on-write, if the server has the capability page-exchange.  It is meant for
+ * memory that a server keeps; one that will soon write there again does better not to align it.
  *
  * Strings in the bulk are as on the wire: length in 2 bytes, little-endian, then the bytes.
  */
