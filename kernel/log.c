@@ -130,7 +130,7 @@ ksnprintf(char *buf, size_t n, const char *fmt, ...)
 	return r;
 }
 
-void
+static void
 log_write(const char *s, size_t n)
 {
 	spin_lock(&log_lock);

@@ -72,7 +72,6 @@ int name_place(struct chan *from, const char *path, enum name_what what, struct 
  */
 int name_parent_place(struct chan *from, const char *path, bool existing, struct place *dir,
 		      char name[SYS_NAME_MAX + 1]);
-bool same_place(const struct chan *a, const struct chan *b);
 
 /* dev/devlist.c: the kernel device of that name, or NULL; its number (0: the mount driver). */
 const struct dev *dev_find(const char *name, size_t n);

@@ -35,7 +35,7 @@ hash(const struct dev *dev, uint32_t id, uint64_t path)
 	return (uint32_t)(h >> 56);
 }
 
-bool
+static bool
 same_place(const struct chan *a, const struct chan *b)
 {
 	return a->dev == b->dev && a->id == b->id && a->qid.path == b->qid.path;

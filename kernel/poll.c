@@ -23,7 +23,7 @@ static struct {
 void
 poll_notify(void)
 {
-	/* Pairs with poll_begin: the poller is counted before it looks at the file. */
+	/* Pairs with poll_all: the poller is counted before it looks at the file. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (likely(__atomic_load_n(&polls.pollers, __ATOMIC_RELAXED) == 0))
 		return;
@@ -33,21 +33,9 @@ poll_notify(void)
 	spin_unlock(&polls.lock);
 }
 
-uint64_t
-poll_begin(void)
-{
-	__atomic_add_fetch(&polls.pollers, 1, __ATOMIC_SEQ_CST);
-	return __atomic_load_n(&polls.changes, __ATOMIC_SEQ_CST);
-}
-
-void
-poll_end(void)
-{
-	__atomic_sub_fetch(&polls.pollers, 1, __ATOMIC_RELEASE);
-}
-
-int
-poll_wait(uint64_t seen, uint64_t deadline)
+/* Sleeps until the count of changes is no longer `seen`: 0, -EINTR, -ETIMEDOUT. */
+static int
+wait_for_change(uint64_t seen, uint64_t deadline)
 {
 	int err = 0;
 
@@ -89,10 +77,12 @@ static int
 poll_all(struct sys_poll *f, size_t n, uint64_t deadline)
 {
 	for (;;) {
-		uint64_t seen = poll_begin(), until = deadline;
+		uint64_t seen, until = deadline;
 		bool again = false;
 		int ready = 0, err = 0;
 
+		__atomic_add_fetch(&polls.pollers, 1, __ATOMIC_SEQ_CST);
+		seen = __atomic_load_n(&polls.changes, __ATOMIC_SEQ_CST);
 		for (size_t i = 0; i < n; i++)
 			ready += look_at(&f[i], &again);
 		if (ready == 0 && time_now() >= deadline)
@@ -100,8 +90,8 @@ poll_all(struct sys_poll *f, size_t n, uint64_t deadline)
 		if (again)
 			until = MIN(deadline, time_now() + LOOK_AGAIN_NS);
 		if (ready == 0 && err == 0)
-			err = poll_wait(seen, until);
-		poll_end();
+			err = wait_for_change(seen, until);
+		__atomic_sub_fetch(&polls.pollers, 1, __ATOMIC_RELEASE);
 		if (ready > 0)
 			return ready;
 		if (err == -EINTR)

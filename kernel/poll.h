@@ -14,10 +14,3 @@
 #define POLLNVAL	32
 
 void poll_notify(void);
-/*
- * Gives the count of changes; poll_wait sleeps until it is no longer `seen`: 0, -EINTR,
- * -ETIMEDOUT.
- */
-uint64_t poll_begin(void);
-int poll_wait(uint64_t seen, uint64_t deadline);
-void poll_end(void);

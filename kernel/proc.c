@@ -45,7 +45,7 @@ proc_new(void)
 	return p;
 }
 
-void
+static void
 proc_get(struct proc *p)
 {
 	ref_get(&p->refs);

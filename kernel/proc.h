@@ -141,7 +141,6 @@ void irq_window(void);
 /* Calls f on every process, in order of pid, until it returns not 0, which is returned. */
 int proc_each(int (*f)(struct proc *, void *), void *arg);
 struct proc *proc_find(int pid);	/* with a reference, or NULL */
-void proc_get(struct proc *p);
 void proc_put(struct proc *p);
 /* tid 0: any thread.  "kill" cannot be caught. */
 int proc_note(struct proc *p, int tid, const char *text);

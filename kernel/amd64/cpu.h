@@ -232,6 +232,3 @@ void thread_start(void);
 
 /* trap.c */
 void trap_init(void);
-void panic_regs(const char *what, const struct sys_regs *r, uint64_t error)
-	__attribute__((noreturn));
-void backtrace(uint64_t rip, uint64_t rbp);

@@ -104,8 +104,9 @@ pci_command(const struct pci_func *f, uint16_t clear, uint16_t set)
 	pci_read(f, PCI_COMMAND, 2);		/* what was posted before has arrived */
 }
 
-uint64_t
-pci_bar_size(uint32_t lo, uint32_t hi, bool io, bool is64)
+/* From what the BAR reads after ones were written. */
+static uint64_t
+bar_size(uint32_t lo, uint32_t hi, bool io, bool is64)
 {
 	uint64_t mask = lo & (io ? ~3u : ~15u);
 
@@ -139,7 +140,7 @@ bar_read(struct pci_func *f, unsigned i, unsigned n)
 		pci_write(f, at + 4, 4, hi);
 	}
 	b->base = b->io ? lo & 0xfffc : (lo & ~15u) | (uint64_t)hi << 32;
-	b->size = pci_bar_size(lo_size, hi_size, b->io, b->is64);
+	b->size = bar_size(lo_size, hi_size, b->io, b->is64);
 	if (b->base == 0 || b->base % MAX(b->size, 1ull) != 0 || b->base + b->size < b->base)
 		b->size = 0;
 	return b->is64 ? 2 : 1;

@@ -89,5 +89,3 @@ void pci_messages_off(struct pci_func *f);
  * afterwards.  Sleeps about 100 ms.  -EOPNOTSUPP if it has no reset of its own.
  */
 int pci_reset(struct pci_func *f);
-/* The size of a BAR from what it reads after ones were written; pure. */
-uint64_t pci_bar_size(uint32_t lo, uint32_t hi, bool io, bool is64);

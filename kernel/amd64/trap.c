@@ -113,7 +113,7 @@ print_place(uint64_t address)
 }
 
 /* Follows frame pointers while they stay in the kernel and go upward. */
-void
+static void
 backtrace(uint64_t rip, uint64_t rbp)
 {
 	kprint("stack:\n");
@@ -166,7 +166,7 @@ panic_end(void)
 		__asm__ volatile("cli; hlt");
 }
 
-void
+static void __attribute__((noreturn))
 panic_regs(const char *what, const struct sys_regs *r, uint64_t err)
 {
 	panic_begin(what);

@@ -43,7 +43,8 @@ sinks_write(const char *s, size_t n)
 			cons_sink[i](s, n);
 }
 
-void
+/* A newline is preceded by a carriage return. */
+static void
 cons_write(const char *s, size_t n)
 {
 	size_t start = 0;

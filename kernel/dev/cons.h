@@ -10,8 +10,6 @@ extern void (*cons_sink[CONS_SINKS])(const char *s, size_t n);
 
 /* A character was typed; at interrupt level or not. */
 void cons_input(char c);
-/* A newline is preceded by a carriage return. */
-void cons_write(const char *s, size_t n);
 bool cons_is_terminal(const struct chan *c);
 
 /* random.c: cryptographically strong. */

@@ -57,7 +57,6 @@ char *sip_split(char *text);
 struct slot *slot_at(unsigned index);	/* or NULL */
 struct slot *slot_find(uint64_t id);	/* or NULL */
 void slot_changed(struct slot *s);	/* wakes who waits */
-int slot_gone(void);			/* -ENOENT, with a text */
 size_t slot_status(const struct slot *s, char *buf, size_t n, uint64_t memory);
 size_t slot_health(const struct slot *s, char *buf, size_t n);
 size_t slot_log_copy(const struct slot *s, char *buf);	/* of SIP_LOG_SIZE */

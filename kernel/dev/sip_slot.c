@@ -44,7 +44,7 @@ slot_named(const char *name)
 	return NULL;
 }
 
-int
+static int
 slot_gone(void)
 {
 	return error(ENOENT, "sip: the server's slot was deleted");
