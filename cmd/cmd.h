@@ -15,6 +15,10 @@
 
 #include "os.h"
 
+/* For nftw.  That of musl passes over what is deeper than this without a word, so it is as deep as
+ * a path can be; a tree that needs more descriptors than there are is an error. */
+#define CMD_TREE_FDS	2048
+
 static const char *cmd_name;
 
 /* Remembers the program's name for messages. */

@@ -14,7 +14,6 @@ static const char help[] =
 	"  -p  keeps the times\n";
 
 #define COPY_BYTES	(256 * 1024)
-#define TREE_FDS	32
 
 static bool recursive, keep_times;
 static const char *tree_to;
@@ -129,7 +128,7 @@ copy_tree(const char *from, const char *to)
 {
 	tree_to = to;
 	tree_from_length = strlen(from);
-	if (nftw(from, visit, TREE_FDS, FTW_PHYS) != 0) {
+	if (nftw(from, visit, CMD_TREE_FDS, FTW_PHYS) != 0) {
 		if (!status)
 			status = cmd_warn(from);
 	}

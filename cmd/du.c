@@ -7,7 +7,6 @@ static const char help[] =
 	"du [-bs] [PATH...]: the KiB that are used in each directory (of .)\n"
 	"  -b  bytes of the files, not blocks of the disk    -s  only the sum of each PATH\n";
 
-#define TREE_FDS	32
 #define DEPTH_MAX	2048
 
 static bool bytes, sums_only;
@@ -43,10 +42,10 @@ main(int argc, char **argv)
 		bytes |= c == 'b';
 		sums_only |= c == 's';
 	}
-	if (optind == argc && nftw(".", visit, TREE_FDS, FTW_PHYS | FTW_DEPTH) < 0)
+	if (optind == argc && nftw(".", visit, CMD_TREE_FDS, FTW_PHYS | FTW_DEPTH) < 0)
 		cmd_die(".");
 	for (; optind < argc; optind++)
-		if (nftw(argv[optind], visit, TREE_FDS, FTW_PHYS | FTW_DEPTH) < 0)
+		if (nftw(argv[optind], visit, CMD_TREE_FDS, FTW_PHYS | FTW_DEPTH) < 0)
 			status = cmd_warn(argv[optind]);
 	cmd_end(status);
 }

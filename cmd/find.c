@@ -14,7 +14,6 @@ static const char help[] =
 	"          %U owner, %G group, %s size, %b blocks, %i number, %T@ when changed,\n"
 	"          %l target, %%, \\n \\t \\\\\n";
 
-#define TREE_FDS	32
 #define TARGET_MAX	4096
 
 static char type_wanted;
@@ -121,7 +120,7 @@ static void
 search(const char *top)
 {
 	top_len = strlen(top);
-	if (nftw(top, visit, TREE_FDS, FTW_PHYS) < 0)
+	if (nftw(top, visit, CMD_TREE_FDS, FTW_PHYS) < 0)
 		status = cmd_warn(top);
 }
 

@@ -9,7 +9,6 @@ static const char help[] =
 	"  -r  directories with all that is in them\n"
 	"  -f  says nothing about what does not exist\n";
 
-#define TREE_FDS	32
 
 static bool recursive, force;
 static int status;
@@ -33,7 +32,7 @@ remove_one(const char *path)
 		if (!force || errno != ENOENT)
 			status = cmd_warn(path);
 	} else if (S_ISDIR(st.st_mode) && recursive) {
-		if (nftw(path, visit, TREE_FDS, FTW_PHYS | FTW_DEPTH) < 0)
+		if (nftw(path, visit, CMD_TREE_FDS, FTW_PHYS | FTW_DEPTH) < 0)
 			status = cmd_warn(path);
 	} else if (unlink(path) < 0) {
 		status = cmd_warn(path);

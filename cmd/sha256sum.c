@@ -14,7 +14,6 @@ static const char help[] =
 	"  -r  every file in a tree    -q  tells only of failures\n";
 
 #define READ_BYTES	(256 * 1024)
-#define TREE_FDS	32
 
 struct sha256 {
 	uint32_t h[8];
@@ -192,7 +191,7 @@ print_one(const char *path)
 	char hex[65];
 
 	if (recursive) {
-		if (nftw(path, visit, TREE_FDS, FTW_PHYS) < 0)
+		if (nftw(path, visit, CMD_TREE_FDS, FTW_PHYS) < 0)
 			status = cmd_warn(path);
 	} else if (digest(path, hex) == 0) {
 		printf("%s  %s\n", hex, path);

@@ -118,7 +118,7 @@ def make_tree(top, size):
 		big_file(top + b"/data/big", rnd, (70 << 20) + 4097)
 		big_file(top + b"/data/big2", rnd, 45 << 20)
 		os.mkdir(top + b"/far")		# past 4 GiB: not read as a whole
-		write(top + b"/far/5g", b"past 4 GiB\n", 5 << 30)
+		write(top + b"/far/5g", b"\npast 4 GiB\n", 5 << 30)
 
 
 def debugfs(image, commands, more=()):
