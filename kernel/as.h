@@ -46,9 +46,9 @@ struct as {
 struct as *as_new(void);
 struct as *as_fork(struct as *parent);
 /*
- * Adds a region; *addr 0 finds room from the top down.  With `replace`, what is there goes; else it is
- * -EEXIST.  -EINVAL for a bad range, -ENOMEM.  What backs it is given in `like` (start and end are ignored), whose
- * references pass.
+ * Adds a region; *addr 0 finds room from the top down.  With `replace`, what is there goes; else
+ * it is -EEXIST.  -EINVAL for a bad range, -ENOMEM.  What backs it is given in `like` (start and
+ * end are ignored), whose references pass.
  */
 int as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, bool replace);
 /* True if nothing is mapped there. */

@@ -266,7 +266,7 @@ memory(int rounds, void *(*other)(void *))
 		CHECK(pthread_join(t[i], NULL) == 0);
 }
 
-/* What is mapped over another mapping takes its place at once: no other thread is given the room. */
+/* What is mapped over a mapping takes its place at once: no other thread is given the room. */
 static void *
 taker(void *arg)
 {
@@ -381,7 +381,7 @@ signals(int rounds)
 	}
 }
 
-/* --- stopped processes ------------------------------------------------------------------------- */
+/* --- stopped processes ------------------------------------------------------------------------ */
 
 static int
 proc_file(pid_t pid, const char *name, int flags)
