@@ -1,5 +1,5 @@
 # Fifteen kinds of ext2, ext3 and ext4 on five disks, each served by its own ext4fs, all read at the
-# same time on four processors: every byte, mode, owner, size, time, link and name is what e2fsprogs
+# same time on two processors: every byte, mode, owner, size, time, link and name is what e2fsprogs
 # says of the image, and no image is changed.
 # bound: 240
 . test/boot/lib.sh
@@ -8,7 +8,7 @@ for p in sgdisk mke2fs debugfs python3; do
 	command -v $p > /dev/null || skip "needs $p"
 done
 
-export TIMEOUT=150 CPUS=4 MEM=1G
+export TIMEOUT=150 CPUS=2 MEM=1G
 mib=40
 ext4()
 {
@@ -123,7 +123,7 @@ END
 } | init
 DISKS="$disks $dir/out" boot
 expect 'a name that is taken is refused'
-expect_re 'dirty3?: needs recovery: [0-9]+ blocks are read from its journal'
+for p in 2 3; do expect_re "sdC4/part/$p: needs recovery: [0-9]+ blocks are read from its journal"; done
 for k in $kinds; do
 	ext4 compare "$dir/out" "$k.list" "$dir/$k.list" &&
 		ext4 compare "$dir/out" "$k.sums" "$dir/$k.sums" || fail "$k differs"
