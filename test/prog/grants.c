@@ -1,7 +1,7 @@
 /*
- * What a map of /dev/mem reaches: the registers that were asked for and nothing behind them, however
- * long a map is asked for; never RAM, never the interrupt controllers.  Needs a function with an
- * MSI-X table (QEMU's qemu-xhci).
+ * What a map of /dev/mem reaches: the registers that were asked for and nothing behind them,
+ * however long a map is asked for; never RAM, never the interrupt controllers.  Needs a function
+ * with an MSI-X table (QEMU's qemu-xhci).
  */
 #include <dirent.h>
 #include <fcntl.h>
