@@ -3,7 +3,7 @@
 
 with_prog storm
 init <<'END'
-storm 30
+storm 8
 END
 CPUS=4 TIMEOUT=240 boot
 expect 'storm: all right'
