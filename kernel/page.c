@@ -289,10 +289,13 @@ early_init(void)
 		if (r->type != BOOT_RAM)
 			continue;
 		if (boot.archive != 0 && boot.archive < end && boot.archive >= start) {
-			if (boot.archive - start > end - (boot.archive + boot.archive_size))
+			paddr_t after = boot.archive + boot.archive_size;
+
+			/* It may reach beyond: firmware can keep the range's end for itself. */
+			if (after >= end || boot.archive - start > end - after)
 				end = boot.archive;
 			else
-				start = boot.archive + boot.archive_size;
+				start = after;
 		}
 		start = ROUND_UP(start, PAGE_SIZE);
 		end = ROUND_DOWN(end, PAGE_SIZE);
