@@ -9,11 +9,31 @@
 
 #include <lux9/sys.h>
 
+#include "amd64/cpu.h"
 #include "amd64/mmu.h"
 #include "page.h"
 #include "proc.h"
 
 #define GATHER_MAX 64
+
+void
+as_lock(struct as *as)
+{
+	uint32_t turn = __atomic_fetch_add(&as->next, 1, __ATOMIC_RELAXED);
+
+	while (__atomic_load_n(&as->serving, __ATOMIC_ACQUIRE) != turn) {
+		tlb_answer();
+		__builtin_ia32_pause();
+	}
+	spin_lock(&as->lock);
+}
+
+void
+as_unlock(struct as *as)
+{
+	spin_unlock(&as->lock);
+	__atomic_store_n(&as->serving, as->serving + 1, __ATOMIC_RELEASE);
+}
 
 struct region *
 as_region(struct as *as, uint64_t addr)
@@ -160,14 +180,14 @@ as_put(struct as *as)
 	if (!ref_put(&as->refs))
 		return;
 	mmu_forget(as);
-	spin_lock(&as->lock);
+	as_lock(as);
 	list_for_each_safe(l, next, &as->regions) {
 		struct region *r = list_entry(l, struct region, link);
 
 		pages_drop(as, r->start, r->end);
 		region_free(as, r);
 	}
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	mmu_table_free(as->pml4);
 	kfree(as);
 }
@@ -193,10 +213,10 @@ place_find(struct as *as, uint64_t addr, uint64_t end)
 bool
 as_range_free(struct as *as, uint64_t addr, size_t length)
 {
-	spin_lock(&as->lock);
+	as_lock(as);
 	bool is_free = place_find(as, addr, addr + length) != NULL;
 
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	return is_free;
 }
 
@@ -281,7 +301,7 @@ as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, 
 	if (like->phys != NULL && (like->offset > like->phys->length ||
 				   length > like->phys->length - like->offset))
 		goto fail;
-	spin_lock(&as->lock);
+	as_lock(as);
 	err = -ENOMEM;
 	if (*addr == 0)
 		*addr = room_find(as, length);
@@ -302,10 +322,10 @@ as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, 
 	r->end = *addr + length;
 	list_add_after(after, &r->link);
 	as->nregions++;
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	return 0;
 fail_locked:
-	spin_unlock(&as->lock);
+	as_unlock(as);
 fail:
 	kfree(r);
 	backing_put(like);
@@ -328,11 +348,11 @@ range_prepare(struct as *as, uint64_t addr, size_t *length)
 	if ((addr & PAGE_MASK) != 0 || *length == 0 || addr > USER_HIGH ||
 	    *length > USER_HIGH - addr)
 		return -EINVAL;
-	spin_lock(&as->lock);
+	as_lock(as);
 	int err = range_split(as, addr, addr + *length);
 
 	if (err != 0)
-		spin_unlock(&as->lock);
+		as_unlock(as);
 	return err;
 }
 
@@ -344,7 +364,7 @@ as_unmap(struct as *as, uint64_t addr, size_t length)
 	if (err != 0)
 		return err;
 	range_drop(as, addr, addr + length);
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	return 0;
 }
 
@@ -393,7 +413,7 @@ as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot)
 		pages_protect(as, r);
 	}
 	mmu_flush(as, FLUSH_ALL);
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	return reached >= addr + length ? 0 : -ENOMEM;
 }
 
@@ -542,13 +562,13 @@ as_fault(struct as *as, uint64_t addr, unsigned access)
 	struct region *r;
 	int err;
 
-	spin_lock(&as->lock);
+	as_lock(as);
 	err = as_fault_locked(as, addr, access, &e, &r);
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	if (err == -ENOMEM && !as->over_limit && image_shrink()) {
-		spin_lock(&as->lock);
+		as_lock(as);
 		err = as_fault_locked(as, addr, access, &e, &r);
-		spin_unlock(&as->lock);
+		as_unlock(as);
 	}
 	return err;
 }
@@ -558,14 +578,14 @@ as_futex_key(struct as *as, uint64_t addr, uint64_t key[2])
 {
 	if (addr >= USER_HIGH || (addr & 3) != 0)
 		return -EFAULT;
-	spin_lock(&as->lock);
+	as_lock(as);
 	struct region *r = as_region(as, addr);
 
 	if (r != NULL) {
 		key[0] = r->kind == REGION_SHARED ? (uint64_t)r->shared : (uint64_t)as;
 		key[1] = r->kind == REGION_SHARED ? addr - r->start + r->offset : addr;
 	}
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	return r != NULL ? 0 : -EFAULT;
 }
 
@@ -604,7 +624,7 @@ as_fork(struct as *parent)
 	if (child == NULL)
 		return NULL;
 	child->limit = parent->limit;
-	spin_lock(&parent->lock);
+	as_lock(parent);
 	list_for_each(l, &parent->regions) {
 		struct region *r = list_entry(l, struct region, link), *n;
 
@@ -625,7 +645,7 @@ as_fork(struct as *parent)
 			break;
 	}
 	mmu_flush(parent, FLUSH_ALL);
-	spin_unlock(&parent->lock);
+	as_unlock(parent);
 	if (err != 0) {
 		as_put(child);
 		return NULL;

@@ -31,7 +31,8 @@ struct region {
 };
 
 struct as {
-	struct spinlock lock;	/* regions and page tables */
+	struct spinlock lock;	/* regions and page tables; by as_lock() */
+	uint32_t next, serving;	/* whose turn it is at the lock */
 	uint32_t refs;
 	paddr_t pml4;
 	uint64_t cpus;		/* processors that may have it loaded; atomic */
@@ -43,6 +44,12 @@ struct as {
 	bool over_limit;	/* a fault failed because of it */
 };
 
+/*
+ * First come, first served: faults of several threads hold the lock for as long as other processors
+ * take to forget a page, and a mere spinlock can pass one of them over for ever.
+ */
+void as_lock(struct as *as);
+void as_unlock(struct as *as);
 struct as *as_new(void);
 struct as *as_fork(struct as *parent);
 /*

@@ -26,7 +26,7 @@ pin(struct as *as, uint64_t addr, unsigned access, struct pin *p)
 
 	if (addr >= USER_HIGH)
 		return -EFAULT;
-	spin_lock(&as->lock);
+	as_lock(as);
 	int err = as_fault_locked(as, addr, access, &e, &r);
 
 	if (err == 0) {
@@ -39,7 +39,7 @@ pin(struct as *as, uint64_t addr, unsigned access, struct pin *p)
 		else
 			ref_get(&r->phys->refs);
 	}
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	return err;
 }
 
@@ -75,7 +75,7 @@ pin_run(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa
 
 	if (addr >= USER_HIGH)
 		return 0;
-	spin_lock(&as->lock);
+	as_lock(as);
 	const pte_t *e = mmu_entry(as->pml4, addr, false);
 
 	for (max = MIN(max, room); e != NULL && n < max; n++) {
@@ -84,7 +84,7 @@ pin_run(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa
 		pa[n] = e[n] & PTE_ADDR;
 		page_get(pa[n]);
 	}
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	return n;
 }
 
@@ -179,7 +179,7 @@ share_take(struct as *as, uint64_t addr, unsigned max, paddr_t *pa)
 {
 	unsigned n = 0;
 
-	spin_lock(&as->lock);
+	as_lock(as);
 	struct region *r = as_region(as, addr);
 	pte_t *e = is_private(r) ? mmu_entry(as->pml4, addr, false) : NULL;
 
@@ -193,7 +193,7 @@ share_take(struct as *as, uint64_t addr, unsigned max, paddr_t *pa)
 	}
 	if (n > 0)
 		mmu_flush(as, FLUSH_ALL);
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	return n;
 }
 
@@ -204,7 +204,7 @@ share_give(struct as *as, uint64_t addr, unsigned count, paddr_t *pa)
 	unsigned n = 0;
 	bool replaced = false;
 
-	spin_lock(&as->lock);
+	as_lock(as);
 	struct region *r = as_region(as, addr);
 
 	if (!is_private(r) || !(r->prot & SYS_PROT_WRITE))
@@ -223,7 +223,7 @@ share_give(struct as *as, uint64_t addr, unsigned count, paddr_t *pa)
 	}
 	if (replaced)
 		mmu_flush(as, FLUSH_ALL);
-	spin_unlock(&as->lock);
+	as_unlock(as);
 	return n;
 }
 
