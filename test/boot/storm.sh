@@ -1,5 +1,4 @@
 # Threads, exec, exit, kill, signals, memory and busy processors all at once: nothing hangs or is lost.
-# Not part of make test yet: on two busy processors its memory phase has been seen not to end.
 . test/boot/lib.sh
 
 with_prog storm
