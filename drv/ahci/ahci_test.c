@@ -16,7 +16,7 @@
 #include "os.h"
 #include "p9_srv.h"
 
-enum { SECTORS = 8192, THREADS = 8, ROUNDS = 60, WAIT_MS = 5000 };
+enum { SECTORS = 8192, THREADS = 8, ROUNDS = 60, WAIT_MS = 30000 };
 
 struct world {
 	struct model m;
