@@ -11,29 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <lux9/calls.h>
-#include "check.h"
+#include "driver.h"
 
 #define WARM_UP		60
 #define PAGES_SLACK	24
 
 static char function[64];		/* "0.4.0" of QEMU's edu */
 static uint64_t registers;
-
-/* The text of a small file. */
-static char *
-text_of(const char *path)
-{
-	static char text[4096];
-	int fd = open(path, O_RDONLY);
-	ssize_t n;
-
-	CHECK(fd >= 0);
-	n = read(fd, text, sizeof text - 1);
-	CHECK(n >= 0);
-	text[n] = '\0';
-	close(fd);
-	return text;
-}
 
 static void
 find_edu(void)
@@ -60,12 +44,6 @@ find_edu(void)
 	}
 	closedir(d);
 	CHECK(function[0] != '\0');
-}
-
-static void
-command(int fd, const char *text)
-{
-	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
 }
 
 static void

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "check.h"
+#include "driver.h"
 
 #define LONG_MAP	(64ul << 20)
 #define LAPIC		0xfee00000ul
@@ -26,20 +26,13 @@ find_bar(void)
 
 	CHECK(d != NULL);
 	while (base == 0 && (e = readdir(d)) != NULL) {
-		char path[300], text[4096], bar[16];
-		const char *t;
-		ssize_t n;
-		int fd;
+		char path[300], bar[16];
+		const char *text, *t;
 
 		if (strstr(e->d_name, "ctl") == NULL)
 			continue;
 		snprintf(path, sizeof path, "/dev/pci/%s", e->d_name);
-		fd = open(path, O_RDONLY);
-		CHECK(fd >= 0);
-		n = read(fd, text, sizeof text - 1);
-		close(fd);
-		CHECK(n >= 0);
-		text[n] = '\0';
+		text = text_of(path);
 		t = strstr(text, "msixtable ");
 		if (t == NULL)
 			continue;

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "check.h"
+#include "driver.h"
 
 enum { CAP_HIGH = 0x04, CC = 0x14, CSTS = 0x1c, AQA = 0x24, ASQ = 0x28, ACQ = 0x30 };
 enum { DOORBELLS = 0x1000, ENTRIES = 8, COMMANDS = 20, IDENTIFY = 6, READY_TRIES = 5000 };
@@ -38,21 +38,6 @@ write64(unsigned at, uint64_t v)
 	write32(at + 4, (uint32_t)(v >> 32));
 }
 
-static char *
-text_of(const char *path)
-{
-	static char text[8192];
-	int fd = open(path, O_RDONLY);
-	ssize_t n;
-
-	CHECK(fd >= 0);
-	n = read(fd, text, sizeof text - 1);
-	CHECK(n >= 0);
-	text[n] = '\0';
-	close(fd);
-	return text;
-}
-
 /* The base of BAR 0 of the NVMe controller. */
 static uint64_t
 find_nvme(void)
@@ -79,12 +64,6 @@ find_nvme(void)
 	}
 	closedir(d);
 	return base;
-}
-
-static void
-command(int fd, const char *text)
-{
-	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
 }
 
 /* One page that the device reaches, filled with zeros: its two addresses. */
