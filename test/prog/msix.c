@@ -1,7 +1,7 @@
 /*
- * Message interrupts by MSI-X, and DMA with them: an NVMe controller's admin queue by hand, as a driver
- * would, through the kernel's files alone.  msix SERIAL: the serial number that the controller tells.
- * [NVMe 1.4, 3.1, 4.2, 4.6, 5.15]
+ * Message interrupts by MSI-X, and DMA with them: an NVMe controller's admin queue by hand, as a
+ * driver would, through the kernel's files alone.  msix SERIAL: the serial number that the
+ * controller tells.  [NVMe 1.4, 3.1, 4.2, 4.6, 5.15]
  */
 #include <dirent.h>
 #include <fcntl.h>
