@@ -487,3 +487,16 @@ service_clunk(struct service *s, uint32_t fid)
 	st = request_post(s, r);
 	service_unlock_run(s, st);
 }
+
+void
+service_slot_stats(uint64_t slot, struct service_stats *out)
+{
+	(void)slot;
+	*out = (struct service_stats){ 0 };
+}
+
+void
+service_slot_fail(uint64_t slot)
+{
+	(void)slot;
+}
