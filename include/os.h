@@ -45,9 +45,11 @@ int os_unmap(void *, size_t len);
 
 enum os_mflags { OS_MREPL = 0, OS_MBEFORE = 1, OS_MAFTER = 2, OS_MCREATE = 4 };
 
-/* The service "/srv/NAME" (or any path that opens as one), or an open descriptor of one. */
-int os_mount(const char *service, const char *path, int flags, const char *aname);
-int os_mount_fd(int fd, const char *path, int flags, const char *aname);
+/* The service "/srv/NAME" (or any path that opens as one), or an open descriptor of one.  When
+ * the server goes, calls on its files wait wait_ms for a successor; 0: they fail. */
+int os_mount(const char *service, const char *path, int flags, const char *aname,
+	unsigned wait_ms);
+int os_mount_fd(int fd, const char *path, int flags, const char *aname, unsigned wait_ms);
 int os_bind(const char *what, const char *path, int flags);
 /* what NULL: everything that is mounted at the path. */
 int os_unmount(const char *what, const char *path);

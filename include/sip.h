@@ -107,6 +107,7 @@ enum sip_state {
 struct sip_config {
 	const char *name;	/* SIP_NAME from the environment, or -name, or the type's */
 	const char *mount, *listen, *device, *log;
+	uint64_t wait_ms;	/* how long the mount's callers wait for a successor; 0: not */
 	bool debug, readonly;
 };
 

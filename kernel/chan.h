@@ -65,6 +65,7 @@ struct chan {
 	uint64_t offset;
 	void *aux;		/* the device's own */
 	uint64_t aux2;		/* the device's own */
+	void *aux3;		/* the device's own */
 	struct path *path;	/* NULL only inside a device */
 	struct chan *umember;	/* an open union directory: which member is being read */
 	int uindex;
@@ -181,6 +182,8 @@ void ns_get(struct ns *ns);
 void ns_put(struct ns *ns);
 int ns_mount(struct ns *ns, struct chan *new_, struct chan *old, unsigned flags);
 int ns_unmount(struct ns *ns, struct chan *new_, struct chan *old);
+/* True if that tree of the service is mounted there already, and is recoverable. */
+bool ns_has_service(struct ns *ns, struct chan *service, const char *aname, struct chan *old);
 
 enum name_what {
 	NAME_WALK,		/* the place itself, through mounts */
@@ -213,7 +216,12 @@ int fd_install(struct chan *c, int least, bool cloexec);
 extern const struct dev dev_root, dev_boot, dev_cons, dev_env, dev_pipe, dev_proc, dev_srv,
 	dev_mem, dev_io, dev_irq, dev_dma, dev_pci, dev_sip, dev_mnt;
 
-/* dev/mnt.c: attaches to the service whose client's end is c; *out is the root. */
-int mnt_attach(struct chan *service, const char *aname, struct chan **out);
+/*
+ * dev/mnt.c: attaches to the service whose client's end is c; *out is the root.  With wait_ns it is
+ * a recoverable mount, whose callers wait so long for a successor of the server.
+ */
+int mnt_attach(struct chan *service, const char *aname, uint64_t wait_ns, struct chan **out);
+/* True if c is the root of a recoverable mount of that tree of that service. */
+bool mnt_is(const struct chan *c, struct chan *service, const char *aname);
 /* dev/pipe.c: both ends, open. */
 int pipe_new(struct chan *end[2]);

@@ -39,6 +39,8 @@
 #define ENODATA		61
 #define EPROTO		71
 #define EOVERFLOW	75
+#define ERESTART	85	/* never a user's: rpc.h */
 #define EOPNOTSUPP	95
 #define ETIMEDOUT	110
 #define EHOSTDOWN	112
+#define ESTALE		116

@@ -96,11 +96,22 @@ void mutex_init(struct mutex *m, const char *name);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 
-/* A reference count that may be raised only while it is not 0. */
+/* A reference count; ref_get is for who knows that it is not 0. */
 static inline void
 ref_get(uint32_t *r)
 {
 	__atomic_add_fetch(r, 1, __ATOMIC_RELAXED);
+}
+
+static inline bool
+ref_get_unless_zero(uint32_t *r)
+{
+	uint32_t n = __atomic_load_n(r, __ATOMIC_RELAXED);
+
+	while (n != 0 && !__atomic_compare_exchange_n(r, &n, n + 1, false, __ATOMIC_RELAXED,
+						      __ATOMIC_RELAXED))
+		;
+	return n != 0;
 }
 
 /* True when that was the last. */

@@ -14,6 +14,8 @@
 
 struct service {
 	int servers, clients;
+	uint32_t generation;
+	bool recoverable;
 };
 
 static int services;
@@ -25,6 +27,7 @@ service_new(void)
 
 	if (s) {
 		s->servers = 1;
+		s->generation = 1;
 		services++;
 	}
 	return s;
@@ -39,17 +42,35 @@ service_drop(struct service *s)
 	}
 }
 
-void
-service_put_server(struct service *s)
+bool
+service_put_server(struct service *s, uint32_t generation)
 {
+	bool stays = s->recoverable;
+
+	assert_int_equal(generation, s->generation);
 	s->servers--;
 	service_drop(s);
+	return stays;
+}
+
+int64_t
+service_take_over(struct service *s)
+{
+	if (!s->recoverable || s->servers > 0)
+		return -EEXIST;
+	s->servers++;
+	return ++s->generation;
+}
+
+void
+service_end(struct service *s)
+{
+	s->recoverable = false;
 }
 
 void
 service_get_client(struct service *s)
 {
-	assert_true(s->servers > 0);
 	s->clients++;
 }
 
@@ -61,12 +82,22 @@ service_put_client(struct service *s)
 }
 
 int
-mnt_attach(struct chan *service, const char *aname, struct chan **out)
+mnt_attach(struct chan *service, const char *aname, uint64_t wait_ns, struct chan **out)
 {
 	(void)service;
 	(void)aname;
+	(void)wait_ns;
 	(void)out;
 	return -EINVAL;
+}
+
+bool
+mnt_is(const struct chan *c, struct chan *service, const char *aname)
+{
+	(void)c;
+	(void)service;
+	(void)aname;
+	return false;
 }
 
 bool
@@ -423,7 +454,7 @@ static void
 test_srv(void **state)
 {
 	char buf[4];
-	bool server;
+	uint32_t generation;
 	int fd, client;
 	struct chan *c;
 	struct service *s;
@@ -438,13 +469,13 @@ test_srv(void **state)
 	assert_int_equal(rd(client, buf, 4), -EINVAL);
 	assert_int_equal(wr(fd, buf, 4), -EINVAL);
 	c = fd_get(fd);
-	s = srv_service(c, &server);
+	s = srv_service(c, &generation);
 	assert_non_null(s);
-	assert_true(server);
+	assert_int_equal(generation, 1);
 	chan_put(c);
 	c = fd_get(client);
-	assert_ptr_equal(srv_service(c, &server), s);
-	assert_false(server);
+	assert_ptr_equal(srv_service(c, &generation), s);
+	assert_int_equal(generation, 0);
 	assert_int_equal(s->clients, 1);
 	chan_put(c);
 	cl(fd);
@@ -456,6 +487,34 @@ test_srv(void **state)
 	assert_int_equal(CALL(sys_unlink, (uint64_t)SYS_CWD, u("#srv/fs"), 0), 0);
 	assert_int_equal(open_("#srv/fs", SYS_O_RDWR), -ENOENT);
 	cl(fd);
+}
+
+/* A name whose service waits for a successor stays, and is taken over once. */
+static void
+test_srv_take_over(void **state)
+{
+	int fd = open_("#srv/fs", SYS_O_CREAT | SYS_O_RDWR | SYS_O_EXCL), next;
+	struct chan *c = fd_get(fd);
+	uint32_t generation;
+	struct service *s = srv_service(c, &generation);
+
+	(void)state;
+	assert_int_equal(open_("#srv/fs", SYS_O_TRUNC | SYS_O_RDWR), -EEXIST);
+	s->recoverable = true;
+	s->clients++;			/* a mount */
+	chan_put(c);
+	cl(fd);
+	next = open_("#srv/fs", SYS_O_TRUNC | SYS_O_RDWR);
+	assert_true(next >= 0);
+	c = fd_get(next);
+	assert_ptr_equal(srv_service(c, &generation), s);
+	assert_int_equal(generation, 2);
+	chan_put(c);
+	assert_int_equal(open_("#srv/fs", SYS_O_TRUNC | SYS_O_RDWR), -EEXIST);
+	s->recoverable = false;
+	cl(next);
+	assert_int_equal(open_("#srv/fs", SYS_O_RDWR), -ENOENT);
+	service_put_client(s);
 }
 
 static void
@@ -545,7 +604,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_env), TEST(test_env_list), TEST(test_pipe), TEST(test_pipe_full),
 		TEST(test_pipe_stream), TEST(test_pipe_atomic), TEST(test_poll), TEST(test_srv),
-		TEST(test_srv_mode), TEST(test_boot),
+		TEST(test_srv_take_over), TEST(test_srv_mode), TEST(test_boot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

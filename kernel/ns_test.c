@@ -204,11 +204,21 @@ const struct dev dev_mnt = {
 static struct fnode *tree, *other;
 
 int
-mnt_attach(struct chan *service, const char *aname, struct chan **out)
+mnt_attach(struct chan *service, const char *aname, uint64_t wait_ns, struct chan **out)
 {
 	(void)service;
+	(void)wait_ns;
 	*out = chan_of(strcmp(aname, "other") == 0 ? other : tree);
 	return *out ? 0 : -ENOMEM;
+}
+
+bool
+mnt_is(const struct chan *c, struct chan *service, const char *aname)
+{
+	(void)c;
+	(void)service;
+	(void)aname;
+	return false;
 }
 
 int

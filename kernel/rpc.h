@@ -9,7 +9,7 @@
 /* Up to this many bytes two copies through the kernel cost less than finding the user's page. */
 #define REQUEST_SMALL 128
 
-enum request_state { REQ_IDLE, REQ_QUEUED, REQ_ACTIVE, REQ_COPYING, REQ_DONE };
+enum request_state { REQ_IDLE, REQ_QUEUED, REQ_ACTIVE, REQ_COPYING, REQ_DONE, REQ_HELD };
 
 /*
  * One request.  Its caller fills head and the two bulks, calls service_call(), and reads the
@@ -21,7 +21,14 @@ struct request {
 	struct service *service;
 	uint32_t state;			/* enum request_state; under the service's lock */
 	struct thread *client;		/* who waits, or NULL */
-	struct as *as;			/* the client's */
+	struct as *as;			/* the client's, if user_src or user_dst */
+	uint64_t wait_ns;		/* of a recoverable mount; 0: not one */
+	uint64_t posted;		/* when it last went to the server or its queue; TSC */
+	uint32_t generation;		/* of the server that it last went to */
+	bool sent;			/* a server that has gone had it: it may have been done */
+	bool once;			/* is not sent twice: -ERESTART when it might be */
+	bool recovers;			/* the recovery's own: goes before the others */
+	bool makes_fid;
 	struct ipc_req head;
 	const void *src;
 	void *dst;
@@ -39,7 +46,6 @@ struct request {
 	bool inline_dst;		/* the reply's bulk is in `small` */
 	uint8_t small[REQUEST_SMALL];	/* a bulk that is too short for the other address space */
 	uint32_t fid;			/* a fid that the request frees (clunk) or makes */
-	bool makes_fid;
 	void *kbuf;
 };
 
@@ -50,11 +56,11 @@ struct request *request_get(void);
 /*
  * Sends r and waits.  0 or a negative errno (r->error), the text recorded; -EINTR after a note,
  * when the server has been told; then r may be gone, and the fid it was to make (fid, makes_fid)
- * is freed: callers use r only after 0.
+ * is freed: callers use r only after 0.  When the server goes meanwhile: doc/recovery.md.
  */
 int service_call(struct service *s, struct request *r);
-/* Sends a clunk; nobody waits. */
-void service_clunk(struct service *s, uint32_t fid);
+/* Sends a clunk, if the server of that generation lives, and frees the number; nobody waits. */
+void service_clunk(struct service *s, uint32_t fid, uint32_t generation);
 uint32_t service_fid(struct service *s);	/* NOFID if there is none */
 void service_fid_free(struct service *s, uint32_t fid);
 /* The thread ends. */

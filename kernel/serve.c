@@ -55,30 +55,18 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 }
 
 /*
- * Called with the lock held, after a request without a client is over: what it had made or was to
- * free.  Returns a fid that must still be clunked, or NOFID.
+ * Finishes the request that rep, of that generation's server, answers; *wake is its client, claimed,
+ * if it has one.
  */
-static uint32_t
-orphan_ends(struct service *s, struct request *r)
-{
-	if (r->fid == NOFID)
-		return NOFID;
-	if (r->makes_fid && r->error == 0)
-		return r->fid;
-	service_fid_give(s, r->fid);
-	return NOFID;
-}
-
-/* Finishes the request that rep answers; *wake is its client, claimed, if it has one. */
 static int
-reply(struct service *s, const struct ipc_rep *rep, struct thread **wake)
+reply(struct service *s, uint32_t generation, const struct ipc_rep *rep, struct thread **wake)
 {
 	struct request *r, *orphan = NULL;
 	uint32_t clunk = NOFID;
 
 	spin_lock(&s->lock);
 	r = rep->tag < s->tags.next ? s->tag[rep->tag] : NULL;
-	if (r == NULL || r->state != REQ_ACTIVE ||
+	if (r == NULL || r->state != REQ_ACTIVE || r->generation != generation ||
 	    (rep->type != r->head.type + 1 && rep->type != IPC_RLERROR)) {
 		spin_unlock(&s->lock);
 		return error(EINVAL, "serve: no request has tag %u", rep->tag);
@@ -95,7 +83,7 @@ reply(struct service *s, const struct ipc_rep *rep, struct thread **wake)
 		return 0;
 	request_dispose(orphan);
 	if (clunk != NOFID)
-		service_clunk(s, clunk);
+		service_clunk(s, clunk, generation);
 	return 0;
 }
 
@@ -112,30 +100,29 @@ queue_take(struct service *s)
 
 /* The rare case, with a deadline: through a wait queue's timer.  Called with the lock held. */
 static int
-receive_until(struct service *s, struct server_wait *w, uint64_t deadline)
+receive_until(struct service *s, uint32_t generation, struct server_wait *w, uint64_t deadline)
 {
 	struct waitq q;
 	int err = 0;
 
 	waitq_init(&q);
 	list_push(&s->idle, &w->link);
-	if (s->dead)		/* the lock was let go */
-		err = -EHOSTDOWN;
-	else if (list_empty(&s->queue))
+	if (list_empty(&s->queue))
 		err = wait_on(&q, &s->lock, deadline);
 	if (!list_empty(&w->link))
 		list_remove(&w->link);
-	if (w->request == NULL)
+	if (w->request == NULL && s->serving == generation)
 		w->request = queue_take(s);
 	return w->request != NULL ? 0 : err;
 }
 
 /*
- * Waits for a request; first runs the claimed client `wake`, on this processor if nothing else is
- * to be done here.
+ * Waits for a request of that generation; first runs the claimed client `wake`, on this processor
+ * if nothing else is to be done here.
  */
 static int
-receive(struct service *s, struct thread *wake, uint64_t deadline, struct request **out)
+receive(struct service *s, uint32_t generation, struct thread *wake, uint64_t deadline,
+	struct request **out)
 {
 	struct thread *t = thread_current();
 	struct server_wait w = { .thread = t };
@@ -143,7 +130,7 @@ receive(struct service *s, struct thread *wake, uint64_t deadline, struct reques
 
 	list_init(&w.link);
 	spin_lock(&s->lock);
-	if (unlikely(s->dead)) {
+	if (unlikely(s->serving != generation)) {
 		service_unlock_run(s, wake);
 		return error(EHOSTDOWN, "serve: the service has ended");
 	}
@@ -155,7 +142,8 @@ receive(struct service *s, struct thread *wake, uint64_t deadline, struct reques
 	if (deadline != FOREVER) {
 		service_unlock_run(s, wake);
 		spin_lock(&s->lock);
-		err = receive_until(s, &w, deadline);
+		err = s->serving != generation ? -EHOSTDOWN :
+		      receive_until(s, generation, &w, deadline);
 		spin_unlock(&s->lock);
 		*out = w.request;
 		return err;
@@ -196,6 +184,23 @@ request_fail(struct service *s, struct request *r, int err)
 }
 
 /*
+ * Called with the lock held, which it drops: the server went while a request was copied to it.
+ * A successor may be there already.
+ */
+static int
+deliver_late(struct service *s)
+{
+	uint32_t alive;
+
+	service_lose(s);
+	alive = s->state == SERVICE_ALIVE ? s->serving : 0;
+	spin_unlock(&s->lock);
+	if (alive != 0)
+		service_release(s, alive);
+	return 1;
+}
+
+/*
  * Gives a request to the server: 0; 1 if it failed for the client's own fault, and another should
  * be taken; -EFAULT.
  */
@@ -229,11 +234,8 @@ deliver(struct service *s, struct request *r, const uint64_t a[6])
 	}
 	spin_lock(&s->lock);
 	r->state = REQ_ACTIVE;
-	if (unlikely(s->dead)) {
-		spin_unlock(&s->lock);
-		service_fail_all(s);
-		return 1;
-	}
+	if (unlikely(s->serving != r->generation))
+		return deliver_late(s);
 	if (unlikely(r->waiting) && r->client != NULL && thread_claim(r->client)) {
 		t = r->client;
 		t->wake_reason = 0;
@@ -250,13 +252,13 @@ sys_serve(const uint64_t a[6])
 	struct ipc_rep rep;
 	struct thread *wake = NULL;
 	struct request *r = NULL;
-	bool server = false;
+	uint32_t generation = 0;
 	struct chan *c = fd_get((int)a[0]);
-	struct service *s = c != NULL && c->dev == &dev_srv ? srv_service(c, &server) : NULL;
+	struct service *s = c != NULL && c->dev == &dev_srv ? srv_service(c, &generation) : NULL;
 	uint64_t deadline = (int64_t)a[5] < 0 ? FOREVER : time_now() + a[5];
 	int err = 0;
 
-	if (unlikely(!server)) {
+	if (unlikely(generation == 0)) {
 		if (c != NULL)
 			chan_put(c);
 		return error(EBADF, "serve: not a server's end");
@@ -264,13 +266,13 @@ sys_serve(const uint64_t a[6])
 	if (a[1] != 0) {
 		err = copy_from_user(&rep, (const void *)a[1], sizeof rep);
 		if (err == 0 && unlikely(rep.type == 0))
-			service_hang_up(s);
+			service_hang_up(s, generation);
 		else if (err == 0)
-			err = reply(s, &rep, &wake);
+			err = reply(s, generation, &rep, &wake);
 	}
 	if (err == 0 && a[2] != 0) {
 		do {
-			err = receive(s, wake, deadline, &r);
+			err = receive(s, generation, wake, deadline, &r);
 			wake = NULL;
 			if (err == 0)
 				err = deliver(s, r, a);

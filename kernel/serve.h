@@ -16,32 +16,83 @@ struct server_wait {
 	struct request *request;
 };
 
+enum service_state {
+	SERVICE_ALIVE,
+	SERVICE_RECOVERING,		/* a successor's fids are made again; others' requests are held */
+	SERVICE_DOWN,			/* waits for a successor */
+	SERVICE_FAILED,			/* the same, but its callers do not wait */
+	SERVICE_DEAD
+};
+
+#define LATENCY_BUCKETS 48		/* powers of two of TSC ticks */
+
 struct service {
 	struct spinlock lock;
 	uint32_t refs;
-	uint32_t servers;		/* ends */
-	bool dead;
+	uint32_t state;			/* enum service_state */
+	uint32_t serving;		/* the generation of the server's end; 0: there is none */
+	uint32_t generation;		/* the latest */
 	struct list queue;		/* requests that no server has taken */
 	struct list idle;		/* server_wait, the latest first */
 	struct request **tag;
 	struct pool tags, fids;
+	uint64_t latency[LATENCY_BUCKETS];	/* of answers of this generation */
+	/* Recovery. */
+	struct list held;		/* requests, by `posted` */
+	struct waitq changed;		/* the state, or a held request's */
+	uint64_t down_ns;		/* when the last server went */
+	uint32_t recoverable;		/* mounts that are */
+	struct list mounts;		/* dev/mnt_fid.c */
+	struct thread *names;		/* who changes names: one at a time */
+	struct waitq names_free;
+	uint32_t renames;		/* how many there were */
+	struct rename *renaming;	/* the one under way */
+	/* Whose it is. */
+	struct list all;
+	uint64_t slot;			/* of /dev/sip; 0: none */
+	uint32_t uid;
 };
 
 /* With the lock held: the number may be used again. */
 void service_fid_give(struct service *s, uint32_t fid);
+/* The lock held: a tag for r; false if there are too many requests. */
+bool service_tag(struct service *s, struct request *r);
 /*
  * With the lock held: the request is over.  Returns its client if it was claimed, to be run; a
- * request without a client goes to *orphan, to be disposed of.
+ * request without a client goes to *orphan, to be ended by orphan_ends and request_dispose.
  */
 struct thread *request_done(struct service *s, struct request *r, struct request **orphan);
+/*
+ * With the lock held, after a request without a client is over: what it had made or was to free.
+ * Returns a fid that must still be clunked, or NOFID.
+ */
+uint32_t orphan_ends(struct service *s, struct request *r);
 void request_dispose(struct request *r);
+/* With the lock held: a waiting server's thread, claimed, with r; or NULL, and r is queued. */
+struct thread *request_post(struct service *s, struct request *r);
 /* Drops the lock; the claimed thread t, if there is one, is to run. */
 void service_unlock_run(struct service *s, struct thread *t);
 /* With the lock held: the current thread will sleep until claimed; false: it has to stop. */
 bool service_sleep_begin(struct thread *t, uint32_t stop);
 /* Drops the lock and sleeps, as begun; the claimed thread t, if there is one, runs in its place. */
 void service_unlock_sleep(struct service *s, struct thread *t);
-/* Ends every request of a service that has died, but for those that a server is about to end. */
-void service_fail_all(struct service *s);
-/* The service is dead: its requests fail, and servers that wait are told. */
-void service_hang_up(struct service *s);
+
+/* held.c */
+/*
+ * With the lock held: requests of servers that have gone are held, failed or ended.  Called when a
+ * server goes, and by a server's thread that finds itself gone in the middle of a copy.
+ */
+void service_lose(struct service *s);
+/* The server of that generation has gone; nothing if another serves. */
+void service_hang_up(struct service *s, uint32_t generation);
+/* With the lock held, the state not ALIVE: r is held (0), or why not. */
+int service_hold(struct service *s, struct request *r);
+/* With the lock held, r HELD: waits; r is another state's, or over with an error. */
+void service_hold_wait(struct service *s, struct request *r);
+/* With the lock held: r is over, which no server has. */
+void request_end(struct service *s, struct request *r, int err);
+/* The fids are there again: whatever was held goes on.  Nothing if that server has gone, too. */
+void service_release(struct service *s, uint32_t generation);
+
+/* dev/mnt_fid.c: a kernel thread that makes the fids of that generation, and releases. */
+int recovery_start(struct service *s, uint32_t generation);

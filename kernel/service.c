@@ -11,6 +11,8 @@
  *   IDLE -> QUEUED -> COPYING -> ACTIVE -> COPYING -> DONE
  *                  (request's bulk)   (reply's bulk)
  *
+ * and HELD, when a server has gone and a successor may come: held.c.
+ *
  * COPYING belongs to a server's thread inside the kernel, which ends it soon; a client that is
  * killed or gets a note waits for that.  In ACTIVE a killed client leaves the request behind: it
  * has no client from then on and is freed when the reply comes.  A client is woken by claiming it
@@ -26,6 +28,10 @@
 #define TAGS_MIN	32u
 #define TAGS_MAX	4096u
 #define FIDS_MAX	65536u
+
+/* Every service; the lock comes before a service's own. */
+static struct spinlock all_lock = SPINLOCK("services");
+static struct list all = LIST_INIT(all);
 
 /* --- numbers --------------------------------------------------------------------------------- */
 
@@ -77,9 +83,9 @@ service_fid_free(struct service *s, uint32_t fid)
 	spin_unlock(&s->lock);
 }
 
-/* Called with the lock held: false if there are too many requests. */
-static bool
-tag_take(struct service *s, struct request *r)
+/* False if there are too many requests. */
+bool
+service_tag(struct service *s, struct request *r)
 {
 	uint32_t size = s->tags.size, tag;
 
@@ -123,15 +129,25 @@ struct service *
 service_new(void)
 {
 	struct service *s = kzalloc(sizeof *s);
+	const struct proc *p = proc_current();
 
 	if (s == NULL)
 		return NULL;
 	spin_init(&s->lock, "service");
-	s->refs = s->servers = 1;
+	s->refs = s->serving = s->generation = 1;
 	list_init(&s->queue);
 	list_init(&s->idle);
+	list_init(&s->held);
+	list_init(&s->mounts);
+	waitq_init(&s->changed);
+	waitq_init(&s->names_free);
 	s->tags.max = TAGS_MAX;
 	s->fids.max = FIDS_MAX;
+	s->slot = (uint64_t)p->sip;
+	s->uid = p->uid;
+	spin_lock(&all_lock);
+	list_append(&all, &s->all);
+	spin_unlock(&all_lock);
 	return s;
 }
 
@@ -140,6 +156,9 @@ service_put(struct service *s)
 {
 	if (!ref_put(&s->refs))
 		return;
+	spin_lock(&all_lock);
+	list_remove(&s->all);
+	spin_unlock(&all_lock);
 	kfree(s->tag);
 	kfree(s->tags.free);
 	kfree(s->fids.free);
@@ -158,6 +177,128 @@ service_put_client(struct service *s)
 	service_put(s);
 }
 
+bool
+service_put_server(struct service *s, uint32_t generation)
+{
+	bool stays;
+
+	service_hang_up(s, generation);
+	stays = __atomic_load_n(&s->state, __ATOMIC_RELAXED) != SERVICE_DEAD;
+	service_put(s);
+	return stays;
+}
+
+int64_t
+service_take_over(struct service *s)
+{
+	const struct proc *p = proc_current();
+	uint32_t generation = 0;
+
+	spin_lock(&s->lock);
+	if ((s->state == SERVICE_DOWN || s->state == SERVICE_FAILED) &&
+	    s->slot == (uint64_t)p->sip && (s->uid == p->uid || s->slot != 0)) {
+		if (s->state == SERVICE_FAILED)
+			s->down_ns = time_now();
+		generation = s->serving = ++s->generation;
+		s->state = SERVICE_RECOVERING;
+		memset(s->latency, 0, sizeof s->latency);
+		ref_get(&s->refs);
+	}
+	spin_unlock(&s->lock);
+	if (generation == 0)
+		return -EEXIST;
+	if (recovery_start(s, generation) == 0)
+		return generation;
+	service_put_server(s, generation);
+	return -ENOMEM;
+}
+
+/* --- of a server slot ------------------------------------------------------------------------ */
+
+/* The TSC ticks of the bucket in which the n-th of the counted is. */
+static uint64_t
+percentile(const uint64_t *count, uint64_t n)
+{
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+		if (n < count[i])
+			return 2ull << i;
+		n -= count[i];
+	}
+	return 0;
+}
+
+/* With the lock held. */
+static void
+count_waiting(struct service *s, struct service_stats *out, uint64_t *oldest)
+{
+	for (uint32_t i = 0; i < s->tags.next; i++) {
+		const struct request *r = s->tag[i];
+
+		if (r == NULL || r->state == REQ_DONE)
+			continue;
+		out->depth++;
+		if (r->state == REQ_HELD)
+			out->held++;
+		else if (r->posted < *oldest && r->head.type != IPC_TFLUSH)
+			*oldest = r->posted;
+	}
+}
+
+static uint64_t
+ticks_ns(uint64_t ticks)
+{
+	return mul_div(ticks, 1000000000u, time_tsc_hz());
+}
+
+void
+service_slot_stats(uint64_t slot, struct service_stats *out)
+{
+	uint64_t count[LATENCY_BUCKETS] = { 0 }, now = rdtsc(), oldest = UINT64_MAX;
+
+	*out = (struct service_stats){ 0 };
+	spin_lock(&all_lock);
+	list_for_each(l, &all) {
+		struct service *s = list_entry(l, struct service, all);
+
+		if (s->slot != slot)
+			continue;
+		spin_lock(&s->lock);
+		if (s->tag != NULL)
+			count_waiting(s, out, &oldest);
+		for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+			count[i] += s->latency[i];
+		spin_unlock(&s->lock);
+	}
+	spin_unlock(&all_lock);
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+		out->requests += count[i];
+	if (oldest < now)
+		out->oldest_ns = ticks_ns(now - oldest);
+	out->p50_ns = ticks_ns(percentile(count, out->requests / 2));
+	out->p99_ns = ticks_ns(percentile(count, out->requests - out->requests / 100 - 1));
+}
+
+void
+service_slot_fail(uint64_t slot)
+{
+	spin_lock(&all_lock);
+	list_for_each(l, &all) {
+		struct service *s = list_entry(l, struct service, all);
+
+		if (s->slot != slot)
+			continue;
+		spin_lock(&s->lock);
+		if (s->state == SERVICE_DOWN) {
+			s->state = SERVICE_FAILED;
+			wake_all(&s->changed);
+		}
+		spin_unlock(&s->lock);
+	}
+	spin_unlock(&all_lock);
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
 void
 request_dispose(struct request *r)
 {
@@ -169,7 +310,9 @@ struct thread *
 request_done(struct service *s, struct request *r, struct request **orphan)
 {
 	struct thread *t = r->client;
+	uint64_t ticks = rdtsc() - r->posted;
 
+	s->latency[MIN(63 - __builtin_clzl(ticks | 1), LATENCY_BUCKETS - 1)]++;
 	if (unlikely(r->head.type == IPC_TFLUSH)) {
 		if (r->flushed != NULL)
 			r->flushed->flusher = NULL;
@@ -215,54 +358,15 @@ service_unlock_sleep(struct service *s, struct thread *t)
 	self->interruptible = self->killable = false;
 }
 
-void
-service_fail_all(struct service *s)
+uint32_t
+orphan_ends(struct service *s, struct request *r)
 {
-	for (;;) {
-		struct request *r = NULL, *orphan = NULL;
-		struct thread *t;
-
-		spin_lock(&s->lock);
-		for (uint32_t i = 0; i < s->tags.next && s->tag != NULL && r == NULL; i++)
-			if (s->tag[i] != NULL && s->tag[i]->state != REQ_COPYING)
-				r = s->tag[i];
-		if (r == NULL) {
-			spin_unlock(&s->lock);
-			return;
-		}
-		if (r->state == REQ_QUEUED)
-			list_remove(&r->link);
-		r->error = -EHOSTDOWN;
-		if (r->client != NULL) {
-			strlcpy(r->client->errstr, "the server has gone", SYS_ERRSTR_MAX);
-			r->client->errstr_of = EHOSTDOWN;
-		}
-		t = request_done(s, r, &orphan);
-		service_unlock_run(s, t);
-		if (orphan != NULL)
-			request_dispose(orphan);
-	}
-}
-
-void
-service_hang_up(struct service *s)
-{
-	struct list *l;
-
-	spin_lock(&s->lock);
-	s->dead = true;
-	while ((l = list_pop(&s->idle)) != NULL)
-		thread_wake(list_entry(l, struct server_wait, link)->thread, -EHOSTDOWN);
-	spin_unlock(&s->lock);
-	service_fail_all(s);
-}
-
-void
-service_put_server(struct service *s)
-{
-	if (ref_put(&s->servers))
-		service_hang_up(s);
-	service_put(s);
+	if (r->fid == NOFID)
+		return NOFID;
+	if (r->makes_fid && r->error == 0)
+		return r->fid;
+	service_fid_give(s, r->fid);
+	return NOFID;
 }
 
 /* --- the client's side ----------------------------------------------------------------------- */
@@ -287,7 +391,8 @@ request_get(void)
 	r->src = NULL;
 	r->dst = NULL;
 	r->nsrc = r->ndst = 0;
-	r->makes_fid = false;
+	r->wait_ns = 0;
+	r->sent = r->once = r->recovers = r->makes_fid = false;
 	r->fid = NOFID;
 	r->head = (struct ipc_req){ .newfid = NOFID };
 	return r;
@@ -301,12 +406,13 @@ request_free(struct thread *t)
 	t->request = NULL;
 }
 
-/* With the lock held: a waiting server's thread, claimed, with r; or NULL, and r is queued. */
-static struct thread *
+struct thread *
 request_post(struct service *s, struct request *r)
 {
 	struct list *l;
 
+	r->posted = rdtsc();
+	r->generation = s->serving;
 	while ((l = list_pop(&s->idle)) != NULL) {
 		struct server_wait *w = list_entry(l, struct server_wait, link);
 
@@ -337,7 +443,7 @@ service_sleep_begin(struct thread *t, uint32_t stop)
 static void
 send_flush(struct service *s, struct request *r)
 {
-	struct request *f = kzalloc(sizeof *f);
+	struct request *f = r->flusher == NULL ? kzalloc(sizeof *f) : NULL;
 	struct thread *st = NULL;
 
 	if (f == NULL)
@@ -347,7 +453,7 @@ send_flush(struct service *s, struct request *r)
 	f->fid = NOFID;
 	f->head.type = IPC_TFLUSH;
 	f->head.newfid = r->head.tag;
-	if (!tag_take(s, f)) {
+	if (!service_tag(s, f)) {
 		kfree(f);
 		return;
 	}
@@ -375,53 +481,76 @@ call_ends(struct service *s, struct request *r, int err)
 	return err;
 }
 
+/* The client has been killed: r, with a server, is left behind.  Drops the lock. */
+static int
+leave_behind(struct service *s, struct request *r)
+{
+	r->client = NULL;
+	r->dst = NULL;
+	r->ndst = 0;
+	thread_current()->request = NULL;
+	spin_unlock(&s->lock);
+	return -EINTR;
+}
+
+/* With the lock held: sleeps until r's state has changed, or for what `stop` says. */
+static void
+wait_change(struct service *s, struct request *r, uint32_t stop)
+{
+	r->waiting = true;
+	if (service_sleep_begin(thread_current(), stop)) {
+		spin_unlock(&s->lock);
+		schedule();
+		spin_lock(&s->lock);
+	}
+	r->waiting = false;
+}
+
 /*
- * The caller was woken by a note or a kill, or has one to take.  Waits as needed until the request
- * is over or left behind; the request's result, or -EINTR.
+ * The caller was woken by a note or a kill, or has one to take, or its server has gone.  Waits as
+ * needed until the request is over or left behind; the request's result, or -EINTR.
  */
 static int
-call_interrupted(struct service *s, struct request *r)
+call_slow(struct service *s, struct request *r)
 {
 	struct thread *t = thread_current();
-	bool flushed = false;
-	int result = -EINTR;
+	uint32_t flushed = 0;		/* the generation that was asked to */
+	int result;
 
 	spin_lock(&s->lock);
 	while (r->state != REQ_DONE) {
-		bool killed = (__atomic_load_n(&t->work, __ATOMIC_RELAXED) & WORK_KILL) != 0;
+		uint32_t work = __atomic_load_n(&t->work, __ATOMIC_RELAXED);
+		bool killed = (work & WORK_KILL) != 0, noted = killed || (work & WORK_NOTE);
 
-		if (r->state == REQ_QUEUED) {
+		if (r->state == REQ_HELD) {
+			service_hold_wait(s, r);
+		} else if (r->state == REQ_QUEUED && noted && (killed || !r->sent)) {
 			list_remove(&r->link);
-			tag_give(s, r);
-			r->state = REQ_DONE;
-			r->error = -EINTR;
-			break;
+			request_end(s, r, -EINTR);
+		} else if (r->state == REQ_ACTIVE && noted && flushed != r->generation) {
+			flushed = r->generation;
+			send_flush(s, r);	/* lets the lock go */
+		} else if (r->state == REQ_ACTIVE && killed) {
+			return leave_behind(s, r);
+		} else {
+			wait_change(s, r, r->state == REQ_COPYING ? 0 :
+					  noted ? WORK_KILL : WORK_KILL | WORK_NOTE);
 		}
-		if (r->state == REQ_ACTIVE && !flushed) {
-			flushed = true;
-			send_flush(s, r);
-			continue;		/* the lock was let go */
-		}
-		if (r->state == REQ_ACTIVE && killed) {
-			r->client = NULL;
-			r->dst = NULL;
-			r->ndst = 0;
-			t->request = NULL;
-			spin_unlock(&s->lock);
-			return -EINTR;
-		}
-		r->waiting = true;
-		if (service_sleep_begin(t, r->state == REQ_ACTIVE ? WORK_KILL : 0)) {
-			spin_unlock(&s->lock);
-			schedule();
-			spin_lock(&s->lock);
-		}
-		r->waiting = false;
 	}
 	result = r->error;
 	spin_unlock(&s->lock);
 	t->interruptible = t->killable = false;
 	return call_ends(s, r, result);
+}
+
+/* The service is not alive.  Called with the lock held, and drops it. */
+static int
+call_held(struct service *s, struct request *r)
+{
+	int err = service_hold(s, r);
+
+	spin_unlock(&s->lock);
+	return err != 0 ? err : call_slow(s, r);
 }
 
 int
@@ -433,7 +562,6 @@ service_call(struct service *s, struct request *r)
 		return call_ends(s, r, -EINTR);
 	r->service = s;
 	r->client = t;
-	r->as = t->proc->as;
 	r->waiting = r->inline_dst = false;
 	if (r->user_src && r->nsrc != 0 && r->nsrc <= REQUEST_SMALL) {
 		if (copy_from_user(r->small, r->src, r->nsrc) != 0)
@@ -442,11 +570,9 @@ service_call(struct service *s, struct request *r)
 		r->user_src = false;
 	}
 	spin_lock(&s->lock);
-	if (unlikely(s->dead)) {
-		spin_unlock(&s->lock);
-		return error(EHOSTDOWN, "the server has gone");
-	}
-	if (unlikely(!tag_take(s, r))) {
+	if (unlikely(s->state != SERVICE_ALIVE) && !(r->recovers && s->serving == r->generation))
+		return call_held(s, r);
+	if (unlikely(!service_tag(s, r))) {
 		spin_unlock(&s->lock);
 		return error(EAGAIN, "too many requests wait for the server");
 	}
@@ -454,49 +580,35 @@ service_call(struct service *s, struct request *r)
 	st = request_post(s, r);
 	if (unlikely(!service_sleep_begin(t, WORK_KILL | WORK_NOTE))) {
 		service_unlock_run(s, st);
-		return call_interrupted(s, r);
+		return call_slow(s, r);
 	}
 	service_unlock_sleep(s, st);
 	if (likely(t->wake_reason == 0))
 		return call_ends(s, r, r->error);
-	return call_interrupted(s, r);
+	return call_slow(s, r);
 }
 
 void
-service_clunk(struct service *s, uint32_t fid)
+service_clunk(struct service *s, uint32_t fid, uint32_t generation)
 {
 	struct request *r = kzalloc(sizeof *r);
 	struct thread *st = NULL;
 
-	if (r == NULL)
-		return;		/* the server keeps the fid until it ends */
-	list_init(&r->link);
-	r->service = s;
-	r->fid = fid;
-	r->head.type = IPC_TCLUNK;
-	r->head.fid = fid;
-	r->head.newfid = NOFID;
 	spin_lock(&s->lock);
-	if (s->dead || !tag_take(s, r)) {
-		if (s->dead)
-			pool_give(&s->fids, fid);
-		spin_unlock(&s->lock);
-		kfree(r);
-		return;
-	}
-	st = request_post(s, r);
+	if (s->serving != generation || generation == 0) {
+		service_fid_give(s, fid);
+	} else if (r != NULL) {
+		list_init(&r->link);
+		r->service = s;
+		r->fid = fid;
+		r->head.type = IPC_TCLUNK;
+		r->head.fid = fid;
+		r->head.newfid = NOFID;
+		if (service_tag(s, r)) {
+			st = request_post(s, r);
+			r = NULL;
+		}
+	}				/* else the server keeps the fid until it ends */
 	service_unlock_run(s, st);
-}
-
-void
-service_slot_stats(uint64_t slot, struct service_stats *out)
-{
-	(void)slot;
-	*out = (struct service_stats){ 0 };
-}
-
-void
-service_slot_fail(uint64_t slot)
-{
-	(void)slot;
+	kfree(r);
 }

@@ -7,6 +7,7 @@
 #include "syscall.h"
 #include "userpath.h"
 
+#define WAIT_MAX_NS	86400000000000ull
 #define FLAGS (SYS_MBEFORE | SYS_MAFTER | SYS_MCREATE)
 
 static int
@@ -49,32 +50,47 @@ sys_bind(const uint64_t a[6])
 	return r;
 }
 
+/* A recoverable mount is made once: the successor of a server need not know that it is one. */
+static int
+mount_on(struct chan *service, struct chan *old, const char *aname, const uint64_t a[6])
+{
+	struct chan *root;
+	int r;
+
+	if (a[4] != 0 && ns_has_service(ns_current(), service, aname, old))
+		return 0;
+	r = mnt_attach(service, aname, a[4], &root);
+	if (r < 0)
+		return r;
+	path_put(root->path);
+	root->path = path_get(service->path);
+	r = ns_mount(ns_current(), root, old, (unsigned)a[2] | MOUNT_SERVER);
+	chan_put(root);
+	return r;
+}
+
 int64_t
 sys_mount(const uint64_t a[6])
 {
-	struct chan *service, *root, *old;
+	struct chan *service = NULL, *old;
 	struct user_path aname;
 	int r = allowed(a[2]);
 
 	aname.text = aname.small;
 	aname.small[0] = '\0';
+	if (r == 0 && a[4] > WAIT_MAX_NS)
+		r = error(EINVAL, "mount: nobody waits for longer than a day");
 	if (r == 0 && a[3] != 0)
 		r = user_path_get(&aname, a[3]);
 	if (r < 0)
 		return r;
-	service = fd_get((int)a[0]);
-	r = service ? mnt_attach(service, aname.text, &root) : -EBADF;
-	user_path_put(&aname);
+	r = lookup(a[1], NAME_MOUNT_POINT, &old);
 	if (r == 0) {
-		path_put(root->path);
-		root->path = path_get(service->path);
-		r = lookup(a[1], NAME_MOUNT_POINT, &old);
-		if (r == 0) {
-			r = ns_mount(ns_current(), root, old, (unsigned)a[2] | MOUNT_SERVER);
-			chan_put(old);
-		}
-		chan_put(root);
+		service = fd_get((int)a[0]);
+		r = service ? mount_on(service, old, aname.text, a) : -EBADF;
+		chan_put(old);
 	}
+	user_path_put(&aname);
 	chan_put(service);
 	return r;
 }

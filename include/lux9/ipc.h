@@ -3,8 +3,11 @@
  *
  * A server makes a service by opening /srv/NAME with O_CREAT|O_RDWR; the descriptor that it gets
  * is the server's end, and it answers requests with SYS_SERVE on it, from as many threads as it
- * likes.  Every other open of /srv/NAME gives a client's end, to be mounted.  When the last
- * server's end closes, everything outstanding fails with EHOSTDOWN and the name goes.
+ * likes.  Every other open of /srv/NAME gives a client's end, to be mounted.  When the server's end
+ * closes, everything outstanding fails with EHOSTDOWN and the name goes; but if the service has a
+ * recoverable mount, the name stays, and a successor gets the server's end by opening it with
+ * O_TRUNC|O_RDWR: it sees attaches, walks and opens of the fids that clients hold, then what they
+ * wait for.  See doc/recovery.md.
  *
  * The messages are 9P2000.L's, with its numbers, in a fixed record instead of a byte string, and
  * with the bulk of a message (names, data) beside it.  Fids and tags are chosen by the kernel and

@@ -49,7 +49,7 @@ enum sys_number {
 
 	/* Name-space calls. */
 	SYS_BIND = SYS_FIRST + 0x40,	/* new, old, SYS_M* */
-	SYS_MOUNT,		/* fd of a service, old, SYS_M*, aname */
+	SYS_MOUNT,		/* fd of a service, old, SYS_M*, aname, wait: see below */
 	SYS_UNMOUNT,		/* new or NULL, old */
 
 	/* Process and memory calls. */
@@ -123,6 +123,12 @@ enum sys_kind { SYS_KIND_FILE, SYS_KIND_PIPE, SYS_KIND_CONS, SYS_KIND_SERVICE };
 #define SYS_MBEFORE	1	/* union: searched first */
 #define SYS_MAFTER	2	/* union: searched last */
 #define SYS_MCREATE	4	/* files made in the union are made in this member */
+
+/*
+ * A mount whose `wait` (ns, at most a day) is not 0 is recoverable: when the server goes, calls on its
+ * files wait so long for a successor, for which the kernel opens the files again.  Made
+ * again in the same place it is the same mount.
+ */
 
 #define SYS_FNEWNS	1	/* fork: a copy of the name space; without: the same one */
 #define SYS_FCLEANNS	2	/* fork: an empty name space */

@@ -1,68 +1,66 @@
 /*
  * The mount driver: file calls on a mounted server become 9P requests.  doc/ipc.md
  *
- * A channel's aux is its mount, aux2 its fid and, above it, the server's I/O unit.  Names and
- * small replies go through a buffer that the request owns; data goes straight to and from the
- * caller's memory.
+ * A channel's aux is its mount, aux2 its fid and, above it, the server's I/O unit, aux3 the record
+ * of a fid that can be made again.  Names and small replies go through a buffer that the request
+ * owns; data goes straight to and from the caller's memory.
  */
-#include "../as.h"
-#include "../procs.h"
+#include "mnt.h"
 
-#define IO_MAX		(1u << 20)
+#include "../as.h"
+#include "../name.h"
+
 #define READDIR_MAX	65536u
 #define WIRE_ENTRY	24u		/* qid 13, offset 8, type 1, length of name 2 */
 #define GETATTR_ALL	0x3fffull
-
-struct mount {
-	uint32_t refs, id;
-	struct service *service;
-};
+#define RESTARTS_MAX	100		/* servers that go before one call is over */
 
 static uint32_t next_id = 1;
 
-static struct mount *
-mount_of(const struct chan *c)
+/* A fid of a recoverable mount without a record lives for one operation, which begins again. */
+struct request *
+mnt_begin(const struct chan *c, uint32_t type)
 {
-	return c->aux;
-}
-
-static uint32_t
-fid_of(const struct chan *c)
-{
-	return (uint32_t)c->aux2;
-}
-
-static void
-mount_put(struct mount *m)
-{
-	if (!ref_put(&m->refs))
-		return;
-	service_put_client(m->service);
-	kfree(m);
-}
-
-static struct qid
-qid_of(const struct ipc_qid *q)
-{
-	return (struct qid){ q->path, q->version, q->type };
-}
-
-/* The current thread's request, for c. */
-static struct request *
-begin(const struct chan *c, uint32_t type)
-{
+	const struct mount *m = mount_of(c);
 	struct request *r = request_get();
 
-	if (r != NULL) {
-		r->head.type = type;
-		r->head.fid = fid_of(c);
+	if (r == NULL)
+		return NULL;
+	r->head.type = type;
+	r->head.fid = fid_of(c);
+	if (m->wait_ns != 0) {
+		r->wait_ns = m->wait_ns;
+		r->once = c->aux3 == NULL;
 	}
 	return r;
 }
 
-/* A buffer of the request's own: strings go out of it, replies come into it. */
-static bool
-buffer(struct request *r, size_t n)
+/* The server does not know c's fid. */
+static int
+lost_fid(const struct chan *c)
+{
+	const struct fidrec *f = rec_of(c);
+	const struct mount *m = mount_of(c);
+
+	if (f != NULL)
+		return f->stale ? error(ESTALE, "%s: gone since its server started again",
+					chan_path(c)) : -EBADF;
+	if (recoverable(c))
+		return -ERESTART;
+	return m->generation != m->service->serving ? error(EHOSTDOWN, "the server has gone") :
+	       -EBADF;
+}
+
+int
+mnt_call(const struct chan *c, struct request *r)
+{
+	int err = service_call(mount_of(c)->service, r);
+
+	return likely(err != -EBADF) ? err : lost_fid(c);
+}
+
+bool
+mnt_buffer(struct request *r, size_t n)
 {
 	r->kbuf = kmalloc(n);
 	r->src = r->dst = r->kbuf;
@@ -72,8 +70,8 @@ buffer(struct request *r, size_t n)
 	return r->kbuf != NULL;
 }
 
-static void
-put_string(struct request *r, const char *s)
+void
+mnt_put_string(struct request *r, const char *s)
 {
 	size_t n = strlen(s);
 	uint8_t *p = (uint8_t *)r->kbuf + r->nsrc;
@@ -84,21 +82,20 @@ put_string(struct request *r, const char *s)
 	r->nsrc += (uint32_t)n + 2;
 }
 
-/* A request with up to two names for bulk and no reply but a qid. */
-static int
-name_request(struct chan *c, struct request *r, const char *a, const char *b)
+int
+mnt_call_names(struct chan *c, struct request *r, const char *a, const char *b)
 {
-	if (r == NULL || !buffer(r, strlen(a) + (b != NULL ? strlen(b) : 0) + 4))
+	if (r == NULL || !mnt_buffer(r, strlen(a) + (b != NULL ? strlen(b) : 0) + 4))
 		return -ENOMEM;
-	put_string(r, a);
+	mnt_put_string(r, a);
 	if (b != NULL)
-		put_string(r, b);
+		mnt_put_string(r, b);
 	r->ndst = 0;
-	return service_call(mount_of(c)->service, r);
+	return mnt_call(c, r);
 }
 
-static struct chan *
-mnt_chan(struct mount *m, uint32_t fid, struct qid qid)
+struct chan *
+mnt_chan(struct mount *m, uint32_t fid, struct qid qid, struct fidrec *f)
 {
 	struct chan *c = chan_new(&dev_mnt);
 
@@ -107,57 +104,152 @@ mnt_chan(struct mount *m, uint32_t fid, struct qid qid)
 	ref_get(&m->refs);
 	c->aux = m;
 	c->aux2 = fid;
+	c->aux3 = f;
 	c->id = m->id;
 	c->qid = qid;
 	return c;
 }
 
-int
-mnt_attach(struct chan *sc, const char *aname, struct chan **out)
+static struct mount *
+mount_new(struct service *s, const char *aname, uint64_t wait_ns)
 {
-	bool server;
-	struct service *s = sc->dev == &dev_srv ? srv_service(sc, &server) : NULL;
-	struct mount *m;
-	struct request *r;
-	uint32_t fid;
-	int err = -ENOMEM;
+	struct mount *m = kzalloc(sizeof *m + strlen(aname) + 1);
 
-	if (s == NULL || server)
-		return error(EINVAL, "mount: not a service's client end");
-	m = kzalloc(sizeof *m);
 	if (m == NULL)
-		return -ENOMEM;
+		return NULL;
 	service_get_client(s);
 	m->refs = 1;
 	m->service = s;
 	m->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
-	fid = service_fid(s);
-	r = request_get();
-	if (fid == NOFID || r == NULL || !buffer(r, strlen(aname) + 16))
-		goto fail;
-	r->head.type = IPC_TATTACH;
-	r->head.fid = fid;
-	r->head.newfid = NOFID;
-	r->head.uid = proc_current()->uid;
-	r->head.conn = m->id;
-	put_string(r, "");
-	put_string(r, aname);
-	r->ndst = 0;
-	r->makes_fid = true;
-	r->fid = fid;
-	err = service_call(s, r);
+	m->uid = proc_current()->uid;
+	m->wait_ns = wait_ns;
+	list_init(&m->link);
+	list_init(&m->fids);
+	memcpy(m->aname, aname, strlen(aname));
+	return m;
+}
+
+/* One attempt: *out is the root; -ERESTART when the server that answered has gone. */
+static int
+attach(struct mount *m, struct chan **out)
+{
+	struct service *s = m->service;
+	struct request *r = request_get();
+	uint32_t fid = service_fid(s);
+	struct fidrec *f = m->wait_ns != 0 ? fidrec_new(m, NULL, NULL, 0, fid) : NULL;
+	int err = -ENOMEM;
+
+	if (fid == NOFID)
+		goto free;
+	if (r == NULL || (f == NULL && m->wait_ns != 0))
+		goto give;
+	r->wait_ns = m->wait_ns;
+	err = rpc_attach(m, r, fid);
 	if (err != 0)
-		goto fail;
-	*out = mnt_chan(m, fid, qid_of(&r->qid));
-	if (*out == NULL) {
-		err = -ENOMEM;
-		service_clunk(s, fid);
-		fid = NOFID;
-	}
-fail:
-	if (err != 0 && fid != NOFID && err != -EINTR)
+		goto give;
+	m->root = r->qid.path;
+	if (f != NULL)
+		f->qid = qid_of(&r->qid);
+	err = -ERESTART;
+	if (!mount_enter(m, f, r))
+		goto clunk;
+	*out = mnt_chan(m, fid, qid_of(&r->qid), f);
+	if (*out != NULL)
+		return 0;
+	err = -ENOMEM;
+	if (f != NULL)
+		fidrec_remove(m, f);
+clunk:
+	service_clunk(s, fid, r->generation);
+	fid = NOFID;
+give:
+	if (fid != NOFID && err != -EINTR)
 		service_fid_free(s, fid);
+free:
+	fidrec_free(f);
+	return err;
+}
+
+int
+mnt_attach(struct chan *sc, const char *aname, uint64_t wait_ns, struct chan **out)
+{
+	uint32_t generation;
+	struct service *s = sc->dev == &dev_srv ? srv_service(sc, &generation) : NULL;
+	struct mount *m;
+	int err = -ERESTART;
+
+	if (s == NULL || generation != 0)
+		return error(EINVAL, "mount: not a service's client end");
+	m = mount_new(s, aname, wait_ns);
+	if (m == NULL)
+		return -ENOMEM;
+	for (int i = 0; i < RESTARTS_MAX && err == -ERESTART; i++)
+		err = attach(m, out);
 	mount_put(m);
+	return err == -ERESTART ? error(EHOSTDOWN, "the server keeps going away") : err;
+}
+
+bool
+mnt_is(const struct chan *c, struct chan *service, const char *aname)
+{
+	uint32_t generation;
+	const struct mount *m = c->aux;
+
+	return c->dev == &dev_mnt && m->wait_ns != 0 && m->root == c->qid.path &&
+	       m->service == srv_service(service, &generation) && strcmp(m->aname, aname) == 0;
+}
+
+/*
+ * One attempt.  -ERESTART when the server that answered has gone, or names have changed meanwhile.
+ * `transient`: the new fid is for one operation, and gets no record.
+ */
+static int
+walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+     struct chan **out, bool transient)
+{
+	struct mount *m = mount_of(c);
+	struct service *s = m->service;
+	uint32_t fid = service_fid(s), renames = __atomic_load_n(&s->renames, __ATOMIC_RELAXED);
+	struct request *r = mnt_begin(c, IPC_TWALK);
+	bool record = recoverable(c) && !transient;
+	struct fidrec *f = record ? fidrec_new(m, rec_of(c), names, n, fid) : NULL;
+	int err = -ENOMEM, got;
+
+	*done = 0;
+	*out = NULL;
+	if (fid == NOFID || r == NULL || (record && f == NULL))
+		goto give;
+	r->head.newfid = r->fid = fid;
+	r->makes_fid = true;
+	got = rpc_walk(c, r, names, n, qids);
+	err = MIN(got, 0);
+	if (err != 0)
+		goto give;
+	*done = got;
+	if (got < n) {		/* the server has not made the fid */
+		err = got == 0 ? error(ENOENT, "%s: no such file", names[0]) : 0;
+		goto give;
+	}
+	err = -ERESTART;
+	if (f != NULL) {
+		f->qid = n > 0 ? qids[n - 1] : c->qid;
+		if (!fidrec_enter(m, f, r, renames))
+			goto clunk;
+	}
+	*out = mnt_chan(m, fid, n > 0 ? qids[n - 1] : c->qid, f);
+	if (*out != NULL)
+		return 0;
+	err = -ENOMEM;
+	if (f != NULL)
+		fidrec_remove(m, f);
+clunk:
+	service_clunk(s, fid, r->generation);
+	fidrec_free(f);
+	return err;
+give:
+	if (fid != NOFID && err != -EINTR)	/* interrupted: the service ends it */
+		service_fid_free(s, fid);
+	fidrec_free(f);
 	return err;
 }
 
@@ -165,46 +257,19 @@ static int
 mnt_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 	 struct chan **out)
 {
-	struct mount *m = mount_of(c);
-	struct request *r = begin(c, IPC_TWALK);
-	uint32_t fid = service_fid(m->service);
-	size_t bytes = (size_t)n * sizeof(struct ipc_qid);
-	int err = -ENOMEM;
+	int err = -ERESTART;
 
-	*done = 0;
-	for (int i = 0; i < n; i++)
-		bytes += strlen(names[i]) + 2;
-	if (fid == NOFID || r == NULL || !buffer(r, bytes + 8))
-		goto fail;
-	for (int i = 0; i < n; i++)
-		put_string(r, names[i]);
-	r->ndst = (uint32_t)((size_t)n * sizeof(struct ipc_qid));
-	r->head.newfid = r->fid = fid;
-	r->head.count = (uint32_t)n;
-	r->makes_fid = true;
-	err = service_call(m->service, r);
-	if (err != 0)
-		goto fail;
-	const struct ipc_qid *q = r->kbuf;
-	int got = (int)MIN(r->got / sizeof *q, (size_t)n);
+	for (int i = 0; i < RESTARTS_MAX && err == -ERESTART; i++)
+		err = walk(c, n, names, done, qids, out, false);
+	return err == -ERESTART ? error(EHOSTDOWN, "the server keeps going away") : err;
+}
 
-	for (int i = 0; i < got; i++)
-		qids[i] = qid_of(&q[i]);
-	*done = got;
-	*out = NULL;
-	if (got < n) {		/* the server has not made the fid */
-		service_fid_free(m->service, fid);
-		return got == 0 ? error(ENOENT, "%s: no such file", names[0]) : 0;
-	}
-	*out = mnt_chan(m, fid, n > 0 ? qids[n - 1] : c->qid);
-	if (*out != NULL)
-		return 0;
-	service_clunk(m->service, fid);
-	return -ENOMEM;
-fail:
-	if (fid != NOFID && err != -EINTR)	/* interrupted: the service ends it */
-		service_fid_free(m->service, fid);
-	return err;
+int
+mnt_transient(struct chan *c, struct chan **out)
+{
+	int done;
+
+	return walk(c, 0, NULL, &done, NULL, out, true);
 }
 
 static void
@@ -214,48 +279,47 @@ mnt_close(struct chan *c)
 
 	if (m == NULL)		/* mnt_setxattr has clunked it */
 		return;
-	service_clunk(m->service, fid_of(c));
+	if (c->aux3 != NULL)
+		fidrec_close(c);
+	else
+		service_clunk(m->service, fid_of(c), m->generation);
 	mount_put(m);
 }
 
-static void
-opened(struct chan *c, const struct request *r)
+void
+mnt_opened(struct chan *c, const struct request *r)
 {
 	c->qid = qid_of(&r->qid);
 	c->aux2 = (uint64_t)MIN(r->count, IO_MAX) << 32 | fid_of(c);
 }
 
-static int
-mnt_open(struct chan **cp, uint32_t flags)
+/* On a recoverable mount the kernel appends itself: mnt_append. */
+int
+mnt_lopen(struct chan *c, uint32_t flags)
 {
-	struct chan *c = *cp;
-	struct request *r = begin(c, IPC_TLOPEN);
+	int err = -ERESTART;
 
-	if (r == NULL)
-		return -ENOMEM;
-	r->head.flags = flags;
-	int err = service_call(mount_of(c)->service, r);
+	if (recoverable(c))
+		flags &= ~SYS_O_APPEND;
+	for (int i = 0; i < RESTARTS_MAX && err == -ERESTART; i++) {
+		struct request *r = mnt_begin(c, IPC_TLOPEN);
 
-	if (err == 0)
-		opened(c, r);
+		if (r == NULL)
+			return -ENOMEM;
+		r->head.flags = flags;
+		err = mnt_call(c, r);
+		if (err == 0 && c->aux3 != NULL && !fidrec_opened(c, r, flags))
+			err = -ERESTART;
+		if (err == 0)
+			mnt_opened(c, r);
+	}
 	return err;
 }
 
 static int
-mnt_create(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
+mnt_open(struct chan **cp, uint32_t flags)
 {
-	struct request *r = begin(c, IPC_TLCREATE);
-
-	if (r == NULL)
-		return -ENOMEM;
-	r->head.flags = flags;
-	r->head.mode = mode;
-	r->head.gid = proc_current()->gid;
-	int err = name_request(c, r, name, NULL);
-
-	if (err == 0)
-		opened(c, r);
-	return err;
+	return mnt_lopen(*cp, flags);
 }
 
 static uint32_t
@@ -266,15 +330,15 @@ io_unit(const struct chan *c)
 	return unit != 0 ? unit : IO_MAX;
 }
 
-static int64_t
+int64_t
 mnt_read(struct chan *c, struct uio *u, uint64_t off)
 {
-	struct mount *m = mount_of(c);
+	struct as *as = u->user ? as_current() : NULL;
 	uint32_t unit = io_unit(c);
 	int64_t total = 0;
 
 	do {
-		struct request *r = begin(c, IPC_TREAD);
+		struct request *r = mnt_begin(c, IPC_TREAD);
 		uint32_t count = (uint32_t)MIN(u->left, (size_t)unit);
 		int err;
 
@@ -284,7 +348,8 @@ mnt_read(struct chan *c, struct uio *u, uint64_t off)
 		r->head.count = r->ndst = count;
 		r->dst = u->base;
 		r->user_dst = u->user;
-		err = service_call(m->service, r);
+		r->as = as;
+		err = mnt_call(c, r);
 		if (err != 0)
 			return total > 0 ? total : err;
 		u->base += r->got;
@@ -296,15 +361,15 @@ mnt_read(struct chan *c, struct uio *u, uint64_t off)
 	return total;
 }
 
-static int64_t
-mnt_write(struct chan *c, struct uio *u, uint64_t off)
+int64_t
+mnt_write_at(struct chan *c, struct uio *u, uint64_t off)
 {
-	struct mount *m = mount_of(c);
+	struct as *as = u->user ? as_current() : NULL;
 	uint32_t unit = io_unit(c);
 	int64_t total = 0;
 
 	do {
-		struct request *r = begin(c, IPC_TWRITE);
+		struct request *r = mnt_begin(c, IPC_TWRITE);
 		uint32_t n;
 		int err;
 
@@ -314,7 +379,8 @@ mnt_write(struct chan *c, struct uio *u, uint64_t off)
 		r->src = u->base;
 		r->nsrc = (uint32_t)MIN(u->left, (size_t)unit);
 		r->user_src = u->user;
-		err = service_call(m->service, r);
+		r->as = as;
+		err = mnt_call(c, r);
 		if (err != 0)
 			return total > 0 ? total : err;
 		n = MIN(r->count, r->nsrc);
@@ -325,6 +391,14 @@ mnt_write(struct chan *c, struct uio *u, uint64_t off)
 			break;
 	} while (u->left > 0);
 	return total;
+}
+
+static int64_t
+mnt_write(struct chan *c, struct uio *u, uint64_t off)
+{
+	if (unlikely(c->flags & SYS_O_APPEND) && recoverable(c))
+		return mnt_append(c, u);
+	return mnt_write_at(c, u, off);
 }
 
 static uint64_t
@@ -367,30 +441,30 @@ repack(const uint8_t *p, size_t n, void *buf, size_t room)
 static int64_t
 mnt_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
 {
-	struct request *r = begin(c, IPC_TREADDIR);
+	struct request *r = mnt_begin(c, IPC_TREADDIR);
 	size_t want = MIN(MIN(n, (size_t)READDIR_MAX), (size_t)io_unit(c));
 	int err;
 
 	if (want < WIRE_ENTRY + SYS_NAME_MAX)
 		want = WIRE_ENTRY + SYS_NAME_MAX;
-	if (r == NULL || !buffer(r, want))
+	if (r == NULL || !mnt_buffer(r, want))
 		return -ENOMEM;
 	r->head.offset = off;
 	r->head.count = (uint32_t)want;
-	err = service_call(mount_of(c)->service, r);
+	err = mnt_call(c, r);
 	return err != 0 ? err : repack(r->kbuf, r->got, buf, n);
 }
 
-static int
+int
 mnt_stat(struct chan *c, struct sys_stat *st)
 {
-	struct request *r = begin(c, IPC_TGETATTR);
+	struct request *r = mnt_begin(c, IPC_TGETATTR);
 	int err;
 
-	if (r == NULL || !buffer(r, sizeof(struct ipc_attr)))
+	if (r == NULL || !mnt_buffer(r, sizeof(struct ipc_attr)))
 		return -ENOMEM;
 	r->head.offset = GETATTR_ALL;
-	err = service_call(mount_of(c)->service, r);
+	err = mnt_call(c, r);
 	if (err != 0)
 		return err;
 	if (r->got != sizeof(struct ipc_attr))
@@ -413,9 +487,9 @@ mnt_stat(struct chan *c, struct sys_stat *st)
 static int
 mnt_setattr(struct chan *c, const struct sys_attr *a)
 {
-	struct request *r = begin(c, IPC_TSETATTR);
+	struct request *r = mnt_begin(c, IPC_TSETATTR);
 
-	if (r == NULL || !buffer(r, sizeof(struct ipc_setattr)))
+	if (r == NULL || !mnt_buffer(r, sizeof(struct ipc_setattr)))
 		return -ENOMEM;
 	*(struct ipc_setattr *)r->kbuf = (struct ipc_setattr){
 		.valid = a->valid, .mode = a->mode, .uid = a->uid, .gid = a->gid, .size = a->size,
@@ -424,89 +498,18 @@ mnt_setattr(struct chan *c, const struct sys_attr *a)
 	};
 	r->nsrc = sizeof(struct ipc_setattr);
 	r->ndst = 0;
-	return service_call(mount_of(c)->service, r);
-}
-
-static int
-mnt_mkdir(struct chan *dir, const char *name, uint32_t mode)
-{
-	struct request *r = begin(dir, IPC_TMKDIR);
-
-	if (r != NULL) {
-		r->head.mode = mode;
-		r->head.gid = proc_current()->gid;
-	}
-	return name_request(dir, r, name, NULL);
-}
-
-static int
-mnt_unlink(struct chan *dir, const char *name, uint32_t flags)
-{
-	struct request *r = begin(dir, IPC_TUNLINKAT);
-
-	if (r != NULL)
-		r->head.flags = flags;
-	return name_request(dir, r, name, NULL);
-}
-
-static int
-mnt_rename(struct chan *odir, const char *oname, struct chan *ndir, const char *nname)
-{
-	struct request *r;
-
-	if (mount_of(odir) != mount_of(ndir))
-		return error(EXDEV, "rename: %s would move to another server", oname);
-	r = begin(odir, IPC_TRENAMEAT);
-	if (r != NULL)
-		r->head.newfid = fid_of(ndir);
-	return name_request(odir, r, oname, nname);
-}
-
-static int
-mnt_link(struct chan *dir, const char *name, struct chan *file)
-{
-	struct request *r;
-
-	if (mount_of(dir) != mount_of(file))
-		return error(EXDEV, "link: %s would be on another server", name);
-	r = begin(dir, IPC_TLINK);
-	if (r != NULL)
-		r->head.newfid = fid_of(file);
-	return name_request(dir, r, name, NULL);
-}
-
-static int
-mnt_symlink(struct chan *dir, const char *name, const char *target)
-{
-	struct request *r = begin(dir, IPC_TSYMLINK);
-
-	if (r != NULL)
-		r->head.gid = proc_current()->gid;
-	return name_request(dir, r, name, target);
-}
-
-static int
-mnt_mknod(struct chan *dir, const char *name, uint32_t mode, uint64_t rdev)
-{
-	struct request *r = begin(dir, IPC_TMKNOD);
-
-	if (r != NULL) {
-		r->head.mode = mode;
-		r->head.gid = proc_current()->gid;
-		r->head.offset = rdev;
-	}
-	return name_request(dir, r, name, NULL);
+	return mnt_call(c, r);
 }
 
 static int64_t
 mnt_readlink(struct chan *c, char *buf, size_t n)
 {
-	struct request *r = begin(c, IPC_TREADLINK);
+	struct request *r = mnt_begin(c, IPC_TREADLINK);
 	int err;
 
-	if (r == NULL || !buffer(r, MIN(n, (size_t)SYS_PATH_MAX)))
+	if (r == NULL || !mnt_buffer(r, MIN(n, (size_t)SYS_PATH_MAX)))
 		return -ENOMEM;
-	err = service_call(mount_of(c)->service, r);
+	err = mnt_call(c, r);
 	if (err != 0)
 		return err;
 	memcpy(buf, r->kbuf, r->got);
@@ -516,24 +519,24 @@ mnt_readlink(struct chan *c, char *buf, size_t n)
 static int
 mnt_fsync(struct chan *c, bool data_only)
 {
-	struct request *r = begin(c, IPC_TFSYNC);
+	struct request *r = mnt_begin(c, IPC_TFSYNC);
 
 	if (r == NULL)
 		return -ENOMEM;
 	r->head.flags = data_only;
-	return service_call(mount_of(c)->service, r);
+	return mnt_call(c, r);
 }
 
 static int
 mnt_statfs(struct chan *c, struct sys_statfs *st)
 {
-	struct request *r = begin(c, IPC_TSTATFS);
+	struct request *r = mnt_begin(c, IPC_TSTATFS);
 	int err;
 
 	_Static_assert(sizeof(struct sys_statfs) == sizeof(struct ipc_statfs), "same record");
-	if (r == NULL || !buffer(r, sizeof *st))
+	if (r == NULL || !mnt_buffer(r, sizeof *st))
 		return -ENOMEM;
-	err = service_call(mount_of(c)->service, r);
+	err = mnt_call(c, r);
 	if (err != 0)
 		return err;
 	if (r->got != sizeof *st)
@@ -542,85 +545,14 @@ mnt_statfs(struct chan *c, struct sys_statfs *st)
 	return 0;
 }
 
-/* Attributes are read through a fid of their own, walked to from the file's. */
-static int64_t
-mnt_getxattr(struct chan *c, const char *name, struct uio *u)
-{
-	struct mount *m = mount_of(c);
-	struct request *r = begin(c, IPC_TXATTRWALK);
-	uint32_t fid = service_fid(m->service);
-	int64_t n = -ENOMEM;
-
-	if (fid == NOFID || r == NULL) {
-		if (fid != NOFID)
-			service_fid_free(m->service, fid);
-		return n;
-	}
-	r->head.newfid = r->fid = fid;
-	r->makes_fid = true;
-	n = name_request(c, r, name, NULL);
-	if (n != 0) {
-		if (n != -EINTR)
-			service_fid_free(m->service, fid);
-		return n;
-	}
-	uint64_t size = r->offset;
-	struct chan *x = mnt_chan(m, fid, c->qid);
-
-	if (x == NULL) {
-		service_clunk(m->service, fid);
-		return -ENOMEM;
-	}
-	if (u->left == 0)
-		n = (int64_t)size;
-	else if (size > u->left)
-		n = -ERANGE;
-	else
-		n = mnt_read(x, u, 0);
-	chan_put(x);
-	return n;
-}
-
-static int
-mnt_setxattr(struct chan *c, const char *name, struct uio *u, uint32_t flags)
-{
-	struct chan *x = chan_clone(c);
-	size_t size = u->left;
-	struct request *r;
-	int64_t n;
-
-	if (x == NULL)
-		return -ENOMEM;
-	r = begin(x, IPC_TXATTRCREATE);
-	if (r != NULL) {
-		r->head.flags = flags;
-		r->head.offset = size;
-	}
-	n = name_request(x, r, name, NULL);
-	if (n == 0 && size > 0)
-		n = mnt_write(x, u, 0);
-	/* The value is set, and an error shows, when the fid goes: so that is waited for. */
-	r = n >= 0 ? begin(x, IPC_TCLUNK) : NULL;
-	if (r != NULL) {
-		n = service_call(mount_of(x)->service, r);
-		if (n == 0) {		/* else it may still be there: chan_put clunks it again */
-			service_fid_free(mount_of(x)->service, fid_of(x));
-			mount_put(mount_of(x));
-			x->aux = NULL;
-		}
-	}
-	chan_put(x);
-	return n < 0 ? (int)n : 0;
-}
-
 static int
 mnt_lock(struct chan *c, struct sys_lock *l, int how)
 {
-	struct request *r = begin(c, how == 2 ? IPC_TGETLOCK : IPC_TLOCK);
+	struct request *r = mnt_begin(c, how == 2 ? IPC_TGETLOCK : IPC_TLOCK);
 	struct ipc_lock *w;
 	int err;
 
-	if (r == NULL || !buffer(r, sizeof *w))
+	if (r == NULL || !mnt_buffer(r, sizeof *w))
 		return -ENOMEM;
 	w = r->kbuf;
 	*w = (struct ipc_lock){
@@ -628,7 +560,7 @@ mnt_lock(struct chan *c, struct sys_lock *l, int how)
 		.pid = (uint32_t)proc_current()->pid,
 	};
 	r->nsrc = sizeof *w;
-	err = service_call(mount_of(c)->service, r);
+	err = mnt_call(c, r);
 	if (err != 0)
 		return err;
 	if (how != 2)

@@ -2,9 +2,10 @@
  * dev_srv: /srv, the names of services.  srv(3), include/lux9/ipc.h
  *
  * Making a file makes a service and gives its server's end; opening one gives a client's end.  The
- * name goes with the server's end or by unlink.  `srv_lock` (class "service names") guards the
- * list and the entries; an entry lives while it is listed.  chan.aux is the service of an open
- * channel, with an end of its own; aux2 is 1 for the server's.  qid.path names the entry.
+ * name goes with the server's end or by unlink; but if the service can be taken over, the name
+ * stays, and opening it with O_TRUNC gives the server's end to a successor.  `srv_lock` (class
+ * "service names") guards the list and the entries; an entry lives while it is listed.  chan.aux is the service of an open channel, with
+ * an end of its own; aux2 is the generation of a server's, else 0.  qid.path names the entry.
  */
 #include "service.h"
 
@@ -15,7 +16,7 @@
 struct entry {
 	struct list node;
 	uint64_t id;
-	struct service *service;	/* alive while the entry is: its server's end is open */
+	struct service *service;	/* it removes the entry before it goes */
 	uint32_t mode, uid, gid;
 	char name[SYS_NAME_MAX + 1];
 };
@@ -72,6 +73,20 @@ may_use(const struct entry *e)
 	return (bits & 6) != 0;
 }
 
+/* A server's end of a service that has lost its server. */
+static int
+take_over(struct chan *c, struct service *s)
+{
+	int64_t generation = service_take_over(s);
+
+	service_put_client(s);
+	if (generation < 0)
+		return (int)generation;
+	c->aux = s;
+	c->aux2 = (uint64_t)generation;
+	return 0;
+}
+
 static int
 srv_open(struct chan **c, uint32_t flags)
 {
@@ -79,7 +94,6 @@ srv_open(struct chan **c, uint32_t flags)
 	struct entry *e;
 	int err = -ENOENT;
 
-	(void)flags;
 	if ((*c)->qid.type & QT_DIR)
 		return 0;
 	spin_lock(&srv_lock);
@@ -92,6 +106,8 @@ srv_open(struct chan **c, uint32_t flags)
 		err = -EACCES;
 	}
 	spin_unlock(&srv_lock);
+	if (err == 0 && flags & SYS_O_TRUNC)
+		return take_over(*c, s);
 	(*c)->aux = s;
 	(*c)->aux2 = 0;
 	return err;
@@ -143,11 +159,10 @@ srv_create(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
 	}
 	spin_unlock(&srv_lock);
 	if (err < 0) {
-		service_put_server(e->service);
+		service_put_server(e->service, 1);
 		kfree(e);
-		return err == -EEXIST ? err : error(ENOSPC, "srv: more than %d names", NAMES_MAX);
 	}
-	return 0;
+	return err != -ENOSPC ? err : error(ENOSPC, "srv: more than %d names", NAMES_MAX);
 }
 
 /* Called with the lock held. */
@@ -159,30 +174,39 @@ entry_remove(struct entry *e)
 	kfree(e);
 }
 
+void
+srv_forget(struct service *s)
+{
+	spin_lock(&srv_lock);
+	list_for_each_safe(p, next, &entries) {
+		struct entry *e = list_entry(p, struct entry, node);
+
+		if (e->service == s)
+			entry_remove(e);
+	}
+	spin_unlock(&srv_lock);
+}
+
 static void
 srv_close(struct chan *c)
 {
 	struct service *s = c->aux;
-	struct entry *e;
 
 	if (s == NULL)
 		return;
-	if (c->aux2 == 0) {
+	service_get_client(s);		/* until its name has gone */
+	if (c->aux2 == 0)
 		service_put_client(s);
-		return;
-	}
-	spin_lock(&srv_lock);
-	e = find(c->qid.path, NULL);
-	if (e)
-		entry_remove(e);
-	spin_unlock(&srv_lock);
-	service_put_server(s);
+	else if (!service_put_server(s, (uint32_t)c->aux2))
+		srv_forget(s);
+	service_put_client(s);
 }
 
 static int
 srv_unlink(struct chan *dir, const char *name, uint32_t flags)
 {
 	struct proc *p = proc_current();
+	struct service *s = NULL;
 	struct entry *e;
 	int err = 0;
 
@@ -191,13 +215,20 @@ srv_unlink(struct chan *dir, const char *name, uint32_t flags)
 		return -ENOTDIR;
 	spin_lock(&srv_lock);
 	e = find(0, name);
-	if (e == NULL)
+	if (e == NULL) {
 		err = -ENOENT;
-	else if (p && p->uid != 0 && p->uid != e->uid)
+	} else if (p && p->uid != 0 && p->uid != e->uid) {
 		err = -EACCES;
-	else
+	} else {
+		s = e->service;
+		service_get_client(s);
 		entry_remove(e);
+	}
 	spin_unlock(&srv_lock);
+	if (s != NULL) {
+		service_end(s);
+		service_put_client(s);
+	}
 	return err;
 }
 
@@ -233,11 +264,11 @@ srv_stat(struct chan *c, struct sys_stat *st)
 }
 
 struct service *
-srv_service(struct chan *c, bool *server_end)
+srv_service(struct chan *c, uint32_t *generation)
 {
 	if (c->dev != &dev_srv || !c->open)
 		return NULL;
-	*server_end = c->aux2 != 0;
+	*generation = (uint32_t)c->aux2;
 	return c->aux;
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMMON_MAX 10
+#define COMMON_MAX 12
 
 /* The common options, as a table like a type's own. */
 static void
@@ -19,6 +19,8 @@ common(struct sip_server *s, struct sip_option out[COMMON_MAX])
 	struct sip_config *c = &s->config;
 	const struct sip_option all[] = {
 		{ "mount", "PATH", "where its files appear", SIP_OPT_STRING, &c->mount },
+		{ "wait", "MS", "how long its clients wait when it ends", SIP_OPT_NUMBER,
+		  &c->wait_ms },
 		{ "listen", "ADDRESS", "serve at unix!PATH, tcp!HOST!PORT or fd!N", SIP_OPT_STRING,
 		  &c->listen },
 		{ "device", s->type->driver ? "B.D.F" : "FILE", s->type->driver ?

@@ -191,7 +191,8 @@ post(struct sip_server *s)
 		return 0;
 	/* Drivers share directories such as /dev/sd; a file server replaces what is there. */
 	snprintf(service, sizeof service, "/srv/%s", c->name);
-	e = os_mount(service, c->mount, s->type->driver ? OS_MAFTER : OS_MREPL | OS_MCREATE, "");
+	e = os_mount(service, c->mount, s->type->driver ? OS_MAFTER : OS_MREPL | OS_MCREATE, "",
+		(unsigned)c->wait_ms);
 	if (e < 0)
 		sip_fail(s, e, "mount on %s", c->mount);
 	return e;

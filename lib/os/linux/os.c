@@ -161,16 +161,16 @@ no_name_space(void)
 }
 
 int
-os_mount(const char *service, const char *path, int flags, const char *aname)
+os_mount(const char *service, const char *path, int flags, const char *aname, unsigned wait_ms)
 {
-	(void)service, (void)path, (void)flags, (void)aname;
+	(void)service, (void)path, (void)flags, (void)aname, (void)wait_ms;
 	return no_name_space();
 }
 
 int
-os_mount_fd(int fd, const char *path, int flags, const char *aname)
+os_mount_fd(int fd, const char *path, int flags, const char *aname, unsigned wait_ms)
 {
-	(void)fd, (void)path, (void)flags, (void)aname;
+	(void)fd, (void)path, (void)flags, (void)aname, (void)wait_ms;
 	return no_name_space();
 }
 

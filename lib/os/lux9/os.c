@@ -109,19 +109,20 @@ os_unmap(void *at, size_t len)
 }
 
 int
-os_mount_fd(int fd, const char *path, int flags, const char *aname)
+os_mount_fd(int fd, const char *path, int flags, const char *aname, unsigned wait_ms)
 {
-	return (int)lux_call4(SYS_MOUNT, fd, LUX_ARG(path), flags, LUX_ARG(aname ? aname : ""));
+	return (int)lux_call6(SYS_MOUNT, fd, LUX_ARG(path), flags, LUX_ARG(aname ? aname : ""),
+		(int64_t)wait_ms * 1000000, 0);
 }
 
 int
-os_mount(const char *service, const char *path, int flags, const char *aname)
+os_mount(const char *service, const char *path, int flags, const char *aname, unsigned wait_ms)
 {
 	int fd = os_service_open(service), rc;
 
 	if (fd < 0)
 		return fd;
-	rc = os_mount_fd(fd, path, flags, aname);
+	rc = os_mount_fd(fd, path, flags, aname, wait_ms);
 	os_close(fd);
 	return rc;
 }

@@ -184,8 +184,11 @@ p9_os_start(struct p9_srv *srv, const char *where)
 	if ((size_t)snprintf(path, sizeof path, "/srv/%s", where) >= sizeof path ||
 	    strchr(where, '/') || strchr(where, '!'))
 		return -EINVAL;
-	/* Without O_EXCL, another server's name would open as a client's end of it. */
+	/* Without O_EXCL, another server's name would open as a client's end of it.  A name whose
+	 * server has gone and is waited for is taken over. */
 	fd = os_open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	if (fd == -EEXIST)
+		fd = os_open(path, O_TRUNC | O_RDWR | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
 	c = p9_conn_new(srv, -1);
