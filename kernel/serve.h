@@ -2,6 +2,7 @@
  * What service.c, the client's side of a service, and serve.c, the server's, share.
  */
 #pragma once
+#include "amd64/cpu.h"
 #include "lock.h"
 #include "procs.h"
 
@@ -24,7 +25,7 @@ enum service_state {
 	SERVICE_DEAD
 };
 
-#define LATENCY_BUCKETS 48		/* powers of two of TSC ticks */
+#define LATENCY_BUCKETS 64		/* powers of two of TSC ticks */
 
 struct service {
 	struct spinlock lock;
@@ -55,21 +56,12 @@ struct service {
 
 /* With the lock held: the number may be used again. */
 void service_fid_give(struct service *s, uint32_t fid);
-/* The lock held: a tag for r; false if there are too many requests. */
-bool service_tag(struct service *s, struct request *r);
-/*
- * With the lock held: the request is over.  Returns its client if it was claimed, to be run; a
- * request without a client goes to *orphan, to be ended by orphan_ends and request_dispose.
- */
-struct thread *request_done(struct service *s, struct request *r, struct request **orphan);
 /*
  * With the lock held, after a request without a client is over: what it had made or was to free.
  * Returns a fid that must still be clunked, or NOFID.
  */
 uint32_t orphan_ends(struct service *s, struct request *r);
 void request_dispose(struct request *r);
-/* With the lock held: a waiting server's thread, claimed, with r; or NULL, and r is queued. */
-struct thread *request_post(struct service *s, struct request *r);
 /* Drops the lock; the claimed thread t, if there is one, is to run. */
 void service_unlock_run(struct service *s, struct thread *t);
 /* With the lock held: the current thread will sleep until claimed; false: it has to stop. */
@@ -96,3 +88,86 @@ void service_release(struct service *s, uint32_t generation);
 
 /* dev/mnt_fid.c: a kernel thread that makes the fids of that generation, and releases. */
 int recovery_start(struct service *s, uint32_t generation);
+
+/* --- what every request goes through: with the lock held -------------------------------------- */
+
+bool service_tag_new(struct service *s, struct request *r);
+
+/* A tag for r; false if there are too many requests. */
+static inline bool
+service_tag(struct service *s, struct request *r)
+{
+	uint32_t tag;
+
+	if (unlikely(s->tags.nfree == 0))
+		return service_tag_new(s, r);
+	tag = s->tags.free[--s->tags.nfree];
+	s->tag[tag] = r;
+	r->head.tag = tag;
+	return true;
+}
+
+static inline void
+service_tag_give(struct service *s, uint32_t tag)
+{
+	s->tag[tag] = NULL;
+	s->tags.free[s->tags.nfree++] = tag;
+}
+
+/* A waiting server's thread, claimed, with r; or NULL, and r is queued. */
+static inline __attribute__((always_inline)) struct thread *
+request_post(struct service *s, struct request *r)
+{
+	struct list *l;
+
+	r->posted = rdtsc();
+	r->generation = s->serving;
+	while ((l = list_pop(&s->idle)) != NULL) {
+		struct server_wait *w = list_entry(l, struct server_wait, link);
+
+		if (!thread_claim(w->thread))
+			continue;	/* it was killed, or its time is up */
+		w->thread->wake_reason = 0;
+		w->request = r;
+		r->state = REQ_COPYING;
+		return w->thread;
+	}
+	r->state = REQ_QUEUED;
+	list_append(&s->queue, &r->link);
+	return NULL;
+}
+
+/*
+ * The request is over.  Returns its client if it was claimed, to be run; a request without a client
+ * goes to *orphan, to be ended by orphan_ends and request_dispose.
+ */
+static inline __attribute__((always_inline)) struct thread *
+request_done(struct service *s, struct request *r, struct request **orphan)
+{
+	struct thread *t = r->client;
+	uint64_t ticks = rdtsc() - r->posted;
+
+	s->latency[63 - __builtin_clzl(ticks | 1)]++;
+	if (unlikely(r->head.type == IPC_TFLUSH)) {
+		if (r->flushed != NULL)
+			r->flushed->flusher = NULL;
+		else
+			service_tag_give(s, r->head.newfid);
+	}
+	if (unlikely(r->flusher != NULL)) {
+		r->flusher->flushed = NULL;
+		r->flusher = NULL;
+		s->tag[r->head.tag] = NULL;
+	} else {
+		service_tag_give(s, r->head.tag);
+	}
+	r->state = REQ_DONE;
+	if (t == NULL) {
+		*orphan = r;
+		return NULL;
+	}
+	if (!thread_claim(t))
+		return NULL;
+	t->wake_reason = 0;
+	return t;
+}

@@ -83,19 +83,12 @@ service_fid_free(struct service *s, uint32_t fid)
 	spin_unlock(&s->lock);
 }
 
-/* False if there are too many requests. */
+/* None is free that was used before: a new one.  False if there are too many requests. */
 bool
-service_tag(struct service *s, struct request *r)
+service_tag_new(struct service *s, struct request *r)
 {
-	uint32_t size = s->tags.size, tag;
+	uint32_t size = s->tags.size, tag = pool_take(&s->tags);
 
-	if (likely(s->tags.nfree > 0)) {
-		tag = s->tags.free[--s->tags.nfree];
-		s->tag[tag] = r;
-		r->head.tag = tag;
-		return true;
-	}
-	tag = pool_take(&s->tags);
 	if (tag == NOFID)
 		return false;
 	if (s->tags.size != size) {
@@ -114,13 +107,6 @@ service_tag(struct service *s, struct request *r)
 	s->tag[tag] = r;
 	r->head.tag = tag;
 	return true;
-}
-
-static void
-tag_give(struct service *s, struct request *r)
-{
-	s->tag[r->head.tag] = NULL;
-	pool_give(&s->tags, r->head.tag);
 }
 
 /* --- services -------------------------------------------------------------------------------- */
@@ -306,37 +292,6 @@ request_dispose(struct request *r)
 	kfree(r);
 }
 
-struct thread *
-request_done(struct service *s, struct request *r, struct request **orphan)
-{
-	struct thread *t = r->client;
-	uint64_t ticks = rdtsc() - r->posted;
-
-	s->latency[MIN(63 - __builtin_clzl(ticks | 1), LATENCY_BUCKETS - 1)]++;
-	if (unlikely(r->head.type == IPC_TFLUSH)) {
-		if (r->flushed != NULL)
-			r->flushed->flusher = NULL;
-		else
-			pool_give(&s->tags, r->head.newfid);
-	}
-	if (unlikely(r->flusher != NULL)) {
-		r->flusher->flushed = NULL;
-		r->flusher = NULL;
-		s->tag[r->head.tag] = NULL;
-	} else {
-		tag_give(s, r);
-	}
-	r->state = REQ_DONE;
-	if (t == NULL) {
-		*orphan = r;
-		return NULL;
-	}
-	if (!thread_claim(t))
-		return NULL;
-	t->wake_reason = 0;
-	return t;
-}
-
 void
 service_unlock_run(struct service *s, struct thread *t)
 {
@@ -404,28 +359,6 @@ request_free(struct thread *t)
 	if (t->request != NULL)
 		request_dispose(t->request);
 	t->request = NULL;
-}
-
-struct thread *
-request_post(struct service *s, struct request *r)
-{
-	struct list *l;
-
-	r->posted = rdtsc();
-	r->generation = s->serving;
-	while ((l = list_pop(&s->idle)) != NULL) {
-		struct server_wait *w = list_entry(l, struct server_wait, link);
-
-		if (!thread_claim(w->thread))
-			continue;	/* it was killed, or its time is up */
-		w->thread->wake_reason = 0;
-		w->request = r;
-		r->state = REQ_COPYING;
-		return w->thread;
-	}
-	r->state = REQ_QUEUED;
-	list_append(&s->queue, &r->link);
-	return NULL;
 }
 
 bool

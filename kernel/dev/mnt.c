@@ -35,9 +35,8 @@ mnt_begin(const struct chan *c, uint32_t type)
 	return r;
 }
 
-/* The server does not know c's fid. */
-static int
-lost_fid(const struct chan *c)
+int
+mnt_lost_fid(const struct chan *c)
 {
 	const struct fidrec *f = rec_of(c);
 	const struct mount *m = mount_of(c);
@@ -49,14 +48,6 @@ lost_fid(const struct chan *c)
 		return -ERESTART;
 	return m->generation != m->service->serving ? error(EHOSTDOWN, "the server has gone") :
 	       -EBADF;
-}
-
-int
-mnt_call(const struct chan *c, struct request *r)
-{
-	int err = service_call(mount_of(c)->service, r);
-
-	return likely(err != -EBADF) ? err : lost_fid(c);
 }
 
 bool
@@ -333,7 +324,6 @@ io_unit(const struct chan *c)
 int64_t
 mnt_read(struct chan *c, struct uio *u, uint64_t off)
 {
-	struct as *as = u->user ? as_current() : NULL;
 	uint32_t unit = io_unit(c);
 	int64_t total = 0;
 
@@ -348,7 +338,7 @@ mnt_read(struct chan *c, struct uio *u, uint64_t off)
 		r->head.count = r->ndst = count;
 		r->dst = u->base;
 		r->user_dst = u->user;
-		r->as = as;
+		r->as = cpu_self()->as;
 		err = mnt_call(c, r);
 		if (err != 0)
 			return total > 0 ? total : err;
@@ -364,7 +354,6 @@ mnt_read(struct chan *c, struct uio *u, uint64_t off)
 int64_t
 mnt_write_at(struct chan *c, struct uio *u, uint64_t off)
 {
-	struct as *as = u->user ? as_current() : NULL;
 	uint32_t unit = io_unit(c);
 	int64_t total = 0;
 
@@ -379,7 +368,7 @@ mnt_write_at(struct chan *c, struct uio *u, uint64_t off)
 		r->src = u->base;
 		r->nsrc = (uint32_t)MIN(u->left, (size_t)unit);
 		r->user_src = u->user;
-		r->as = as;
+		r->as = cpu_self()->as;
 		err = mnt_call(c, r);
 		if (err != 0)
 			return total > 0 ? total : err;

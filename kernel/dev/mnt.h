@@ -72,8 +72,17 @@ struct request *mnt_begin(const struct chan *c, uint32_t type);
 /* A buffer of the request's own: strings go out of it, replies of at most n bytes come into it. */
 bool mnt_buffer(struct request *r, size_t n);
 void mnt_put_string(struct request *r, const char *s);
-/* service_call(); what a lost fid makes of the error. */
-int mnt_call(const struct chan *c, struct request *r);
+/* What it means that the server does not know c's fid: a negative errno. */
+int mnt_lost_fid(const struct chan *c);
+
+static inline int
+mnt_call(const struct chan *c, struct request *r)
+{
+	int err = service_call(mount_of(c)->service, r);
+
+	return likely(err != -EBADF) ? err : mnt_lost_fid(c);
+}
+
 /* Sends r with up to two names for bulk and no reply but a qid; r NULL: -ENOMEM. */
 int mnt_call_names(struct chan *c, struct request *r, const char *a, const char *b);
 /* A channel for the fid, with its record, if it has one.  NULL: no memory. */
