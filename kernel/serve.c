@@ -55,8 +55,8 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 }
 
 /*
- * Finishes the request that rep, of that generation's server, answers; *wake is its client, claimed,
- * if it has one.
+ * Finishes the request that rep, of that generation's server, answers; *wake is its client,
+ * claimed, if it has one.
  */
 static int
 reply(struct service *s, uint32_t generation, const struct ipc_rep *rep, struct thread **wake)

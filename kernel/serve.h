@@ -19,7 +19,7 @@ struct server_wait {
 
 enum service_state {
 	SERVICE_ALIVE,
-	SERVICE_RECOVERING,		/* a successor's fids are made again; others' requests are held */
+	SERVICE_RECOVERING,		/* a successor's fids are made again, the rest is held */
 	SERVICE_DOWN,			/* waits for a successor */
 	SERVICE_FAILED,			/* the same, but its callers do not wait */
 	SERVICE_DEAD
@@ -86,7 +86,7 @@ void request_end(struct service *s, struct request *r, int err);
 /* The fids are there again: whatever was held goes on.  Nothing if that server has gone, too. */
 void service_release(struct service *s, uint32_t generation);
 
-/* dev/mnt_fid.c: a kernel thread that makes the fids of that generation, and releases. */
+/* dev/mnt_recover.c: a kernel thread that makes the fids of that generation, and releases. */
 int recovery_start(struct service *s, uint32_t generation);
 
 /* --- what every request goes through: with the lock held -------------------------------------- */

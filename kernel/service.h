@@ -11,7 +11,7 @@
 struct service;
 
 /* service.c */
-struct service *service_new(void);		/* a server's end of generation 1; NULL: no memory */
+struct service *service_new(void);	/* a server's end of generation 1; NULL: no memory */
 /*
  * The server's end of that generation goes; must not wait for another process.  True if the
  * service may be taken over: its name stays.
@@ -28,18 +28,18 @@ int64_t service_take_over(struct service *s);
 void service_end(struct service *s);
 
 /*
- * What the services of a server slot (proc->sip) have to do, together.  Times in ns; percentiles are
- * the upper ends of powers of two, of all requests since the slot's server started.
+ * What the services of a server slot (proc->sip) have to do, together.  Times in ns; percentiles
+ * are the upper ends of powers of two, of all requests since the slot's server started.
  */
 struct service_stats {
 	uint64_t requests;		/* answered */
-	uint64_t oldest_ns;		/* age of the oldest request that waits for a living server */
+	uint64_t oldest_ns;		/* age of the oldest request of a living server */
 	uint64_t p50_ns, p99_ns;
 	uint32_t depth;			/* requests not yet answered */
 	uint32_t held;			/* of them, those that wait for a successor */
 };
 void service_slot_stats(uint64_t slot, struct service_stats *out);
-/* The slot's server is given up: who waits for its services gets an error, until one starts again. */
+/* The slot's server is given up: whoever waits for it gets an error, until one starts again. */
 void service_slot_fail(uint64_t slot);
 
 /*

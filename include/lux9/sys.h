@@ -125,8 +125,8 @@ enum sys_kind { SYS_KIND_FILE, SYS_KIND_PIPE, SYS_KIND_CONS, SYS_KIND_SERVICE };
 #define SYS_MCREATE	4	/* files made in the union are made in this member */
 
 /*
- * A mount whose `wait` (ns, at most a day) is not 0 is recoverable: when the server goes, calls on its
- * files wait so long for a successor, for which the kernel opens the files again.  Made
+ * A mount whose `wait` (ns, at most a day) is not 0 is recoverable: when the server goes, calls on
+ * its files wait so long for a successor, for which the kernel opens the files again.  Made
  * again in the same place it is the same mount.
  */
 

@@ -195,8 +195,8 @@ mnt_is(const struct chan *c, struct chan *service, const char *aname)
  * `transient`: the new fid is for one operation, and gets no record.
  */
 static int
-walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-     struct chan **out, bool transient)
+walk_try(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
+	 struct chan **out, bool transient)
 {
 	struct mount *m = mount_of(c);
 	struct service *s = m->service;
@@ -251,7 +251,7 @@ mnt_walk(struct chan *c, int n, const char *const *names, int *done, struct qid 
 	int err = -ERESTART;
 
 	for (int i = 0; i < RESTARTS_MAX && err == -ERESTART; i++)
-		err = walk(c, n, names, done, qids, out, false);
+		err = walk_try(c, n, names, done, qids, out, false);
 	return err == -ERESTART ? error(EHOSTDOWN, "the server keeps going away") : err;
 }
 
@@ -260,7 +260,7 @@ mnt_transient(struct chan *c, struct chan **out)
 {
 	int done;
 
-	return walk(c, 0, NULL, &done, NULL, out, true);
+	return walk_try(c, 0, NULL, &done, NULL, out, true);
 }
 
 static void
@@ -534,30 +534,83 @@ mnt_statfs(struct chan *c, struct sys_statfs *st)
 	return 0;
 }
 
-static int
-mnt_lock(struct chan *c, struct sys_lock *l, int how)
+void
+lock_pack(struct request *r, const struct sys_lock *l, bool block)
 {
-	struct request *r = mnt_begin(c, how == 2 ? IPC_TGETLOCK : IPC_TLOCK);
-	struct ipc_lock *w;
+	struct ipc_lock *w = r->kbuf;
+
+	*w = (struct ipc_lock){
+		.type = l->type, .flags = block, .start = l->start, .length = l->length,
+		.pid = l->pid,
+	};
+	r->nsrc = sizeof *w;
+}
+
+static int
+get_lock(struct chan *c, struct sys_lock *l)
+{
+	struct request *r = mnt_begin(c, IPC_TGETLOCK);
+	const struct ipc_lock *w;
 	int err;
 
 	if (r == NULL || !mnt_buffer(r, sizeof *w))
 		return -ENOMEM;
-	w = r->kbuf;
-	*w = (struct ipc_lock){
-		.type = l->type, .flags = how == 1, .start = l->start, .length = l->length,
-		.pid = (uint32_t)proc_current()->pid,
-	};
-	r->nsrc = sizeof *w;
+	lock_pack(r, l, false);
 	err = mnt_call(c, r);
 	if (err != 0)
 		return err;
-	if (how != 2)
-		return r->count == 0 ? 0 : r->count == 1 ? -EAGAIN : -EIO;
 	if (r->got != sizeof *w)
 		return error(EPROTO, "the server's lock record is malformed");
+	w = r->kbuf;
 	*l = (struct sys_lock){ w->type, w->pid, w->start, w->length };
 	return 0;
+}
+
+/* With the memory for a record of it, if the mount is recoverable. */
+static int
+set_lock(struct chan *c, const struct sys_lock *l, bool block, struct lockrec *rec)
+{
+	int err = -ERESTART;
+
+	for (int i = 0; i < RESTARTS_MAX && err == -ERESTART; i++) {
+		struct request *r = mnt_begin(c, IPC_TLOCK);
+
+		if (r == NULL || !mnt_buffer(r, sizeof(struct ipc_lock)))
+			return -ENOMEM;
+		lock_pack(r, l, block);
+		err = mnt_call(c, r);
+		if (err == 0 && r->count != 0)
+			return r->count == 1 ? -EAGAIN : -EIO;
+		if (err == 0 && rec != NULL && !fidrec_locked(c, r, rec))
+			err = -ERESTART;
+	}
+	return err;
+}
+
+/* how: 0 set, 1 wait, 2 get. */
+static int
+mnt_lock(struct chan *c, struct sys_lock *l, int how)
+{
+	struct fidrec *f = rec_of(c);
+	struct lockrec *rec = NULL;
+	int err;
+
+	l->pid = (uint32_t)proc_current()->pid;
+	if (how == 2)
+		return get_lock(c, l);
+	if (f != NULL) {
+		if (f->nlocks >= LOCKS_MAX)
+			return error(ENOLCK, "lock: more than %d", LOCKS_MAX);
+		rec = kzalloc(sizeof *rec);
+		if (rec == NULL)
+			return -ENOMEM;
+		rec->lock = *l;
+		list_init(&rec->link);
+	}
+	err = set_lock(c, l, how == 1, rec);
+	if (err != 0)
+		kfree(rec);
+	return err;
 }
 
 const struct dev dev_mnt = {

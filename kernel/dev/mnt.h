@@ -1,6 +1,6 @@
 /*
  * What the files of the mount driver share: mnt.c (calls), mnt_name.c (changing names), mnt_fid.c
- * (mounts, and fids that can be made again).
+ * (mounts, and fids that can be made again), mnt_recover.c (making them).
  */
 #pragma once
 #include "../serve.h"
@@ -34,6 +34,15 @@ struct fidrec {
 	bool open, stale, busy, closing;
 	struct qid qid;
 	char *path;		/* names with '/' between, from the mount's root */
+	struct list locks;	/* what was locked and unlocked, in order: struct lockrec */
+	unsigned nlocks;
+};
+
+#define LOCKS_MAX 64
+
+struct lockrec {
+	struct list link;
+	struct sys_lock lock;
 };
 
 static inline struct mount *
@@ -97,10 +106,16 @@ int64_t mnt_write_at(struct chan *c, struct uio *u, uint64_t off);
 
 /* mnt_fid.c */
 void mount_put(struct mount *m);
-/* Sends r, a Tattach; a Twalk, with head.fid and newfid set: how many names were walked, and qids. */
+/* Makes r a Tattach, and sends it. */
 int rpc_attach(struct mount *m, struct request *r, uint32_t fid);
+/* Makes r, whose fids are set, a Twalk, and sends it: how many names were walked; their qids. */
 int rpc_walk(const struct chan *c, struct request *r, const char *const *names, int n,
 	     struct qid *qids);
+/* Parts of that: the bulk, -ENOMEM; the answer's qids. */
+int rpc_walk_pack(struct request *r, const char *const *names, int n);
+int rpc_walk_qids(const struct request *r, int n, struct qid *qids);
+/* base/names, where either may be empty, in memory of its own.  NULL: no memory. */
+char *fidrec_text(const char *base, const char *const *names, int n);
 /* A record for a fid below `from` (NULL: the root); not in the list yet.  NULL: no memory. */
 struct fidrec *fidrec_new(struct mount *m, const struct fidrec *from, const char *const *names,
 			  int n, uint32_t fid);
@@ -117,6 +132,9 @@ bool fidrec_opened(struct chan *c, const struct request *r, uint32_t flags);
 /* it went to a name in its directory, and was opened with that, if `open`. */
 bool fidrec_moved(struct chan *c, const struct request *r, const char *name, struct qid qid,
 		  bool open, uint32_t flags);
+/* c's file was locked or unlocked, as l says, which is the record's from then on; */
+bool fidrec_locked(struct chan *c, const struct request *r, struct lockrec *l);
+void lock_pack(struct request *r, const struct sys_lock *l, bool block);
 void fidrec_remove(struct mount *m, struct fidrec *f);	/* out of the list */
 /* The channel's fid and record go. */
 void fidrec_close(struct chan *c);
@@ -128,6 +146,8 @@ struct rename {
 	char *from, *to;
 	uint64_t root;			/* of which tree */
 };
+/* With the lock held: path, if it is below what was moved, as it is after that; or NULL. */
+char *renamed(const struct rename *n, const char *path);
 /* Both strings; false: no memory. */
 bool rename_paths(struct rename *n, struct chan *odir, const char *oname, struct chan *ndir,
 		  const char *nname);

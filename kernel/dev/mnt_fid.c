@@ -1,22 +1,11 @@
 /*
- * Mounts, the records of fids that can be made again, and the recovery that makes them.
- * doc/recovery.md
+ * Mounts, and the records of fids that can be made again.  doc/recovery.md
  *
  * All records of a recoverable mount are in its list, and recoverable mounts in their service's;
  * both, and what is in a record, are under the service's lock.  A record that the recovery works on
  * is `busy`: it stays in the list, and the recovery ends it if it was closed meanwhile.
- *
- * The recovery is a kernel thread for each take-over.  It attaches each mount anew, walks to every
- * fid, under its old number, compares qid.path, and opens it as it was.  Then all that is held goes
- * on.  It ends early if its server goes, too.
  */
 #include "mnt.h"
-
-#include "../amd64/cpu.h"
-#include "../name.h"
-
-#define RECOVERY_PRIO	20
-#define TRIES_MAX	4	/* of one fid, against names that change */
 
 /* --- messages that need no channel ----------------------------------------------------------- */
 
@@ -38,8 +27,8 @@ rpc_attach(struct mount *m, struct request *r, uint32_t fid)
 	return service_call(m->service, r);
 }
 
-static int
-walk_pack(struct request *r, const char *const *names, int n)
+int
+rpc_walk_pack(struct request *r, const char *const *names, int n)
 {
 	size_t bytes = (size_t)n * sizeof(struct ipc_qid);
 
@@ -54,8 +43,8 @@ walk_pack(struct request *r, const char *const *names, int n)
 	return 0;
 }
 
-static int
-walk_qids(const struct request *r, int n, struct qid *qids)
+int
+rpc_walk_qids(const struct request *r, int n, struct qid *qids)
 {
 	const struct ipc_qid *q = r->kbuf;
 	int got = (int)MIN(r->got / sizeof *q, (size_t)n);
@@ -69,11 +58,11 @@ int
 rpc_walk(const struct chan *c, struct request *r, const char *const *names, int n,
 	 struct qid *qids)
 {
-	int err = walk_pack(r, names, n);
+	int err = rpc_walk_pack(r, names, n);
 
 	if (err == 0)
 		err = mnt_call(c, r);
-	return err != 0 ? err : walk_qids(r, n, qids);
+	return err != 0 ? err : rpc_walk_qids(r, n, qids);
 }
 
 /* --- mounts ---------------------------------------------------------------------------------- */
@@ -131,9 +120,8 @@ mount_enter(struct mount *m, struct fidrec *root, const struct request *r)
 
 /* --- records --------------------------------------------------------------------------------- */
 
-/* With the lock held: base/names, where either may be empty.  NULL: no memory. */
-static char *
-path_text(const char *base, const char *const *names, int n)
+char *
+fidrec_text(const char *base, const char *const *names, int n)
 {
 	size_t length = strlen(base) + 1;
 	char *text, *p;
@@ -164,9 +152,10 @@ fidrec_new(struct mount *m, const struct fidrec *from, const char *const *names,
 	if (f == NULL)
 		return NULL;
 	list_init(&f->link);
+	list_init(&f->locks);
 	f->fid = fid;
 	spin_lock(&m->service->lock);
-	f->path = path_text(from != NULL && from->path != NULL ? from->path : "", names, n);
+	f->path = fidrec_text(from != NULL && from->path != NULL ? from->path : "", names, n);
 	spin_unlock(&m->service->lock);
 	if (f->path != NULL)
 		return f;
@@ -177,8 +166,13 @@ fidrec_new(struct mount *m, const struct fidrec *from, const char *const *names,
 void
 fidrec_free(struct fidrec *f)
 {
-	if (f != NULL)
-		kfree(f->path);
+	struct list *l;
+
+	if (f == NULL)
+		return;
+	while ((l = list_pop(&f->locks)) != NULL)
+		kfree(list_entry(l, struct lockrec, link));
+	kfree(f->path);
 	kfree(f);
 }
 
@@ -229,11 +223,47 @@ fidrec_moved(struct chan *c, const struct request *r, const char *name, struct q
 	if (ok) {
 		char *old = f->path;
 
-		f->path = old != NULL ? path_text(old, &name, 1) : NULL;
+		f->path = old != NULL ? fidrec_text(old, &name, 1) : NULL;
 		kfree(old);
 		f->qid = qid;
 		f->open = open;
 		f->flags = flags & ~(SYS_O_CREAT | SYS_O_EXCL | SYS_O_TRUNC);
+	}
+	spin_unlock(&s->lock);
+	return ok;
+}
+
+/* What l makes of no consequence: the same range of the same process, or all that it had. */
+static void
+locks_drop(struct fidrec *f, const struct sys_lock *l)
+{
+	bool all = l->type == 2 && l->start == 0 && l->length == 0;
+
+	list_for_each_safe(p, next, &f->locks) {
+		struct lockrec *old = list_entry(p, struct lockrec, link);
+
+		if (old->lock.pid != l->pid ||
+		    (!all && (old->lock.start != l->start || old->lock.length != l->length)))
+			continue;
+		list_remove(&old->link);
+		kfree(old);
+		f->nlocks--;
+	}
+}
+
+bool
+fidrec_locked(struct chan *c, const struct request *r, struct lockrec *l)
+{
+	struct service *s = mount_of(c)->service;
+	struct fidrec *f = rec_of(c);
+	bool ok;
+
+	spin_lock(&s->lock);
+	ok = current_answer(s, r);
+	if (ok) {
+		locks_drop(f, &l->lock);
+		list_append(&f->locks, &l->link);
+		f->nlocks++;
 	}
 	spin_unlock(&s->lock);
 	return ok;
@@ -290,8 +320,8 @@ rename_paths(struct rename *n, struct chan *odir, const char *oname, struct chan
 	n->from = n->to = NULL;
 	spin_lock(&s->lock);
 	if (from != NULL && to != NULL && from->path != NULL && to->path != NULL) {
-		n->from = path_text(from->path, &oname, 1);
-		n->to = path_text(to->path, &nname, 1);
+		n->from = fidrec_text(from->path, &oname, 1);
+		n->to = fidrec_text(to->path, &nname, 1);
 	}
 	spin_unlock(&s->lock);
 	if (n->from != NULL && n->to != NULL)
@@ -309,8 +339,7 @@ rename_begin(struct service *s, struct rename *n)
 	spin_unlock(&s->lock);
 }
 
-/* With the lock held: path, if it is below what was moved, as it is after that; or NULL. */
-static char *
+char *
 renamed(const struct rename *n, const char *path)
 {
 	const char *rest = path != NULL ? below(path, n->from) : NULL;
@@ -318,7 +347,7 @@ renamed(const struct rename *n, const char *path)
 	if (rest == NULL)
 		return NULL;
 	rest += *rest == '/';
-	return path_text(n->to, &rest, *rest != '\0');
+	return fidrec_text(n->to, &rest, *rest != '\0');
 }
 
 void
@@ -346,289 +375,4 @@ rename_over(struct service *s, struct rename *n, bool done)
 	spin_unlock(&s->lock);
 	kfree(n->from);
 	kfree(n->to);
-}
-
-/* --- recovery -------------------------------------------------------------------------------- */
-
-struct recovery {
-	struct service *s;
-	uint32_t generation;
-};
-
-/* Sends a request of the recovery's own. */
-static int
-send(const struct recovery *rc, struct request *r)
-{
-	r->recovers = true;
-	r->generation = rc->generation;
-	return service_call(rc->s, r);
-}
-
-static struct request *
-request_for(uint32_t type, uint32_t fid)
-{
-	struct request *r = request_get();
-
-	if (r != NULL) {
-		r->head.type = type;
-		r->head.fid = fid;
-	}
-	return r;
-}
-
-/* The fid goes, its number stays. */
-static void
-clunk_again(const struct recovery *rc, uint32_t fid)
-{
-	struct request *r = request_for(IPC_TCLUNK, fid);
-
-	if (r != NULL)
-		(void)send(rc, r);
-}
-
-/* The next names of *path: how many; they are ended in place. */
-static int
-split(char **path, const char *names[WALK_MAX])
-{
-	char *p = *path;
-	int n = 0;
-
-	while (n < WALK_MAX && *p != '\0') {
-		names[n++] = p;
-		while (*p != '/' && *p != '\0')
-			p++;
-		if (*p == '/')
-			*p++ = '\0';
-	}
-	*path = p;
-	return n;
-}
-
-/*
- * Walks from root to path, under the number fid; *qid is where that is.  path is changed.
- * 0, -ENOENT, or another error; only then the fid is not there.
- */
-static int
-walk_again(const struct recovery *rc, uint32_t root, uint32_t fid, char *path, struct qid *qid)
-{
-	uint32_t from = root;
-
-	do {
-		const char *names[WALK_MAX];
-		struct qid qids[WALK_MAX];
-		int n = split(&path, names), err;
-		struct request *r = request_for(IPC_TWALK, from);
-
-		if (r == NULL || walk_pack(r, names, n) != 0)
-			return -ENOMEM;
-		r->head.newfid = fid;
-		err = send(rc, r);
-		if (err != 0 || walk_qids(r, n, qids) < n) {
-			if (from == fid)	/* half way */
-				clunk_again(rc, fid);
-			return err != 0 ? err : -ENOENT;
-		}
-		if (n > 0)
-			*qid = qids[n - 1];
-		from = fid;
-	} while (*path != '\0');
-	return 0;
-}
-
-static int
-open_again(const struct recovery *rc, uint32_t fid, uint32_t flags)
-{
-	struct request *r = request_for(IPC_TLOPEN, fid);
-
-	if (r == NULL)
-		return -ENOMEM;
-	r->head.flags = flags;
-	return send(rc, r);
-}
-
-/* The path of f, or, at the second try, where a rename under way may have brought it. */
-static char *
-path_now(const struct recovery *rc, const struct mount *m, const struct fidrec *f, bool moved)
-{
-	const struct rename *n;
-	char *path = NULL;
-
-	spin_lock(&rc->s->lock);
-	n = rc->s->renaming;
-	if (!moved && f->path != NULL)
-		path = path_text(f->path, NULL, 0);
-	else if (moved && n != NULL && n->root == m->root)
-		path = renamed(n, f->path);
-	spin_unlock(&rc->s->lock);
-	return path;
-}
-
-/* f, which is busy, is made again below the fid `root`: 0 or an error; then it is not there. */
-static int
-make_again(const struct recovery *rc, const struct mount *m, struct fidrec *f, uint32_t root)
-{
-	int err = -ENOENT;
-
-	for (int try = 0; try < TRIES_MAX && err == -ENOENT; try++) {
-		uint32_t renames = __atomic_load_n(&rc->s->renames, __ATOMIC_RELAXED);
-		char *path = path_now(rc, m, f, try % 2 == 1);
-		struct qid qid = { .path = m->root, .type = QT_DIR };
-
-		if (path == NULL)
-			continue;
-		err = walk_again(rc, root, f->fid, path, &qid);
-		kfree(path);
-		if (err == 0 && qid.path != f->qid.path)
-			err = -ENOENT;
-		else if (err == 0)
-			err = f->open ? open_again(rc, f->fid, f->flags) : 0;
-		else
-			continue;
-		if (err != 0)
-			clunk_again(rc, f->fid);
-		if (err == -ENOENT && try % 2 == 1 && renames == rc->s->renames)
-			break;
-	}
-	return err;
-}
-
-/* The next record of m that is to be made again, busy; waits for one that an older recovery has. */
-static struct fidrec *
-next_record(const struct recovery *rc, struct mount *m)
-{
-	struct service *s = rc->s;
-	struct fidrec *found = NULL;
-	bool wait = true;
-
-	spin_lock(&s->lock);
-	while (found == NULL && wait && s->serving == rc->generation) {
-		wait = false;
-		list_for_each(l, &m->fids) {
-			struct fidrec *f = list_entry(l, struct fidrec, link);
-
-			if (f->generation == rc->generation)
-				continue;
-			if (!f->busy) {
-				found = f;
-				break;
-			}
-			wait = true;
-		}
-		if (found != NULL)
-			found->busy = true;
-		else if (wait)
-			wait_on_hard(&s->changed, &s->lock, FOREVER);
-	}
-	spin_unlock(&s->lock);
-	return found;
-}
-
-/* f is busy no more: there, or stale; or it was closed. */
-static void
-record_over(const struct recovery *rc, struct mount *m, struct fidrec *f, int err)
-{
-	struct service *s = rc->s;
-	bool gone = err == -EHOSTDOWN, closing;
-
-	spin_lock(&s->lock);
-	f->busy = false;
-	closing = f->closing;
-	list_remove(&f->link);		/* to the end: the rest is before it */
-	if (!closing)
-		list_append(&m->fids, &f->link);
-	if (!gone) {
-		f->generation = rc->generation;
-		f->stale = err != 0;
-	}
-	if (err != 0 && !gone && !closing)
-		kprint("recovery: /%s: error %d\n", f->path != NULL ? f->path : "?", -err);
-	wake_all(&s->changed);
-	spin_unlock(&s->lock);
-	if (closing) {
-		service_clunk(s, f->fid, err != 0 ? 0 : rc->generation);
-		fidrec_free(f);
-	}
-}
-
-/* All fids of a mount.  -EHOSTDOWN: the server has gone again. */
-static int
-mount_again(const struct recovery *rc, struct mount *m)
-{
-	uint32_t root = service_fid(rc->s);
-	struct request *r = request_get();
-	struct fidrec *f;
-	int err = -ENOMEM, one = 0;
-
-	if (root != NOFID && r != NULL) {
-		r->recovers = true;
-		r->generation = rc->generation;
-		err = rpc_attach(m, r, root);
-	}
-	while (one != -EHOSTDOWN && err != -EHOSTDOWN && (f = next_record(rc, m)) != NULL) {
-		one = err != 0 ? err : make_again(rc, m, f, root);
-		record_over(rc, m, f, one);
-	}
-	m->generation = rc->generation;
-	if (err == 0)
-		service_clunk(rc->s, root, rc->generation);
-	else if (root != NOFID)
-		service_fid_free(rc->s, root);
-	return err == -EHOSTDOWN ? err : one;
-}
-
-/* The next mount to do, with a reference. */
-static struct mount *
-next_mount(const struct recovery *rc)
-{
-	struct mount *found = NULL;
-
-	spin_lock(&rc->s->lock);
-	list_for_each(l, &rc->s->mounts) {
-		struct mount *m = list_entry(l, struct mount, link);
-
-		if (m->generation != rc->generation && ref_get_unless_zero(&m->refs)) {
-			found = m;
-			break;
-		}
-	}
-	spin_unlock(&rc->s->lock);
-	return found;
-}
-
-static void
-recover(void *arg)
-{
-	struct recovery *rc = arg;
-	struct mount *m;
-	int err = 0;
-
-	while (err != -EHOSTDOWN && (m = next_mount(rc)) != NULL) {
-		err = mount_again(rc, m);
-		mount_put(m);
-	}
-	service_release(rc->s, rc->generation);
-	service_put_client(rc->s);
-	kfree(rc);
-	request_free(thread_current());
-	thread_current()->state = T_DEAD;
-	schedule();
-	panic("a recovery that is over runs");
-}
-
-int
-recovery_start(struct service *s, uint32_t generation)
-{
-	struct recovery *rc = kzalloc(sizeof *rc);
-	struct thread *t = rc != NULL ? thread_new(NULL, RECOVERY_PRIO) : NULL;
-
-	if (t == NULL) {
-		kfree(rc);
-		return -ENOMEM;
-	}
-	service_get_client(s);
-	*rc = (struct recovery){ s, generation };
-	t->kernel_fn = recover;
-	t->kernel_arg = rc;
-	sched_start(t);
-	return 0;
 }

@@ -4,7 +4,8 @@
  * Making a file makes a service and gives its server's end; opening one gives a client's end.  The
  * name goes with the server's end or by unlink; but if the service can be taken over, the name
  * stays, and opening it with O_TRUNC gives the server's end to a successor.  `srv_lock` (class
- * "service names") guards the list and the entries; an entry lives while it is listed.  chan.aux is the service of an open channel, with
+ * "service names") guards the list and the entries; an entry lives while it is listed.  chan.aux
+ * is the service of an open channel, with
  * an end of its own; aux2 is the generation of a server's, else 0.  qid.path names the entry.
  */
 #include "service.h"
