@@ -341,14 +341,14 @@ xattr_walk(struct chan *c, const char *name, struct chan **x, uint64_t *size)
 	struct service *s = mount_of(c)->service;
 	uint32_t fid = service_fid(s);
 	struct request *r = fid != NOFID ? mnt_begin(c, IPC_TXATTRWALK) : NULL;
-	int err;
+	int err = -ENOMEM;
 
 	if (r != NULL) {
 		r->head.newfid = r->fid = fid;
 		r->makes_fid = true;
+		err = mnt_call_names(c, r, name, NULL);
 	}
-	err = mnt_call_names(c, r, name, NULL);
-	if (err != 0) {
+	if (r == NULL || err != 0) {
 		if (fid != NOFID && err != -EINTR)
 			service_fid_free(s, fid);
 		return err;
