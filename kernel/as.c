@@ -124,6 +124,66 @@ as_new(void)
 }
 
 void
+as_count(struct as *as, int64_t n)
+{
+	as->npages += (uint64_t)n;
+	if (as->budget != NULL)
+		__atomic_fetch_add(&as->budget->used, (uint64_t)n, __ATOMIC_RELAXED);
+}
+
+bool
+as_within_limit(struct as *as)
+{
+	const struct budget *b = as->budget;
+
+	if (b == NULL || __atomic_load_n(&b->used, __ATOMIC_RELAXED) < b->limit)
+		return true;
+	as->over_limit = true;
+	return false;
+}
+
+static void
+budget_leave(struct as *as)
+{
+	struct budget *b = as->budget;
+
+	as->budget = NULL;
+	if (b == NULL)
+		return;
+	__atomic_fetch_sub(&b->used, as->npages, __ATOMIC_RELAXED);
+	if (ref_put(&b->refs))
+		kfree(b);
+}
+
+int
+as_limit(struct as *as, uint64_t limit)
+{
+	struct budget *b = kzalloc(sizeof *b);
+
+	if (b == NULL)
+		return -ENOMEM;
+	*b = (struct budget){ .refs = 1, .limit = limit, .used = as->npages };
+	budget_leave(as);
+	as->budget = b;
+	return 0;
+}
+
+void
+as_take_budget(struct as *as, struct as *from)
+{
+	struct budget *b = from->budget;
+
+	if (as == from || b == NULL)
+		return;
+	ref_get(&b->refs);
+	as_lock(from);		/* a server may be copying to it */
+	budget_leave(from);
+	as_unlock(from);
+	as->budget = b;
+	__atomic_fetch_add(&b->used, as->npages, __ATOMIC_RELAXED);
+}
+
+void
 as_get(struct as *as)
 {
 	ref_get(&as->refs);
@@ -148,7 +208,7 @@ pages_drop(struct as *as, uint64_t start, uint64_t end)
 		any = true;
 		if (!(*e & PTE_PHYS)) {
 			gathered[n++] = *e & PTE_ADDR;
-			as->npages--;
+			as_count(as, -1);
 		}
 		*e = 0;
 		if (n == GATHER_MAX) {
@@ -188,6 +248,7 @@ as_put(struct as *as)
 		region_free(as, r);
 	}
 	as_unlock(as);
+	budget_leave(as);
 	mmu_table_free(as->pml4);
 	kfree(as);
 }
@@ -417,19 +478,10 @@ as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot)
 	return reached >= addr + length ? 0 : -ENOMEM;
 }
 
-static bool
-within_limit(struct as *as)
-{
-	if (as->limit == 0 || as->npages < as->limit)
-		return true;
-	as->over_limit = true;
-	return false;
-}
-
 static paddr_t
 user_page(struct as *as, unsigned flags)
 {
-	return within_limit(as) ? page_alloc(0, flags) : 0;
+	return as_within_limit(as) ? page_alloc(0, flags) : 0;
 }
 
 /* The entry of a page, with its table, which counts and stays until the address space goes. */
@@ -440,8 +492,8 @@ user_entry(struct as *as, uint64_t addr)
 
 	if (likely(e != NULL))
 		return e;
-	e = within_limit(as) ? mmu_entry(as->pml4, addr, true) : NULL;
-	as->npages += e != NULL;
+	e = as_within_limit(as) ? mmu_entry(as->pml4, addr, true) : NULL;
+	as_count(as, e != NULL);
 	return e;
 }
 
@@ -480,7 +532,7 @@ fault_shared(struct as *as, struct region *r, uint64_t i, pte_t *e)
 	spin_unlock(&s->lock);
 	if (pa == 0)
 		return -ENOMEM;
-	as->npages++;
+	as_count(as, 1);
 	*e = pa | as_prot_bits(r->prot);
 	return 0;
 }
@@ -507,7 +559,7 @@ fault_absent(struct as *as, struct region *r, uint64_t page, unsigned access, pt
 		if (pa == 0)
 			return -ENOMEM;
 	}
-	as->npages++;
+	as_count(as, 1);
 	*e = pa | bits;
 	return 0;
 }
@@ -602,7 +654,7 @@ region_fork(struct as *parent, struct as *child, struct region *r)
 	     va += PAGE_SIZE) {
 		pte_t *c = mmu_entry(child->pml4, va, true);
 
-		if (c == NULL)
+		if (c == NULL || !as_within_limit(child))
 			return -ENOMEM;
 		if (*e & PTE_W || (r->prot & SYS_PROT_WRITE))
 			*e = (*e & ~PTE_W) | PTE_COW;
@@ -610,7 +662,7 @@ region_fork(struct as *parent, struct as *child, struct region *r)
 			*e |= PTE_COW;	/* it may be made writable later */
 		page_get(*e & PTE_ADDR);
 		*c = *e;
-		child->npages++;
+		as_count(child, 1);
 	}
 	return 0;
 }
@@ -623,7 +675,9 @@ as_fork(struct as *parent)
 
 	if (child == NULL)
 		return NULL;
-	child->limit = parent->limit;
+	child->budget = parent->budget;
+	if (child->budget != NULL)
+		ref_get(&child->budget->refs);
 	as_lock(parent);
 	list_for_each(l, &parent->regions) {
 		struct region *r = list_entry(l, struct region, link), *n;

@@ -30,6 +30,12 @@ struct region {
 	struct phys_map *phys;
 };
 
+/* Pages that an address space and those forked from it may have together.  exec passes it on. */
+struct budget {
+	uint32_t refs;
+	uint64_t limit, used;	/* used: atomic; each processor may go one page beyond the limit */
+};
+
 struct as {
 	struct spinlock lock;	/* regions and page tables; by as_lock() */
 	uint32_t next, serving;	/* whose turn it is at the lock */
@@ -40,7 +46,7 @@ struct as {
 	struct region *last;	/* the last one found */
 	unsigned nregions;
 	uint64_t npages;	/* mapped, but for device memory, and page tables' */
-	uint64_t limit;		/* pages; 0: none */
+	struct budget *budget;	/* or NULL; what is in npages is in its `used` */
 	bool over_limit;	/* a fault failed because of it */
 };
 
@@ -52,6 +58,14 @@ void as_lock(struct as *as);
 void as_unlock(struct as *as);
 struct as *as_new(void);
 struct as *as_fork(struct as *parent);
+/* A budget of its own, of so many pages: 0 or -ENOMEM. */
+int as_limit(struct as *as, uint64_t limit);
+/* What as has counts from now on in the budget that `from` had, which loses it. */
+void as_take_budget(struct as *as, struct as *from);
+/* With the lock held: n more pages, or fewer. */
+void as_count(struct as *as, int64_t n);
+/* False if one more page would be too many. */
+bool as_within_limit(struct as *as);
 /*
  * Adds a region; *addr 0 finds room from the top down.  With `replace`, what is there goes; else
  * it is -EEXIST.  -EINVAL for a bad range, -ENOMEM.  What backs it is given in `like` (start and

@@ -213,10 +213,10 @@ share_give(struct as *as, uint64_t addr, unsigned count, paddr_t *pa)
 		pte_t *e = mmu_entry(as->pml4, addr + n * PAGE_SIZE, true);
 		paddr_t old;
 
-		if (e == NULL || (as->limit != 0 && as->npages >= as->limit && !(*e & PTE_P)))
+		if (e == NULL || (!(*e & PTE_P) && !as_within_limit(as)))
 			break;
 		old = *e & PTE_P ? *e & PTE_ADDR : 0;
-		as->npages += old == 0;
+		as_count(as, old == 0);
 		replaced |= old != 0;
 		*e = pa[n] | (as_prot_bits(r->prot) & ~PTE_W) | PTE_COW;
 		pa[n] = old;

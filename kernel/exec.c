@@ -436,7 +436,8 @@ exec_commit(struct exec_program *prog)
 	struct as *old = p->as;
 	struct sys_regs *r = thread_regs(t);
 
-	prog->as->limit = old != NULL ? old->limit : 0;
+	if (old != NULL)
+		as_take_budget(prog->as, old);
 	spin_lock(&p->lock);
 	p->as = prog->as;
 	strlcpy(p->name, prog->name, sizeof p->name);

@@ -234,6 +234,7 @@ inherit(struct proc *p, struct proc *from)
 	p->uid = from->uid;
 	p->gid = from->gid;
 	p->no_mount = from->no_mount;
+	p->interrupts = from->interrupts;
 	p->notify = from->notify;
 	p->upcall = from->upcall;
 	p->caps = cap_get(from->caps);
@@ -386,10 +387,11 @@ proc_spawn(const struct spawn *s, struct proc **out)
 
 	if (err != 0)
 		goto fail;
-	err = -ENOMEM;
 	p = proc_new();
-	if (p == NULL)
+	if (p == NULL) {
+		err = -ENOMEM;
 		goto fail_loaded;
+	}
 	inherit(p, me);
 	cap_put(p->caps);
 	p->caps = cap_get(s->caps);
@@ -397,8 +399,12 @@ proc_spawn(const struct spawn *s, struct proc **out)
 	p->sip = s->sip;
 	p->as = prog->as;		/* so that the thread can run; exec_commit keeps it */
 	as_get(p->as);
-	p->as->limit = s->memory_limit / PAGE_SIZE;
-	if (!share_names(p, me, 0))
+	p->interrupts = s->interrupts;
+	if (s->memory_limit != 0)
+		err = as_limit(p->as, ROUND_UP(s->memory_limit, PAGE_SIZE) / PAGE_SIZE);
+	if (err == 0 && !share_names(p, me, 0))
+		err = -ENOMEM;
+	if (err != 0)
 		goto fail_loaded;
 	err = spawn_files(p, s);
 	if (err != 0)

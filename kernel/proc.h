@@ -86,6 +86,7 @@ struct proc {
 	uint64_t cpu_ns;
 	uint64_t start_ns;
 	void *sip;			/* dev/sip.c: the server slot it runs for */
+	uint32_t interrupts;		/* a second, above which they are a storm; 0: the default */
 	char name[32];
 	char args[128];			/* the first bytes of its command line */
 };
@@ -161,5 +162,6 @@ struct spawn {
 	void *sip;
 	uint64_t memory_limit;		/* bytes; 0: none */
 	uint32_t prio;			/* 0: the default */
+	uint32_t interrupts;		/* as in struct proc */
 };
 int proc_spawn(const struct spawn *s, struct proc **out);
