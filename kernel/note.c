@@ -52,7 +52,7 @@ proc_note(struct proc *p, int tid, const char *text)
 	int err;
 
 	if (strcmp(text, "kill") == 0) {
-		proc_kill(p, "kill");
+		proc_kill(p, p == proc_current() ? "kill by itself" : "kill");
 		return 0;
 	}
 	strlcpy(n.text, text, sizeof n.text);
@@ -62,20 +62,31 @@ proc_note(struct proc *p, int tid, const char *text)
 	return err;
 }
 
+/* What happened, where, and at which instruction: it may become the cause of a death. */
+static void
+fault_text(char *to, size_t n, const char *text, uint64_t address, uint64_t rip)
+{
+	if (address != rip)
+		ksnprintf(to, n, "%s at 0x%lx, ip 0x%lx", text, address, rip);
+	else
+		ksnprintf(to, n, "%s, ip 0x%lx", text, rip);
+}
+
 void
 note_fault(const char *text, uint64_t address, uint64_t code)
 {
 	struct thread *t = thread_current();
 	struct proc *p = t->proc;
 	struct note n = { .address = address, .code = code, .tid = t->tid };
+	bool memory = strcmp(text, "sys: memory") == 0;
 
-	strlcpy(n.text, text, sizeof n.text);
-	if (p->notify == 0 || t->in_note) {
-		struct sys_regs *r = thread_regs(t);
-
-		kprint("%s %d: %s, address 0x%lx, rip 0x%lx\n", p->name, p->pid, text, address,
-		       r->rip);
-		proc_exit_current(256, text);
+	if (memory)
+		strlcpy(n.text, p->as->over_limit ? "sys: memory limit" : text, sizeof n.text);
+	else
+		fault_text(n.text, sizeof n.text, text, address, thread_regs(t)->rip);
+	if (memory || p->notify == 0 || t->in_note) {	/* a handler would need memory too */
+		kprint("%s %d: %s\n", p->name, p->pid, n.text);
+		proc_exit_current(256, n.text);
 		return;
 	}
 	spin_lock(&p->lock);

@@ -200,7 +200,7 @@ signal_exit(long number)
 	__asm__ volatile("fxsave64 %0" : "=m"(t->fpu));
 	sig = deliver(t, &t->regs, t->fpu, number);
 	if (sig)
-		signal_die(sig);
+		signal_die(sig, NULL);
 	signal_prepare_resume(t);
 }
 
@@ -266,10 +266,11 @@ is_program(struct sys_regs *r)
 }
 
 static void
-die_after_note(struct sys_regs *regs, int sig)
+die_after_note(struct sys_regs *regs, int sig, const char *text)
 {
 	regs->rip = (uint64_t)pers_die;
 	regs->rdi = (uint64_t)sig;
+	regs->rsi = (uint64_t)text;
 }
 
 static void
@@ -294,11 +295,11 @@ trap(struct thread *t, struct sys_note *note, struct signal_info *info)
 		if (own && sig == SIGSEGV && !t->delivering && !t->hidden)
 			regs->rip = (uint64_t)pers_fault;
 		else
-			die_after_note(regs, sig);
+			die_after_note(regs, sig, note->text);
 		return;
 	}
 	if ((t->mask & signal_bit(sig)) || signal_fate(sig) != FATE_HANDLE)
-		die_after_note(regs, sig);
+		die_after_note(regs, sig, note->text);
 	else
 		push_frame(t, regs, note->fpu, info);
 }
@@ -328,6 +329,6 @@ signal_note(const struct sys_note *from)
 		return note;
 	sig = deliver(t, &note->regs, note->fpu, -1);
 	if (sig)
-		die_after_note(&note->regs, sig);
+		die_after_note(&note->regs, sig, NULL);
 	return note;
 }

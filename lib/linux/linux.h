@@ -159,7 +159,8 @@ void signal_set_mask(struct thread *t, uint64_t mask);
 void signal_mask_once(struct thread *t, uint64_t mask);
 void signal_parse(const struct sys_note *note, struct signal_info *info);
 int signal_of_text(const char *text);
-_Noreturn void signal_die(int sig);
+/* text: the note that the process ends with; NULL: the signal's. */
+_Noreturn void signal_die(int sig, const char *text);
 void signal_stop(void);
 /* 0 after `span` ns, or -EINTR; SYS_FOREVER. */
 long signal_sleep(int64_t span);

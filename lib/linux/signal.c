@@ -241,14 +241,16 @@ signal_mask_once(struct thread *t, uint64_t mask)
 }
 
 void
-signal_die(int sig)
+signal_die(int sig, const char *text)
 {
-	char text[SYS_ERRSTR_MAX];
-	size_t n = text_copy(text, "linux: signal ", sizeof(text));
+	char made[SYS_ERRSTR_MAX];
+	size_t n = text_copy(made, "linux: signal ", sizeof(made));
 
-	text_add_number(text, n, sizeof(text), sig);
+	text_add_number(made, n, sizeof(made), sig);
+	if (!text)
+		text = sig == SIGKILL ? "kill" : made;
 	lux_call1(SYS_NOTIFY, 0);
-	lux_call3(SYS_NOTE, proc.pid, 0, LUX_ARG(sig == SIGKILL ? "kill" : text));
+	lux_call3(SYS_NOTE, proc.pid, 0, LUX_ARG(text));
 	for (int i = 0; i < NOTE_TRIES; i++)
 		lux_call0(SYS_YIELD);
 	lux_call1(SYS_EXIT, 128 + sig);
