@@ -9,6 +9,9 @@
  * made.  Several processes may share a level line: an interrupt masks it until each of them has
  * come back for the next.  An edge line is never masked.
  *
+ * More interrupts in a window than the process may have (proc->interrupts) are a storm: the line is
+ * masked, a message does nothing more, and the process is killed, which turns its device off.
+ *
  * table_lock, a mutex: who is registered, what is routed.  users_lock: the list of users and the
  * lines' masks, against the interrupt of a line.  A user's own lock: its counts; a message's
  * interrupt takes only that one.  Order: as told.  A user is counted by its registration and by
@@ -23,6 +26,7 @@
 
 enum { FILE_ROOT, FILE_CTL, FILE_FIRST };	/* FILE_FIRST + number: an interrupt */
 enum { TEXT_MAX = 8192, RECORD_WORDS = 4 };
+enum { STORM_DEFAULT = 100000, WINDOWS = 10, WINDOW_NS = 1000000000 / WINDOWS };
 
 struct user {
 	struct list all;
@@ -31,11 +35,14 @@ struct user {
 	int handle;
 	bool level, gone;
 	bool held;			/* the line waits for it; under users_lock */
+	bool storm;
 	struct spinlock lock;
 	struct proc *owner;
 	int32_t pid;
 	char name[32];
 	uint64_t count, total, time;
+	uint64_t window_start;
+	uint32_t in_window, window_max;	/* above that it is a storm */
 	struct waitq queue;
 };
 
@@ -50,23 +57,47 @@ user_put(struct user *us)
 		kfree(us);
 }
 
-static void
-user_interrupt(struct user *us, bool gone)
+/* False in a storm, of which the process is told once. */
+static bool
+user_interrupt(struct user *us)
 {
 	spin_lock(&us->lock);
-	us->gone |= gone;
 	us->count++;
-	us->total += !gone;
+	us->total++;
 	us->time = time_now();
+	if (us->time - us->window_start >= WINDOW_NS) {
+		us->window_start = us->time;
+		us->in_window = 0;
+	}
+	bool storm = unlikely(us->in_window >= us->window_max), fresh = !us->storm && storm;
+
+	us->in_window++;
+	us->storm |= storm;
+	if (likely(!us->storm))
+		wake_all(&us->queue);
+	spin_unlock(&us->lock);
+	if (fresh)
+		proc_kill(us->owner, "interrupt storm");
+	return !us->storm;
+}
+
+/* Readers get an error from now on. */
+static void
+user_gone(struct user *us)
+{
+	spin_lock(&us->lock);
+	us->gone = true;
+	us->count++;
 	wake_all(&us->queue);
 	spin_unlock(&us->lock);
+	poll_notify();
 }
 
 static void
 message_interrupt(void *arg)
 {
-	user_interrupt(arg, false);
-	poll_notify();
+	if (likely(user_interrupt(arg)))
+		poll_notify();
 }
 
 static void
@@ -84,7 +115,8 @@ line_interrupt(void *arg)
 			irq_line_mask(line, true);
 			us->held = true;
 		}
-		user_interrupt(us, false);
+		if (unlikely(!user_interrupt(us)))
+			irq_line_mask(line, true);
 	}
 	spin_unlock(&users_lock);
 	poll_notify();
@@ -110,7 +142,7 @@ user_ready(struct user *us)
 	if (!us->level)
 		return;
 	spin_lock(&users_lock);
-	if (us->held) {
+	if (us->held && !us->storm) {
 		us->held = false;
 		if (user_find(us->number, NULL, true) == NULL)
 			irq_line_mask(us->number, false);
@@ -132,6 +164,7 @@ user_new(struct proc *p, unsigned number, const char *name)
 	us->number = number;
 	us->owner = p;
 	us->pid = p->pid;
+	us->window_max = MAX((p->interrupts != 0 ? p->interrupts : STORM_DEFAULT) / WINDOWS, 1u);
 	strlcpy(us->name, name, sizeof us->name);
 	return us;
 }
@@ -160,8 +193,7 @@ user_unlink(struct user *us)
 		irq_unroute_line(us->number);
 	if (last)
 		irq_free(us->handle);
-	user_interrupt(us, true);
-	poll_notify();
+	user_gone(us);
 	user_put(us);
 }
 
