@@ -189,11 +189,12 @@ devices_text(const struct slot *s, char *buf, size_t n)
 
 /* sip_lock is held. */
 static size_t
-slot_text(struct slot *s, enum slot_file file, char *buf, size_t n, uint64_t memory)
+slot_text(struct slot *s, enum slot_file file, char *buf, size_t n,
+	  const struct slot_facts *facts)
 {
 	switch (file) {
 	case SLOT_CTL: return (size_t)ksnprintf(buf, n, "%lu\n", s->id);
-	case SLOT_STATUS: return slot_status(s, buf, n, memory);
+	case SLOT_STATUS: return slot_status(s, buf, n, facts);
 	case SLOT_HEALTH: return slot_health(s, buf, n);
 	case SLOT_CAPS: return cap_spec_text(&s->caps, buf, n);
 	case SLOT_DEVICES: return devices_text(s, buf, n);
@@ -201,27 +202,38 @@ slot_text(struct slot *s, enum slot_file file, char *buf, size_t n, uint64_t mem
 	}
 }
 
+static void
+slot_ask(uint64_t id, struct slot_facts *facts)
+{
+	struct proc *p = slot_proc(id);
+
+	service_slot_stats(id, &facts->stats);
+	if (p == NULL)
+		return;
+	facts->memory = proc_memory(p);
+	proc_put(p);
+}
+
 static int64_t
 slot_read(struct chan *c, struct uio *u, uint64_t off)
 {
 	enum slot_file file = path_file(c);
 	char *text = kmalloc(SIP_LOG_SIZE);
-	struct proc *p = file == SLOT_STATUS ? slot_proc(path_id(c)) : NULL;
-	uint64_t memory = p != NULL ? proc_memory(p) : 0;
+	struct slot_facts facts = { 0 };
 	struct slot *s;
 	size_t n = 0;
 	int64_t r;
 
-	if (p != NULL)
-		proc_put(p);
 	if (text == NULL)
 		return -ENOMEM;
+	if (file == SLOT_STATUS)
+		slot_ask(path_id(c), &facts);
 	spin_lock(&sip_lock);
 	s = slot_find(path_id(c));
 	if (s != NULL && file == SLOT_LOG)
 		n = slot_log_copy(s, text);
 	else if (s != NULL)
-		n = slot_text(s, file, text, TEXT_MAX, memory);
+		n = slot_text(s, file, text, TEXT_MAX, &facts);
 	if (s != NULL && off == 0)
 		c->aux2 = s->changes;
 	spin_unlock(&sip_lock);

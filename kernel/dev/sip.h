@@ -3,15 +3,16 @@
 #include "../cap.h"
 #include "../chan.h"
 #include "../proc.h"
+#include "../service.h"
 
 enum {
 	SIP_SLOTS = 64, SIP_NAME = 32, SIP_PATH = 128, SIP_TEXT = 128, SIP_EXEC = 512,
 	SIP_ARGS = 24, SIP_MOUNTS = 4, SIP_RESTARTS = 8, SIP_LOG_SIZE = 8192, SIP_LINE = 200,
-	SIP_TYPES = 32, SIP_COMMAND_MAX = 1024
+	SIP_TYPES = 32, SIP_ENV = 3, SIP_COMMAND_MAX = 1024
 };
 
 enum sip_status {
-	SIP_UNKNOWN, SIP_STARTING, SIP_HEALTHY, SIP_DEGRADED, SIP_FAILING, SIP_STOPPED
+	SIP_UNKNOWN, SIP_STARTING, SIP_HEALTHY, SIP_DEGRADED, SIP_FAILING, SIP_STOPPED, SIP_FAILED
 };
 
 struct restart {
@@ -26,14 +27,16 @@ struct slot {
 	char mounts[SIP_MOUNTS][SIP_TEXT];
 	unsigned nmounts;
 	struct cap_spec caps;
-	uint64_t memory, deadline_ms, priority;
+	uint64_t memory, deadline_ms, priority, interrupts;
 
 	enum sip_status status;
 	char message[SIP_TEXT], last[SIP_TEXT], cause[SIP_TEXT];
+	char why[SIP_TEXT];		/* the cause, if it ends because it is killed now */
 	int32_t pid;			/* 0: not running; SIP_SPAWNING */
 	int32_t early_pid;		/* ended while it was being started */
 	bool stopping;
 	uint64_t start_ns, end_ns, last_ns, report_ns;
+	uint64_t healthy_ns;		/* when it was so first; 0: not yet */
 	uint32_t generation;
 	uint64_t requests, errors;
 	struct restart restarts[SIP_RESTARTS];	/* the latest, at nrestarts % SIP_RESTARTS */
@@ -48,6 +51,12 @@ struct slot {
 
 #define SIP_SPAWNING (-1)
 
+/* What a slot's status tells that is known elsewhere; asked before sip_lock is taken. */
+struct slot_facts {
+	uint64_t memory;
+	struct service_stats stats;
+};
+
 extern struct spinlock sip_lock;
 
 /* Ends the first word of text and gives what follows it. */
@@ -57,9 +66,11 @@ char *sip_split(char *text);
 struct slot *slot_at(unsigned index);	/* or NULL */
 struct slot *slot_find(uint64_t id);	/* or NULL */
 void slot_changed(struct slot *s);	/* wakes who waits */
-size_t slot_status(const struct slot *s, char *buf, size_t n, uint64_t memory);
+size_t slot_status(const struct slot *s, char *buf, size_t n, const struct slot_facts *facts);
 size_t slot_health(const struct slot *s, char *buf, size_t n);
 size_t slot_log_copy(const struct slot *s, char *buf);	/* of SIP_LOG_SIZE */
+/* Adds a line of the kernel's own to the log, with the time. */
+void slot_event(struct slot *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* These take it. */
 int slot_new(uint64_t *id);

@@ -6,7 +6,7 @@
 #include "../hw.h"
 
 static const char *const status_names[] = {
-	"unknown", "starting", "healthy", "degraded", "failing", "stopped",
+	"unknown", "starting", "healthy", "degraded", "failing", "stopped", "failed",
 };
 
 char *
@@ -68,11 +68,13 @@ report_apply(struct slot *s, const struct report *rep)
 		s->last_ns = s->report_ns;
 		change = true;
 	}
-	if (rep->status == SIP_HEALTHY && s->nrestarts > 0) {
+	if (rep->status == SIP_HEALTHY && s->healthy_ns == 0) {
 		struct restart *r = &s->restarts[(s->nrestarts - 1) % SIP_RESTARTS];
 
-		if (r->took_ns == 0)
+		if (s->nrestarts > 0)
 			r->took_ns = s->report_ns - r->end_ns;
+		s->healthy_ns = s->report_ns;
+		slot_event(s, "healthy after %lu us", (s->report_ns - s->start_ns) / 1000);
 	}
 	s->status = rep->status;
 	s->requests = rep->requests;
@@ -112,19 +114,24 @@ slot_report(uint64_t id, char *text)
 }
 
 size_t
-slot_status(const struct slot *s, char *buf, size_t n, uint64_t memory)
+slot_status(const struct slot *s, char *buf, size_t n, const struct slot_facts *facts)
 {
+	const struct service_stats *st = &facts->stats;
 	uint64_t uptime = s->pid != 0 ? time_now() - s->start_ns : 0;
 	size_t at;
 
 	at = (size_t)ksnprintf(buf, n, "name %s\ntype %s\npid %d\nstatus %s\nuptime %lu\n"
 			       "generation %u\nrequests %lu\nerrors %lu\nmemory %lu\n",
 			       s->name, s->type, s->pid > 0 ? s->pid : 0, status_names[s->status],
-			       uptime, s->generation, s->requests, s->errors, memory);
-	at += (size_t)ksnprintf(buf + at, n - at, "deadline %lu\nreport %lu\n", s->deadline_ms,
-				s->report_ns);
+			       uptime, s->generation, s->requests, s->errors, facts->memory);
+	at += (size_t)ksnprintf(buf + at, n - at, "deadline %lu\nreport %lu\nrestarts %lu\n",
+				s->deadline_ms, s->report_ns, s->nrestarts);
+	at += (size_t)ksnprintf(buf + at, n - at,
+				"oldest %lu\ndepth %u\nheld %u\np50 %lu\np99 %lu\n",
+				st->oldest_ns, st->depth, st->held, st->p50_ns, st->p99_ns);
 	if (s->pid == 0 && s->cause[0] != '\0')
-		at += (size_t)ksnprintf(buf + at, n - at, "cause %s\n", s->cause);
+		at += (size_t)ksnprintf(buf + at, n - at, "cause %s\nlived %lu\n", s->cause,
+					s->healthy_ns != 0 ? s->end_ns - s->healthy_ns : 0);
 	for (unsigned i = 0; i < s->nmounts; i++)
 		at += (size_t)ksnprintf(buf + at, n - at, "mount %s\n", s->mounts[i]);
 	return at;
@@ -147,6 +154,9 @@ slot_health(const struct slot *s, char *buf, size_t n)
 		at += (size_t)ksnprintf(buf + at, n - at, "restart %lu took %lu cause %s\n",
 					r->end_ns, r->took_ns, r->cause);
 	}
+	if (s->pid == 0 && s->cause[0] != '\0')
+		at += (size_t)ksnprintf(buf + at, n - at, "ended %lu cause %s\n", s->end_ns,
+					s->cause);
 	return at;
 }
 
@@ -164,6 +174,31 @@ say(const char *name, const char *line)
 		kprint("%s: %s\n", name, line);
 }
 
+static void
+log_put(struct slot *s, char c)
+{
+	s->log[s->log_end++ % SIP_LOG_SIZE] = c;
+}
+
+void
+slot_event(struct slot *s, const char *fmt, ...)
+{
+	char line[SIP_TEXT + 80];
+	uint64_t us = time_now() / 1000;
+	va_list ap;
+	int n;
+
+	n = ksnprintf(line, sizeof line, "%lu.%06lu lux9: ", us / 1000000, us % 1000000);
+	va_start(ap, fmt);
+	kvsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
+	va_end(ap);
+	if (s->log_end > 0 && s->log[(s->log_end - 1) % SIP_LOG_SIZE] != '\n')
+		log_put(s, '\n');
+	for (const char *c = line; *c != '\0'; c++)
+		log_put(s, *c);
+	log_put(s, '\n');
+}
+
 void
 slot_log(uint64_t id, const char *text, size_t n)
 {
@@ -172,7 +207,7 @@ slot_log(uint64_t id, const char *text, size_t n)
 
 	spin_lock(&sip_lock);
 	for (size_t i = 0; i < n && (s = slot_find(id)) != NULL; i++) {
-		s->log[s->log_end++ % SIP_LOG_SIZE] = text[i];
+		log_put(s, text[i]);
 		if (text[i] != '\n')
 			s->line[s->line_length++] = text[i];
 		if (text[i] != '\n' && s->line_length < SIP_LINE)

@@ -3,6 +3,7 @@
  *
  *	unknown --start--> starting --report--> healthy <--report--> degraded
  *	any --its process ends--> failing, or stopped when `stop` or `restart` asked for it
+ *	failing --fail--> failed: given up, until `start`
  *
  * sip_lock protects everything here.  It is not held while a process is started, noted or waited
  * for; a slot is looked up again afterwards.  All waiters wait on one queue, `changed`.
@@ -13,6 +14,9 @@
 #include "../poll.h"
 
 enum { STOP_MS = 3000, KILL_MS = 5000, PRIORITY_MAX = 30, MS = 1000000, DAY_MS = 86400000 };
+
+#define KILLED	"sip: killed"	/* the note of an end whose cause the slot has */
+#define BY_HAND	"killed by hand"
 
 struct spinlock sip_lock = SPINLOCK("sip");
 static struct waitq changed = { LIST_INIT(changed.waiters) };
@@ -88,11 +92,12 @@ slot_new(uint64_t *id)
 }
 
 static int
-slot_delete(uint64_t id)
+slot_delete(uint64_t id, const char *none)
 {
 	struct slot *s;
 	bool running;
 
+	(void)none;
 	spin_lock(&sip_lock);
 	s = slot_find(id);
 	running = s != NULL && s->pid != 0;
@@ -107,6 +112,7 @@ slot_delete(uint64_t id)
 		return slot_gone();
 	kfree(s->log);
 	kfree(s);
+	service_slot_fail(id);
 	return 0;
 }
 
@@ -284,12 +290,28 @@ set_deadline(struct slot *s, char *rest)
 	return set_number(&s->deadline_ms, rest, DAY_MS);
 }
 
+static int
+set_interrupts(struct slot *s, char *rest)
+{
+	return set_number(&s->interrupts, rest, UINT32_MAX);
+}
+
+/* sip_lock is held; the cause is known. */
+static void
+slot_ended(struct slot *s, enum sip_status status)
+{
+	s->end_ns = time_now();
+	s->status = status;
+	slot_event(s, "end of generation %u after %lu us: %s", s->generation,
+		   (s->end_ns - s->start_ns) / 1000, s->cause);
+}
+
 /* --- start --- */
 
 struct start {
-	char exec[SIP_EXEC], name[SIP_NAME], env[2][64];
+	char exec[SIP_EXEC], name[SIP_NAME], env[SIP_ENV][64];
 	char *argv[SIP_ARGS + 1];
-	const char *envp[3];
+	const char *envp[SIP_ENV + 1];
 	struct cap_spec caps;
 	struct spawn spawn;
 };
@@ -320,16 +342,20 @@ start_prepare(struct slot *s, struct start *st)
 	s->early_pid = 0;
 	s->stopping = false;
 	s->status = SIP_STARTING;
-	s->message[0] = '\0';
+	s->message[0] = s->why[0] = '\0';
 	s->requests = s->errors = 0;
 	s->start_ns = s->report_ns = time_now();
+	s->healthy_ns = 0;
 	ksnprintf(st->env[0], sizeof st->env[0], "SIP_NAME=%s", s->name);
 	ksnprintf(st->env[1], sizeof st->env[1], "SIP_GENERATION=%u", s->generation);
-	st->envp[0] = st->env[0];
-	st->envp[1] = st->env[1];
+	ksnprintf(st->env[2], sizeof st->env[2], "SIP_DEADLINE=%lu", s->deadline_ms);
+	for (int i = 0; i < SIP_ENV; i++)
+		st->envp[i] = st->env[i];
 	st->spawn = (struct spawn){ .path = st->argv[0], .argv = (const char *const *)st->argv,
 				    .envp = st->envp, .sip = (void *)s->id,
-				    .memory_limit = s->memory, .prio = (uint32_t)s->priority };
+				    .memory_limit = s->memory, .prio = (uint32_t)s->priority,
+				    .interrupts = (uint32_t)s->interrupts };
+	slot_event(s, "start, generation %u", s->generation);
 	slot_changed(s);
 	return 0;
 }
@@ -357,12 +383,13 @@ start_process(uint64_t id, struct start *st)
 }
 
 static int
-slot_start(uint64_t id)
+slot_start(uint64_t id, const char *none)
 {
 	struct start *st = kzalloc(sizeof *st);
 	struct slot *s;
 	int r;
 
+	(void)none;
 	if (st == NULL)
 		return -ENOMEM;
 	spin_lock(&sip_lock);
@@ -375,9 +402,9 @@ slot_start(uint64_t id)
 		s = slot_find(id);	/* it is there: a slot that is starting is not deleted */
 		s->pid = r < 0 || s->early_pid == r ? 0 : r;
 		if (r < 0) {
-			s->status = SIP_FAILING;
-			s->end_ns = time_now();
-			ksnprintf(s->cause, sizeof s->cause, "start: %s", thread_current()->errstr);
+			ksnprintf(s->cause, sizeof s->cause, "start failed: %s",
+				  thread_current()->errstr);
+			slot_ended(s, SIP_FAILING);
 		}
 		slot_changed(s);
 		spin_unlock(&sip_lock);
@@ -390,7 +417,7 @@ slot_start(uint64_t id)
 
 /* Posts the note, or kills with NULL: its pid, 0 if it is not running. */
 static int
-slot_signal(uint64_t id, const char *note, bool stopping)
+slot_signal(uint64_t id, const char *note, const char *why, bool stopping)
 {
 	struct slot *s;
 	struct proc *p;
@@ -401,6 +428,7 @@ slot_signal(uint64_t id, const char *note, bool stopping)
 	if (s != NULL && s->pid > 0) {
 		pid = s->pid;
 		s->stopping = stopping;
+		strlcpy(s->why, why, sizeof s->why);
 	} else if (s != NULL && s->pid == 0 && stopping) {
 		s->status = SIP_STOPPED;
 		slot_changed(s);
@@ -411,7 +439,7 @@ slot_signal(uint64_t id, const char *note, bool stopping)
 		if (note != NULL)
 			proc_note(p, 0, note);
 		else
-			proc_kill(p, "sip: killed");
+			proc_kill(p, KILLED);
 	}
 	if (p != NULL)
 		proc_put(p);
@@ -440,20 +468,24 @@ wait_end(uint64_t id, int pid, uint64_t ms)
 static int
 slot_end(uint64_t id, const char *note, bool stopping, uint64_t ms)
 {
-	int pid = slot_signal(id, note, stopping);
+	int pid = slot_signal(id, note, BY_HAND, stopping);
 
 	return pid != 0 ? wait_end(id, pid, ms) : 0;
 }
 
+/* A manager, which gives a cause, sees the end by itself and has others to look after. */
 static int
-slot_kill(uint64_t id)
+slot_kill(uint64_t id, const char *cause)
 {
-	return slot_end(id, NULL, false, KILL_MS);
+	if (*cause == '\0')
+		return slot_end(id, NULL, false, KILL_MS);
+	slot_signal(id, NULL, cause, false);
+	return 0;
 }
 
 /* "interrupt" is SIGINT to a program of the C library. */
 static int
-slot_stop(uint64_t id)
+slot_halt(uint64_t id)
 {
 	int r = slot_end(id, "interrupt", true, STOP_MS);
 
@@ -461,11 +493,79 @@ slot_stop(uint64_t id)
 }
 
 static int
-slot_restart(uint64_t id)
+slot_stop(uint64_t id, const char *none)
 {
-	int r = slot_stop(id);
+	int r = slot_halt(id);
 
-	return r < 0 ? r : slot_start(id);
+	(void)none;
+	if (r == 0)
+		service_slot_fail(id);
+	return r;
+}
+
+static int
+slot_restart(uint64_t id, const char *none)
+{
+	int r = slot_halt(id);
+
+	return r < 0 ? r : slot_start(id, none);
+}
+
+/* It is given up; not while it runs. */
+static int
+slot_fail(uint64_t id, const char *why)
+{
+	struct slot *s;
+	int r = 0;
+
+	spin_lock(&sip_lock);
+	s = slot_find(id);
+	if (s == NULL)
+		r = slot_gone();
+	else if (s->pid != 0)
+		r = error(EBUSY, "sip: %s is running", s->name);
+	if (r == 0) {
+		s->status = SIP_FAILED;
+		strlcpy(s->message, why, sizeof s->message);
+		slot_event(s, "failed%s%s", *why != '\0' ? ": " : "", why);
+		slot_changed(s);
+	}
+	spin_unlock(&sip_lock);
+	if (r == 0)
+		service_slot_fail(id);
+	return r;
+}
+
+/* The cause of an end, from the note that ended it: the kernel's own words, or a program's. */
+static void
+end_cause(struct slot *s, const struct sys_wait *end)
+{
+	static const struct {
+		const char *note, *cause;
+	} words[] = {
+		{ "sys: trap: ", "fault: " }, { "sys: ", "" }, { "linux: ", "" },
+	};
+	const char *note = end->note, *said = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		size_t n = strlen(words[i].note);
+
+		if (strncmp(end->note, words[i].note, n) != 0)
+			continue;
+		note = end->note + n;
+		said = words[i].cause;
+		break;
+	}
+	if (s->stopping)
+		strlcpy(s->cause, "asked to stop", sizeof s->cause);
+	else if (strcmp(note, KILLED) == 0)
+		strlcpy(s->cause, s->why, sizeof s->cause);
+	else if (strcmp(note, "kill") == 0)
+		strlcpy(s->cause, BY_HAND, sizeof s->cause);
+	else if (note[0] != '\0')
+		ksnprintf(s->cause, sizeof s->cause, "%s%s", said, note);
+	else
+		ksnprintf(s->cause, sizeof s->cause, "exited with status %d", end->status);
 }
 
 void
@@ -482,14 +582,8 @@ sip_proc_exit(struct proc *p, const struct sys_wait *end)
 	else
 		s = NULL;
 	if (s != NULL) {
-		s->end_ns = time_now();
-		s->status = s->stopping ? SIP_STOPPED : SIP_FAILING;
-		if (s->stopping)
-			strlcpy(s->cause, "asked to stop", sizeof s->cause);
-		else if (end->note[0] != '\0')
-			strlcpy(s->cause, end->note, sizeof s->cause);
-		else
-			ksnprintf(s->cause, sizeof s->cause, "exited with status %d", end->status);
+		end_cause(s, end);
+		slot_ended(s, s->stopping ? SIP_STOPPED : SIP_FAILING);
 		slot_changed(s);
 	}
 	spin_unlock(&sip_lock);
@@ -500,15 +594,18 @@ sip_proc_exit(struct proc *p, const struct sys_wait *end)
 static const struct {
 	const char *name;
 	int (*set)(struct slot *s, char *rest);	/* with sip_lock held */
-	int (*act)(uint64_t id);
+	int (*act)(uint64_t id, const char *rest);
+	bool text;			/* act takes one */
 } commands[] = {
-	{ "name", set_name, NULL }, { "type", set_type, NULL }, { "exec", set_exec, NULL },
-	{ "capability", add_capability, NULL }, { "device", add_device, NULL },
-	{ "port", add_port, NULL }, { "line", add_line, NULL }, { "mount", add_mount, NULL },
-	{ "memory", set_memory, NULL }, { "priority", set_priority, NULL },
-	{ "deadline", set_deadline, NULL }, { "start", NULL, slot_start },
-	{ "stop", NULL, slot_stop }, { "restart", NULL, slot_restart },
-	{ "kill", NULL, slot_kill }, { "delete", NULL, slot_delete },
+	{ "name", set_name, NULL, true }, { "type", set_type, NULL, true },
+	{ "exec", set_exec, NULL, true }, { "capability", add_capability, NULL, true },
+	{ "device", add_device, NULL, true }, { "port", add_port, NULL, true },
+	{ "line", add_line, NULL, true }, { "mount", add_mount, NULL, true },
+	{ "memory", set_memory, NULL, true }, { "priority", set_priority, NULL, true },
+	{ "deadline", set_deadline, NULL, true }, { "interrupts", set_interrupts, NULL, true },
+	{ "start", NULL, slot_start, false }, { "stop", NULL, slot_stop, false },
+	{ "restart", NULL, slot_restart, false }, { "kill", NULL, slot_kill, true },
+	{ "fail", NULL, slot_fail, true }, { "delete", NULL, slot_delete, false },
 };
 
 int
@@ -521,9 +618,10 @@ slot_command(uint64_t id, char *text)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(text, commands[i].name) != 0)
 			continue;
+		if (*rest != '\0' && !commands[i].text)
+			return error(EINVAL, "sip: %s takes no argument", text);
 		if (commands[i].act != NULL)
-			return *rest == '\0' ? commands[i].act(id) :
-			       error(EINVAL, "sip: %s takes no argument", text);
+			return commands[i].act(id, rest);
 		spin_lock(&sip_lock);
 		s = slot_find(id);
 		r = s != NULL ? commands[i].set(s, rest) : slot_gone();
