@@ -101,7 +101,8 @@ struct sip_type {
 /* --- the base ------------------------------------------------------------------------------ */
 
 enum sip_state {
-	SIP_UNKNOWN, SIP_STARTING, SIP_HEALTHY, SIP_DEGRADED, SIP_FAILING, SIP_STOPPED
+	SIP_UNKNOWN, SIP_STARTING, SIP_HEALTHY, SIP_DEGRADED, SIP_FAILING, SIP_STOPPED,
+	SIP_FAILED	/* given up by its manager; no server says it of itself */
 };
 
 struct sip_config {
@@ -136,13 +137,17 @@ struct sip_server {
 	unsigned ndevs;
 	unsigned nmessages;		/* logged so far */
 	char numbered[SIP_NAME_MAX];	/* its name, when the type's own was taken */
+	unsigned report_ms;		/* how often health is asked and reported */
 	int log_fd;			/* -1: standard error only */
 	int health_fd;			/* -1: not under sipd */
 	bool initialized, mounted;	/* what sip_finish has to undo */
 	atomic_bool stopping;
 };
 
-#define SIP_REPORT_MS	1000	/* how often health is asked and reported */
+/* How often health is asked and reported: a quarter of the deadline, within these; 0: no deadline. */
+#define SIP_REPORT_MS		1000
+#define SIP_REPORT_MIN_MS	50
+unsigned sip_report_ms(unsigned deadline_ms);
 
 /* The whole life of a server; the exit status.  2: wrong option. */
 int sip_main(int argc, char **argv, const struct sip_type *type);
@@ -351,12 +356,40 @@ struct sip_manifest {
 	unsigned priority;		/* 0..30; 10 when not given */
 	unsigned deadline_ms;		/* 0: none */
 	enum sip_restart restart;
+	unsigned wait_ms;		/* how long clients wait for a successor */
+	unsigned stable_ms, limit;	/* see sip_policy */
+	unsigned interrupts;		/* a second, above which they are a storm */
 };
 
 /* `file` names it in errors: "FILE:LINE: text" in err.  0, -EINVAL, -E2BIG. */
 int sip_manifest_parse(struct sip_manifest *m, const char *file, const char *text, size_t n,
 	char err[SIP_TEXT_MAX]);
 int sip_manifest_load(struct sip_manifest *m, const char *path, char err[SIP_TEXT_MAX]);
+
+/* --- policy: policy.c; what is done about a death ----------------------------------------------- */
+
+#define SIP_BACKOFF_FIRST_MS	10
+#define SIP_BACKOFF_MAX_MS	5000
+
+enum sip_action { SIP_LEAVE, SIP_START, SIP_GIVE_UP };
+
+/* What the kernel says of an end (man/3/sip). */
+struct sip_end {
+	bool stopped, by_hand, exit0;
+	uint64_t lived_ms;		/* after it was healthy */
+};
+
+/*
+ * What is to be done, and after how many ms.  *deaths counts those in a row that were the server's own
+ * failure without having been stable before; a manager keeps it for each server, and makes it 0 when
+ * somebody starts the server by hand.
+ */
+enum sip_action sip_policy(const struct sip_manifest *m, unsigned *deaths, const struct sip_end *end,
+	unsigned *delay_ms);
+/* How long the server is to blame for a request of that age: while what it waits for is well. */
+uint64_t sip_blame_ns(uint64_t age_ns, uint64_t now, uint64_t others_well_since);
+/* A text for a death by its deadline, or NULL.  0 for a deadline is none. */
+const char *sip_overdue(unsigned deadline_ms, uint64_t report_age_ns, uint64_t request_age_ns);
 
 /* --- factory: factory.c; the types known, and how to make a server of one -------------------- */
 
@@ -394,8 +427,10 @@ size_t sip_factory_plan(const struct sip_factory *f, const struct sip_pci_info *
 	struct sip_plan *plan, size_t nplan, void (*warn)(const char *text));
 /* Tells ROOT/sip/types of every type, so that a slot can be made of one by hand. */
 int sip_factory_publish(const struct sip_factory *f);
-/* Makes a slot at ROOT/sip/clone, sets it up and starts it: the open ctl, to be kept open. */
+/* Makes a slot at ROOT/sip/clone and sets it up: the open ctl, to be kept open. */
 int sip_factory_make(const struct sip_factory *f, const struct sip_plan *p,
 	char err[SIP_TEXT_MAX]);
+/* Writes a command to a slot's ctl: 0 or a negative errno, with a text in err. */
+int sip_factory_tell(int ctl, char err[SIP_TEXT_MAX], const char *fmt, ...) SIP_PRINTF(3, 4);
 /* The value of a `name value` line in a text, copied to out; its length or -ENOENT. */
 int sip_field(const char *text, const char *name, char *out, size_t n);

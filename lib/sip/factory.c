@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define DIR_ENTRIES_MAX 1024
+#define PASS_WAIT	0	/* 1 as soon as every server takes -wait */
 
 void
 sip_factory_init(struct sip_factory *f)
@@ -204,15 +205,15 @@ sip_factory_plan(const struct sip_factory *f, const struct sip_pci_info *devs, s
 	return p.n;
 }
 
-static int SIP_PRINTF(3, 4)
-tell(int fd, char err[SIP_TEXT_MAX], const char *fmt, ...)
+int
+sip_factory_tell(int ctl, char err[SIP_TEXT_MAX], const char *fmt, ...)
 {
 	char text[3 * SIP_PATH_MAX];
 	va_list ap;
 	va_start(ap, fmt);
 	int n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	int e = n < (int)sizeof text ? text_write_fd(fd, text, (size_t)n) : -E2BIG;
+	int e = n < (int)sizeof text ? text_write_fd(ctl, text, (size_t)n) : -E2BIG;
 	if (e < 0)
 		snprintf(err, SIP_TEXT_MAX, "%.60s: %s", text, strerror(-e));
 	return e;
@@ -228,38 +229,51 @@ sip_factory_publish(const struct sip_factory *f)
 	if (fd < 0)
 		return -errno;
 	for (unsigned i = 0; i < f->ntypes; i++) {
-		int r = tell(fd, err, "%s %s", f->type[i]->name, f->type[i]->program);
+		int r = sip_factory_tell(fd, err, "%s %s", f->type[i]->name, f->type[i]->program);
 		e = e ? e : r;
 	}
 	close(fd);
 	return e;
 }
 
+/* How long clients of its mount wait for a successor. */
+static const char *
+wait_option(const struct sip_manifest *m, char out[24])
+{
+	out[0] = '\0';
+	if (PASS_WAIT && m->wait_ms && m->mount[0])
+		snprintf(out, 24, " -wait %u", m->wait_ms);
+	return out;
+}
+
 static int
 configure(int fd, const struct sip_plan *p, char err[SIP_TEXT_MAX])
 {
 	const struct sip_manifest *m = p->type;
-	int e = tell(fd, err, "name %s", p->name);
+	char waits[24];
+	int e = sip_factory_tell(fd, err, "name %s", p->name);
 	if (!e)
-		e = tell(fd, err, "type %s", m->name);
+		e = sip_factory_tell(fd, err, "type %s", m->name);
 	for (unsigned i = 0; !e && i < m->ncaps; i++)
-		e = tell(fd, err, "capability %s", m->capability[i]);
+		e = sip_factory_tell(fd, err, "capability %s", m->capability[i]);
 	if (!e && p->device[0])
-		e = tell(fd, err, "device %s", p->device);
+		e = sip_factory_tell(fd, err, "device %s", p->device);
 	if (!e && m->mount[0])
-		e = tell(fd, err, "mount %s", m->mount);
+		e = sip_factory_tell(fd, err, "mount %s", m->mount);
 	if (!e && m->memory)
-		e = tell(fd, err, "memory %llu", (unsigned long long)m->memory);
+		e = sip_factory_tell(fd, err, "memory %llu", (unsigned long long)m->memory);
 	if (!e)
-		e = tell(fd, err, "priority %u", m->priority);
+		e = sip_factory_tell(fd, err, "priority %u", m->priority);
 	if (!e && m->deadline_ms)
-		e = tell(fd, err, "deadline %u", m->deadline_ms);
+		e = sip_factory_tell(fd, err, "deadline %u", m->deadline_ms);
 	if (!e)
-		e = tell(fd, err, "exec %s%s%s%s%s%s%s", m->program,
+		e = sip_factory_tell(fd, err, "interrupts %u", m->interrupts);
+	if (!e)
+		e = sip_factory_tell(fd, err, "exec %s%s%s%s%s%s%s%s", m->program,
 			p->device[0] ? " -device " : "", p->device,
-			m->mount[0] ? " -mount " : "", m->mount,
+			m->mount[0] ? " -mount " : "", m->mount, wait_option(m, waits),
 			m->args[0] ? " " : "", m->args);
-	return e ? e : tell(fd, err, "start");
+	return e;
 }
 
 int
@@ -276,7 +290,7 @@ sip_factory_make(const struct sip_factory *f, const struct sip_plan *p, char err
 	int e = configure(fd, p, err);
 	if (e < 0) {
 		char ignored[SIP_TEXT_MAX];
-		tell(fd, ignored, "delete");
+		sip_factory_tell(fd, ignored, "delete");
 		close(fd);
 		return e;
 	}

@@ -4,8 +4,9 @@
  *	unknown -> starting -> healthy <-> degraded -> failing -> stopped
  *
  * Any state but unknown may go to failing and to stopped; failing may recover; stopped may start
- * again.  Under sipd (SIP_NAME in the environment) each change of state, and the counters once in
- * SIP_REPORT_MS, are written to /dev/sip/servers/NAME/health.
+ * again; failed is what a manager says of a server that it has given up.  Under sipd (SIP_NAME in the
+ * environment) each change of state, and the counters four times within the deadline (SIP_DEADLINE),
+ * are written to /dev/sip/servers/NAME/health.
  *
  * health.lock protects the texts and the reporting thread's flags; the counters and the state are
  * atomic, so counting a request takes no lock.  Nothing else is locked while it is held.
@@ -20,7 +21,7 @@
 #include <time.h>
 
 static const char *const names[] = {
-	"unknown", "starting", "healthy", "degraded", "failing", "stopped",
+	"unknown", "starting", "healthy", "degraded", "failing", "stopped", "failed",
 };
 #define NSTATES (sizeof names / sizeof *names)
 
@@ -50,7 +51,7 @@ sip_state_may(enum sip_state from, enum sip_state to)
 		[SIP_FAILING] = 1u << SIP_HEALTHY | 1u << SIP_DEGRADED,
 		[SIP_STOPPED] = 1u << SIP_STARTING,
 	};
-	if ((unsigned)from >= NSTATES || (unsigned)to >= NSTATES)
+	if ((unsigned)from >= SIP_FAILED || (unsigned)to >= SIP_FAILED)
 		return false;
 	if (from == to)
 		return true;
@@ -156,6 +157,29 @@ ask(struct sip_server *s)
 		sip_set_state(s, SIP_HEALTHY, NULL);
 }
 
+unsigned
+sip_report_ms(unsigned deadline_ms)
+{
+	unsigned ms = deadline_ms / 4;
+	if (!deadline_ms || ms > SIP_REPORT_MS)
+		return SIP_REPORT_MS;
+	return ms < SIP_REPORT_MIN_MS ? SIP_REPORT_MIN_MS : ms;
+}
+
+static struct timespec
+next_report(const struct sip_server *s)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += s->report_ms / 1000;
+	t.tv_nsec += s->report_ms % 1000 * 1000000l;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	return t;
+}
+
 static void *
 reporter(void *arg)
 {
@@ -163,9 +187,7 @@ reporter(void *arg)
 	struct sip_health *h = &s->health;
 	pthread_mutex_lock(&h->lock);
 	while (!h->ending) {
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += SIP_REPORT_MS / 1000;
+		struct timespec until = next_report(s);
 		pthread_cond_timedwait(&h->wake, &h->lock, &until);
 		if (h->ending)
 			break;

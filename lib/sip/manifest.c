@@ -9,8 +9,15 @@
 #include "text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+
+#define TIME_MAX_MS	3600000
+#define LIMIT_MAX	1000000
+#define INTERRUPTS_MAX	100000000
+#define WAIT_DEFAULT_MS	30000
+#define WAIT_UNSET	UINT_MAX
 
 struct place {			/* where an error is, and where its text goes */
 	const char *file;
@@ -151,24 +158,61 @@ take_memory(struct sip_manifest *m, char *v, const struct place *at)
 	return 0;
 }
 
+struct range {
+	const char *what;
+	unsigned min, max;
+};
+
+static int
+take_number(unsigned *out, const struct range *r, const char *v, const struct place *at)
+{
+	uint64_t n;
+	if (!text_number(v, r->max, &n) || n < r->min)
+		return bad(at, "%s '%.40s' is not %u to %u", r->what, v, r->min, r->max);
+	*out = (unsigned)n;
+	return 0;
+}
+
 static int
 take_priority(struct sip_manifest *m, char *v, const struct place *at)
 {
-	uint64_t n;
-	if (!text_number(v, 30, &n))
-		return bad(at, "priority '%.40s' is not 0 to 30", v);
-	m->priority = (unsigned)n;
-	return 0;
+	static const struct range r = { "priority", 0, 30 };
+	return take_number(&m->priority, &r, v, at);
 }
 
 static int
 take_deadline(struct sip_manifest *m, char *v, const struct place *at)
 {
-	uint64_t n;
-	if (!text_number(v, 3600000, &n))
-		return bad(at, "deadline '%.40s' is not 0 to 3600000 ms", v);
-	m->deadline_ms = (unsigned)n;
-	return 0;
+	static const struct range r = { "deadline in ms", 0, TIME_MAX_MS };
+	return take_number(&m->deadline_ms, &r, v, at);
+}
+
+static int
+take_wait(struct sip_manifest *m, char *v, const struct place *at)
+{
+	static const struct range r = { "wait in ms", 0, TIME_MAX_MS };
+	return take_number(&m->wait_ms, &r, v, at);
+}
+
+static int
+take_stable(struct sip_manifest *m, char *v, const struct place *at)
+{
+	static const struct range r = { "stable in ms", 0, TIME_MAX_MS };
+	return take_number(&m->stable_ms, &r, v, at);
+}
+
+static int
+take_limit(struct sip_manifest *m, char *v, const struct place *at)
+{
+	static const struct range r = { "limit", 1, LIMIT_MAX };
+	return take_number(&m->limit, &r, v, at);
+}
+
+static int
+take_interrupts(struct sip_manifest *m, char *v, const struct place *at)
+{
+	static const struct range r = { "interrupts", 10, INTERRUPTS_MAX };
+	return take_number(&m->interrupts, &r, v, at);
 }
 
 static int
@@ -210,6 +254,10 @@ static const struct field {
 	{ "deadline", take_deadline, false },
 	{ "restart", take_restart, false },
 	{ "after", take_after, true },
+	{ "wait", take_wait, false },
+	{ "stable", take_stable, false },
+	{ "limit", take_limit, false },
+	{ "interrupts", take_interrupts, false },
 };
 #define NFIELDS (sizeof fields / sizeof *fields)
 
@@ -241,6 +289,10 @@ sip_manifest_parse(struct sip_manifest *m, const char *file, const char *text, s
 	unsigned seen = 0;
 	memset(m, 0, sizeof *m);
 	m->priority = 10;
+	m->wait_ms = WAIT_UNSET;
+	m->stable_ms = 1000;
+	m->limit = 8;
+	m->interrupts = 100000;
 	if (n >= TEXT_FILE_MAX) {
 		bad(&at, "longer than %d bytes", TEXT_FILE_MAX - 1);
 		return -E2BIG;
@@ -261,6 +313,8 @@ sip_manifest_parse(struct sip_manifest *m, const char *file, const char *text, s
 		return bad(&at, "no name line");
 	if (!m->program[0])
 		return bad(&at, "no program line");
+	if (m->wait_ms == WAIT_UNSET)
+		m->wait_ms = m->restart == SIP_RESTART_NEVER ? 0 : WAIT_DEFAULT_MS;
 	return 0;
 }
 

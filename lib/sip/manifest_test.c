@@ -25,7 +25,8 @@ whole(void **state)
 	assert_int_equal(0, parse("# a comment\n\n name\tahci \r\nprogram /boot/bin/ahci\n"
 		"args -q 4  x\ncapability device-access\ncapability dma 0.31.2\n"
 		"pci 0x0106\npci 0x8086:0x2922\nmount /dev/sd\nmemory 16M\npriority 20\n"
-		"deadline 500\nrestart on-failure\nafter pci\nafter log-1.2"));
+		"deadline 500\nrestart on-failure\nafter pci\nafter log-1.2\n"
+		"wait 1\nstable 20\nlimit 3\ninterrupts 4000"));
 	assert_string_equal("ahci", m.name);
 	assert_string_equal("/boot/bin/ahci", m.program);
 	assert_string_equal("-q 4  x", m.args);
@@ -43,6 +44,10 @@ whole(void **state)
 	assert_int_equal(SIP_RESTART_ON_FAILURE, m.restart);
 	assert_int_equal(2, m.nafter);
 	assert_string_equal("log-1.2", m.after[1]);
+	assert_int_equal(1, m.wait_ms);
+	assert_int_equal(20, m.stable_ms);
+	assert_int_equal(3, m.limit);
+	assert_int_equal(4000, m.interrupts);
 }
 
 static void
@@ -54,6 +59,14 @@ least(void **state)
 	assert_int_equal(0, m.memory);
 	assert_int_equal(0, m.nmatch);
 	assert_int_equal(SIP_RESTART_NEVER, m.restart);
+	assert_int_equal(0, m.wait_ms);
+	assert_int_equal(1000, m.stable_ms);
+	assert_int_equal(8, m.limit);
+	assert_int_equal(100000, m.interrupts);
+	assert_int_equal(0, parse("program /x\nrestart always\nname n"));
+	assert_int_equal(30000, m.wait_ms);
+	assert_int_equal(0, parse("wait 0\nprogram /x\nrestart on-failure\nname n"));
+	assert_int_equal(0, m.wait_ms);
 }
 
 static void
@@ -88,6 +101,11 @@ mistakes(void **state)
 		{ "priority 3 4\n", "t:1: priority" },
 		{ "deadline 1.5\n", "t:1: deadline" },
 		{ "restart sometimes\n", "t:1: restart" },
+		{ "wait -1\n", "t:1: wait in ms '-1' is not 0 to 3600000" },
+		{ "stable 1s\n", "t:1: stable" },
+		{ "limit 0\n", "t:1: limit '0' is not 1 to 1000000" },
+		{ "limit 1\nlimit 1\n", "t:2: limit is given twice" },
+		{ "interrupts 9\n", "t:1: interrupts '9' is not 10" },
 		{ "after /x\n", "t:1: after" },
 	};
 	(void)state;

@@ -7,9 +7,11 @@
  */
 #include "os.h"
 #include "sip.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +35,10 @@ static void
 open_reports(struct sip_server *s)
 {
 	char path[SIP_PATH_MAX];
-	const char *under = getenv("SIP_NAME");
+	const char *under = getenv("SIP_NAME"), *deadline = getenv("SIP_DEADLINE");
+	uint64_t ms;
+	if (deadline && text_number(deadline, UINT_MAX, &ms))
+		s->report_ms = sip_report_ms((unsigned)ms);
 	if (under && name_ok(under)) {
 		snprintf(path, sizeof path, "/dev/sip/servers/%s/health", under);
 		s->health_fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -50,7 +55,8 @@ sip_init(struct sip_server *s, const struct sip_type *type)
 {
 	const char *under = getenv("SIP_NAME");
 	pthread_condattr_t attr;
-	*s = (struct sip_server){ .type = type, .log_fd = -1, .health_fd = -1 };
+	*s = (struct sip_server){ .type = type, .log_fd = -1, .health_fd = -1,
+		.report_ms = SIP_REPORT_MS };
 	s->config.name = under && name_ok(under) ? under : type->name;
 	s->p9.ops = type->p9;
 	s->p9.aux = s;

@@ -120,6 +120,9 @@ states(void **state)
 		assert_int_equal(i, sip_state_parse(sip_state_name((enum sip_state)i)));
 		assert_int_equal(i != SIP_UNKNOWN, sip_state_may((enum sip_state)i, SIP_STOPPED));
 	}
+	assert_int_equal(SIP_FAILED, sip_state_parse("failed"));
+	assert_false(sip_state_may(SIP_STARTING, SIP_FAILED));
+	assert_false(sip_state_may(SIP_FAILED, SIP_STOPPED));
 	assert_int_equal(-EINVAL, sip_state_parse("well"));
 	assert_int_equal(-EINVAL, sip_set_state(&s, SIP_HEALTHY, NULL));
 	assert_int_equal(SIP_UNKNOWN, s.health.state);

@@ -1,0 +1,278 @@
+/*
+ * One server under sipd: made, looked at, started again, given up.
+ *
+ * What is true is what the slot's status says, which is read anew before each step.  A generation is
+ * one life: `ended` is the last whose end was answered, so that an end is answered once, and one
+ * that was not started from here (`expected`) was started by hand: its count is clean.
+ */
+#include "sipd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STATUS_MAX	2048
+#define SETTLE_MS	10000		/* to be healthy, for one without a deadline */
+
+int
+server_add(struct manager *m, const struct sip_plan *plan)
+{
+	if (m->nservers == SERVERS_MAX)
+		return -ENOSPC;
+	m->server[m->nservers++] = (struct server){
+		.plan = *plan, .ctl = -1, .status = -1, .state = SIP_UNKNOWN,
+	};
+	return 0;
+}
+
+bool
+server_is_well(const struct server *s)
+{
+	return s->state == SIP_HEALTHY || s->state == SIP_DEGRADED;
+}
+
+static uint64_t
+settle_ns(const struct server *s)
+{
+	unsigned ms = s->plan.type->deadline_ms;
+	return (ms ? ms : SETTLE_MS) * NS_PER_MS;
+}
+
+static uint64_t
+number(const char *text, const char *name)
+{
+	char value[32];
+	return sip_field(text, name, value, sizeof value) > 0 ? strtoull(value, NULL, 10) : 0;
+}
+
+void
+server_look(const struct server *s, struct facts *f)
+{
+	char text[STATUS_MAX], state[32] = "";
+	ssize_t n = s->status < 0 ? -1 : pread(s->status, text, sizeof text - 1, 0);
+	*f = (struct facts){ .state = SIP_FAILING, .gone = n < 0, .cause = "its slot has gone" };
+	if (n < 0)
+		return;
+	text[n] = '\0';
+	if (sip_field(text, "cause", f->cause, sizeof f->cause) < 0)
+		f->cause[0] = '\0';
+	sip_field(text, "status", state, sizeof state);
+	int parsed = sip_state_parse(state);
+	f->state = parsed < 0 ? SIP_FAILING : (enum sip_state)parsed;
+	f->running = number(text, "pid") != 0 || f->state == SIP_STARTING;
+	f->generation = (unsigned)number(text, "generation");
+	f->uptime_ns = number(text, "uptime");
+	f->lived_ns = number(text, "lived");
+	f->report_ns = number(text, "report");
+	f->oldest_ns = number(text, "oldest");
+}
+
+static void __attribute__((format(printf, 2, 3)))
+tell(const struct server *s, const char *fmt, ...)
+{
+	char text[2 * SIP_TEXT_MAX];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "sipd: %s: %s\n", s->plan.name, text);
+}
+
+static void
+command(const struct server *s, const char *text)
+{
+	char err[SIP_TEXT_MAX];
+	if (sip_factory_tell(s->ctl, err, "%s", text) < 0)
+		tell(s, "%s", err);
+}
+
+/* The program's end, or a start that could not be: what the policy says. */
+static void
+answer_end(struct server *s, const struct facts *f, uint64_t now)
+{
+	const struct sip_end end = {
+		.stopped = f->state == SIP_STOPPED, .lived_ms = f->lived_ns / NS_PER_MS,
+		.by_hand = strcmp(f->cause, "killed by hand") == 0,
+		.exit0 = strcmp(f->cause, "exited with status 0") == 0,
+	};
+	char text[SIP_TEXT_MAX];
+	unsigned delay_ms;
+	s->ended = f->generation;
+	s->died = now;
+	s->start_at = 0;
+	switch (sip_policy(s->plan.type, &s->deaths, &end, &delay_ms)) {
+	case SIP_LEAVE:
+		s->settled = true;
+		break;
+	case SIP_START:
+		s->start_at = now + delay_ms * NS_PER_MS;
+		break;
+	case SIP_GIVE_UP:
+		s->settled = true;
+		snprintf(text, sizeof text, "fail %u deaths in a row", s->deaths);
+		command(s, text);
+		break;
+	}
+}
+
+static void
+forget(struct server *s)
+{
+	if (s->status >= 0)
+		close(s->status);
+	if (s->ctl >= 0)
+		close(s->ctl);
+	s->status = s->ctl = -1;
+	s->settled = true;
+	s->start_at = 0;
+}
+
+/* After what was to be done was done: nobody waits for the text. */
+static void
+tell_change(struct server *s, const struct facts *f, uint64_t now)
+{
+	const char *why = f->cause;
+	if (f->state == SIP_HEALTHY)
+		tell(s, "healthy after %llu ms", (unsigned long long)((now - s->since) / NS_PER_MS));
+	else if (f->state != SIP_STARTING)
+		tell(s, "%s%s%s", sip_state_name(f->state), why[0] ? ": " : "", why);
+}
+
+static void
+new_generation(struct server *s, const struct facts *f, uint64_t now)
+{
+	s->generation = f->generation;
+	s->since = now;
+	s->well_since = 0;
+	s->start_at = 0;
+	s->nlate = 0;
+	s->state = SIP_STARTING;
+	if (f->generation != s->expected)
+		s->deaths = 0;
+}
+
+void
+server_update(struct manager *m, struct server *s, uint64_t now)
+{
+	struct facts f;
+	if (s->status < 0)
+		return;
+	server_look(s, &f);
+	if (f.gone)
+		forget(s);
+	else if (f.generation != s->generation)
+		new_generation(s, &f, now);
+	enum sip_state before = s->state;
+	s->state = f.state;
+	if (!server_is_well(s))
+		s->well_since = 0;
+	else if (!s->well_since)
+		s->well_since = now;
+	s->settled |= f.running && f.state != SIP_STARTING;
+	if (f.state == SIP_STOPPED)
+		s->start_at = 0;
+	if (!f.gone && !f.running && f.generation != s->ended)
+		answer_end(s, &f, now);
+	server_start_due(m, s, now);
+	if (f.state != before)
+		tell_change(s, &f, now);
+	if (!s->settled && now >= s->first + settle_ns(s)) {
+		s->settled = true;
+		tell(s, "still %s after %llu ms", sip_state_name(f.state),
+			(unsigned long long)((now - s->first) / NS_PER_MS));
+	}
+}
+
+/*
+ * Until when the start waits for something that it comes after: 0: it does not; UINT64_MAX: until
+ * that has settled.  At a restart it waits only for what is being started as well.
+ */
+static uint64_t
+blocked_until(const struct manager *m, const struct server *s)
+{
+	const struct sip_manifest *t = s->plan.type;
+	uint64_t until = 0;
+	for (size_t i = 0; i < m->nservers; i++) {
+		const struct server *k = &m->server[i];
+		bool coming = k->start_at || k->state == SIP_STARTING;
+		for (unsigned a = 0; a < t->nafter; a++) {
+			if (strcmp(k->plan.type->name, t->after[a]) != 0)
+				continue;
+			if (!k->settled)
+				return UINT64_MAX;
+			if (s->made && coming && s->died + settle_ns(k) > until)
+				until = s->died + settle_ns(k);
+		}
+	}
+	return until;
+}
+
+static void
+make(struct manager *m, struct server *s, uint64_t now)
+{
+	char path[SIP_PATH_MAX], err[SIP_TEXT_MAX];
+	s->made = true;
+	s->first = s->since = now;
+	s->ctl = sip_factory_make(&m->factory, &s->plan, err);
+	if (s->ctl < 0) {
+		s->state = SIP_FAILING;
+		s->settled = true;
+		tell(s, "%s", err);
+		return;
+	}
+	snprintf(path, sizeof path, "%s/sip/servers/%s/status", m->factory.root, s->plan.name);
+	s->status = open(path, O_RDONLY | O_CLOEXEC);
+	s->start_at = now;
+}
+
+/* An error that left no trace in the slot counts as a death, or nothing would happen any more. */
+static void
+start(struct server *s, uint64_t now)
+{
+	char err[SIP_TEXT_MAX];
+	struct facts f;
+	s->start_at = 0;
+	s->expected = s->generation + 1;
+	if (sip_factory_tell(s->ctl, err, "start") >= 0)
+		return;
+	server_look(s, &f);
+	if (f.gone || f.running || f.generation != s->generation)
+		return;
+	tell(s, "%s", err);
+	answer_end(s, &f, now);
+}
+
+void
+server_start_due(struct manager *m, struct server *s, uint64_t now)
+{
+	struct facts f;
+	if (s->made && (!s->start_at || s->start_at > now))
+		return;
+	if (blocked_until(m, s) > now)
+		return;
+	if (!s->made)
+		make(m, s, now);
+	if (!s->start_at)
+		return;
+	server_look(s, &f);	/* it may have been stopped, or started, by hand meanwhile */
+	if (f.gone || f.running || f.state == SIP_STOPPED)
+		s->start_at = 0;
+	else
+		start(s, now);
+}
+
+uint64_t
+server_due(const struct manager *m, const struct server *s)
+{
+	uint64_t due = UINT64_MAX, blocked = blocked_until(m, s);
+	if (!s->made || s->start_at)
+		due = s->start_at > blocked ? s->start_at : blocked;
+	if (s->made && !s->settled && s->first + settle_ns(s) < due)
+		due = s->first + settle_ns(s);
+	if (s->status >= 0 && s->look_at && s->look_at < due)
+		due = s->look_at;
+	return due;
+}

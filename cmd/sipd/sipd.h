@@ -1,0 +1,63 @@
+/*
+ * sipd's parts: server.c (one server: what the kernel says of it, and what is done), deadline.c (servers
+ * that are late), loop.c (all of them, one after another, for ever).
+ */
+#pragma once
+#include "os.h"
+#include "sip.h"
+
+#define SERVERS_MAX	128
+#define NS_PER_MS	1000000ull
+
+struct server {
+	struct sip_plan plan;
+	int ctl, status;		/* -1: not made yet, could not be made, or deleted */
+	enum sip_state state;		/* as last seen */
+	bool made;			/* it was tried */
+	bool settled;			/* has been healthy, or will not be for now */
+	unsigned generation;		/* as last seen */
+	unsigned expected;		/* the last one that was started from here */
+	unsigned ended, killed;		/* generations whose end was answered; that were killed as late */
+	unsigned deaths;		/* sip_policy's */
+	unsigned nlate;			/* looks in a row that came late themselves */
+	/* Since boot, in ns; 0: never. */
+	uint64_t first, since;		/* when it was made; when this generation was seen first */
+	uint64_t died, start_at;	/* its last end; when to start it again */
+	uint64_t well_since;		/* 0: it is not healthy */
+	uint64_t look_at;		/* when to look at its deadlines */
+};
+
+struct manager {
+	struct sip_factory factory;
+	struct server server[SERVERS_MAX];
+	size_t nservers;
+};
+
+/* What the kernel says of a slot. */
+struct facts {
+	enum sip_state state;
+	bool running, gone;
+	unsigned generation;
+	uint64_t uptime_ns, lived_ns, report_ns, oldest_ns;
+	char cause[SIP_TEXT_MAX];
+};
+
+/* server.c */
+/* One more server to look after: -ENOSPC.  It is started when what it comes after has settled. */
+int server_add(struct manager *m, const struct sip_plan *plan);
+void server_look(const struct server *s, struct facts *f);
+/* Looks, does what the policy says, and tells what has changed. */
+void server_update(struct manager *m, struct server *s, uint64_t now);
+/* Makes it, or starts it again, if the time has come and nothing that it comes after is coming up. */
+void server_start_due(struct manager *m, struct server *s, uint64_t now);
+/* When something is to be done for it if nothing happens before; UINT64_MAX: never. */
+uint64_t server_due(const struct manager *m, const struct server *s);
+bool server_is_well(const struct server *s);
+
+/* deadline.c: kills it if it is late. */
+void server_judge(struct manager *m, struct server *s, uint64_t now);
+/* Since when everything that it comes after, and what that comes after, is healthy: `now`: it is not. */
+uint64_t others_well_since(const struct manager *m, const struct server *s, uint64_t now);
+
+/* loop.c: for ever.  Writes a byte to fd when all have settled, 0: all are healthy; -1: to nobody. */
+void __attribute__((noreturn)) manage(struct manager *m, int fd);

@@ -1,0 +1,61 @@
+/*
+ * What a manager does about a server that died or that is late.  Pure: facts and times come in, a
+ * decision goes out.
+ *
+ *	asked to stop		nothing
+ *	restart never		nothing; on-failure after exit 0: nothing
+ *	killed by hand		started at once; no failure
+ *	its own failure		the first at once, then after 10 ms, 20 ms, ... 5 s; given up at the
+ *				limit.  A life that was stable begins the count anew
+ */
+#include "sip.h"
+
+#define NS_PER_MS	1000000u
+
+static unsigned
+backoff_ms(unsigned deaths)
+{
+	unsigned ms = SIP_BACKOFF_FIRST_MS;
+	if (deaths < 2)
+		return 0;
+	for (unsigned i = 2; i < deaths && ms < SIP_BACKOFF_MAX_MS; i++)
+		ms *= 2;
+	return ms < SIP_BACKOFF_MAX_MS ? ms : SIP_BACKOFF_MAX_MS;
+}
+
+enum sip_action
+sip_policy(const struct sip_manifest *m, unsigned *deaths, const struct sip_end *end,
+	unsigned *delay_ms)
+{
+	*delay_ms = 0;
+	if (end->stopped || m->restart == SIP_RESTART_NEVER)
+		return SIP_LEAVE;
+	if (m->restart == SIP_RESTART_ON_FAILURE && end->exit0)
+		return SIP_LEAVE;
+	if (end->lived_ms >= m->stable_ms)
+		*deaths = 0;
+	if (end->by_hand)
+		return SIP_START;
+	if (++*deaths >= m->limit)
+		return SIP_GIVE_UP;
+	*delay_ms = backoff_ms(*deaths);
+	return SIP_START;
+}
+
+uint64_t
+sip_blame_ns(uint64_t age_ns, uint64_t now, uint64_t others_well_since)
+{
+	uint64_t well = now > others_well_since ? now - others_well_since : 0;
+	return age_ns < well ? age_ns : well;
+}
+
+const char *
+sip_overdue(unsigned deadline_ms, uint64_t report_age_ns, uint64_t request_age_ns)
+{
+	uint64_t deadline = (uint64_t)deadline_ms * NS_PER_MS;
+	if (!deadline)
+		return NULL;
+	if (report_age_ns > deadline)
+		return "missed health deadline";
+	return request_age_ns > deadline ? "a request is older than the deadline" : NULL;
+}

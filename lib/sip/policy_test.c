@@ -1,0 +1,152 @@
+/* What is done about a death, and who is late. */
+#include "sip.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define MS 1000000ull
+
+static struct sip_manifest m;
+static unsigned deaths, delay;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	m = (struct sip_manifest){
+		.restart = SIP_RESTART_ALWAYS, .stable_ms = 1000, .limit = 8,
+	};
+	deaths = 0;
+	delay = 12345;
+	return 0;
+}
+
+static enum sip_action
+dies(struct sip_end end)
+{
+	return sip_policy(&m, &deaths, &end, &delay);
+}
+
+static void
+backs_off(void **state)
+{
+	static const unsigned want[] = { 0, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000 };
+	(void)state;
+	m.limit = 100;
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		assert_int_equal(SIP_START, dies((struct sip_end){ .lived_ms = 999 }));
+		assert_int_equal(want[i], delay);
+	}
+	for (unsigned i = deaths + 1; i < m.limit; i++)
+		assert_int_equal(SIP_START, dies((struct sip_end){ 0 }));
+	assert_int_equal(SIP_BACKOFF_MAX_MS, delay);
+	assert_int_equal(SIP_GIVE_UP, dies((struct sip_end){ 0 }));
+}
+
+static void
+limit(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(SIP_START, dies((struct sip_end){ 0 }));
+	assert_int_equal(SIP_GIVE_UP, dies((struct sip_end){ 0 }));
+	m.limit = 1;
+	deaths = 0;
+	assert_int_equal(SIP_GIVE_UP, dies((struct sip_end){ 0 }));
+	assert_int_equal(0, delay);
+}
+
+/* A server that dies again and again, but has lived well between, is started for ever. */
+static void
+stable(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 7; i++)
+		dies((struct sip_end){ 0 });
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(SIP_START, dies((struct sip_end){ .lived_ms = 1000 }));
+		assert_int_equal(0, delay);
+	}
+	assert_int_equal(1, deaths);
+}
+
+static void
+by_hand(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		dies((struct sip_end){ 0 });
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(SIP_START, dies((struct sip_end){ .by_hand = true }));
+		assert_int_equal(0, delay);
+		assert_int_equal(6, deaths);
+	}
+	assert_int_equal(SIP_START, dies((struct sip_end){ 0 }));
+	assert_int_equal(320, delay);
+	assert_int_equal(SIP_GIVE_UP, dies((struct sip_end){ 0 }));
+}
+
+static void
+kinds(void **state)
+{
+	(void)state;
+	assert_int_equal(SIP_LEAVE, dies((struct sip_end){ .stopped = true }));
+	assert_int_equal(SIP_START, dies((struct sip_end){ .exit0 = true }));
+	m.restart = SIP_RESTART_ON_FAILURE;
+	assert_int_equal(SIP_LEAVE, dies((struct sip_end){ .exit0 = true }));
+	assert_int_equal(SIP_START, dies((struct sip_end){ 0 }));
+	m.restart = SIP_RESTART_NEVER;
+	assert_int_equal(SIP_LEAVE, dies((struct sip_end){ 0 }));
+	assert_int_equal(SIP_LEAVE, dies((struct sip_end){ .by_hand = true }));
+	assert_int_equal(2, deaths);
+}
+
+static void
+lateness(void **state)
+{
+	(void)state;
+	assert_null(sip_overdue(0, ~0ull, ~0ull));
+	assert_null(sip_overdue(100, 100 * MS, 100 * MS));
+	assert_string_equal("missed health deadline", sip_overdue(100, 100 * MS + 1, 0));
+	assert_string_equal("a request is older than the deadline",
+		sip_overdue(100, 0, 100 * MS + 1));
+	assert_null(sip_overdue(3600000, 3600000 * MS, 3600000 * MS));
+}
+
+static void
+blame(void **state)
+{
+	(void)state;
+	assert_int_equal(50, sip_blame_ns(50, 1000, 0));
+	assert_int_equal(50, sip_blame_ns(50, 1000, 900));
+	assert_int_equal(10, sip_blame_ns(50, 1000, 990));
+	assert_int_equal(0, sip_blame_ns(50, 1000, 1000));
+	assert_int_equal(0, sip_blame_ns(50, 1000, 1001));
+}
+
+static void
+report_periods(void **state)
+{
+	(void)state;
+	assert_int_equal(1000, sip_report_ms(0));
+	assert_int_equal(1000, sip_report_ms(10000));
+	assert_int_equal(1000, sip_report_ms(4000));
+	assert_int_equal(500, sip_report_ms(2000));
+	assert_int_equal(50, sip_report_ms(200));
+	assert_int_equal(50, sip_report_ms(1));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(backs_off, setup), cmocka_unit_test_setup(limit, setup),
+		cmocka_unit_test_setup(stable, setup), cmocka_unit_test_setup(by_hand, setup),
+		cmocka_unit_test_setup(kinds, setup), cmocka_unit_test(lateness),
+		cmocka_unit_test(blame), cmocka_unit_test(report_periods),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
