@@ -190,10 +190,12 @@ page_alloc_run(uint64_t n, uint64_t align, unsigned flags)
 
 	while (order <= PAGE_ORDER_MAX && 1ul << order < MAX(n, align))
 		order++;
-	paddr_t pa = page_alloc(order, flags);
+	paddr_t pa = page_alloc(order, flags & ~PAGE_ZERO);
 
 	if (pa == 0)
 		return 0;
+	if (flags & PAGE_ZERO)		/* not what is given back below */
+		memset(phys_to_virt(pa), 0, n << PAGE_SHIFT);
 	for (uint64_t i = 0; i < 1ul << order; i++) {
 		struct page *p = page_of(pa + i * PAGE_SIZE);
 
