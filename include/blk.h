@@ -68,6 +68,7 @@ enum {
 	BLK_BUF_SMALL = (64 << 10) + BLK_BUF_SLACK,
 	BLK_BUF_BIG = BLK_IO_MAX + BLK_BUF_SLACK,
 	BLK_MAX_DISKS = 64,
+	BLK_NUMBER_BITS = 14, /* of the number in a disk's name, and of a partition's */
 	BLK_WHY_MAX = 96,
 };
 
@@ -112,7 +113,7 @@ struct blk_ops {
 struct blk_memory;
 
 struct blk_info {
-	char name[16]; /* "sdC0" */
+	char name[16]; /* "sdC0": the number differs from disk to disk of one server */
 	char model[48], serial[24], firmware[16], features[128];
 	uint64_t nsectors;
 	uint32_t secsize, physsecsize;
@@ -138,15 +139,20 @@ void blk_server_free(struct blk_server *s);
 /*
  * Memory for the requests of one controller's disks.  It is cut into buffers of BLK_BUF_SMALL or
  * BLK_BUF_BIG, which the driver owns and keeps until blk_memory_free, after the last disk's end.
- * There must be a small one before a disk is added.  add: the number of buffers, or -ENOMEM.
+ * There must be a small one, or blk_memory_grows, before a disk is added.  add: the number of buffers, or -ENOMEM.
  */
 struct blk_memory *blk_memory_new(void);
 void blk_memory_free(struct blk_memory *m);
 int blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t bytes, size_t bufsize);
+/*
+ * more: called when a buffer of that size is wanted and none is free, one call at a time, in the
+ * thread that wants it.  It adds some, or says with a negative errno that there will be no more.
+ */
+void blk_memory_grows(struct blk_memory *m, int (*more)(void *arg, size_t bufsize), void *arg);
 
 /*
  * Adds a disk, reads its partition table and shows it.  Sleeps: not for the thread that finishes
- * commands.  -EINVAL for sizes that cannot be, -EEXIST, -ENOSPC, -ENOMEM.
+ * commands.  -EINVAL for sizes that cannot be, -EEXIST for a number that another has, -ENOSPC, -ENOMEM.
  */
 int blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk_ops *ops,
 		 void *drive, struct blk_disk **out);

@@ -546,7 +546,7 @@ rescan(void **state)
 	assert_int_equal(p9c_write(two, buf, 512, 0), -ENXIO);
 	assert_int_equal(p9c_fsync(two, false), -ENXIO);
 	now = opened(w, "sdT0/part/2", O_RDWR);
-	assert_true(now->qid.version != two->qid.version);
+	assert_true(now->qid.path != two->qid.path);
 	memset(buf, 0x31, sizeof buf);
 	assert_int_equal(p9c_write(now, buf, 512, 0), 512);
 	assert_int_equal(w->ram.data[200 * 512], 0x31);
@@ -596,6 +596,8 @@ bad_disks(void **state)
 	i = good, i.nsectors = 0;
 	assert_int_equal(blk_add_disk(w->blk, &i, &ram_ops, &w->ram, &d), -EINVAL);
 	i = good, i.nsectors = 1ull << 62;
+	assert_int_equal(blk_add_disk(w->blk, &i, &ram_ops, &w->ram, &d), -EINVAL);
+	i = good, strcpy(i.name, "sdT16384");
 	assert_int_equal(blk_add_disk(w->blk, &i, &ram_ops, &w->ram, &d), -EINVAL);
 	i = good, strcpy(i.name, "sdT0");
 	assert_int_equal(blk_add_disk(w->blk, &i, &ram_ops, &w->ram, &d), -EEXIST);

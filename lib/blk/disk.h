@@ -12,7 +12,8 @@
 struct blk_file {              /* a partition; 0 is the whole disk */
 	_Atomic uint32_t refs; /* the table's and every fid's */
 	atomic_bool gone;      /* no longer in the table: for fids that are still there */
-	uint32_t number, version;
+	uint32_t number;
+	uint32_t identity; /* a sum over the disk's, the sectors, the UUID */
 	uint64_t start, nsectors;
 	char uuid[37], label[36 * 3 + 1];
 };
@@ -47,11 +48,15 @@ struct blk_pool { /* buffers of one size */
 	struct blk_req *free;
 	pthread_cond_t more;
 	unsigned total;
+	bool full; /* asked for more in vain */
 };
 
 struct blk_memory {
 	pthread_mutex_t lock;
 	struct blk_pool small, big;
+	int (*more)(void *arg, size_t bufsize); /* set before the first request */
+	void *more_arg;
+	bool growing; /* more is running */
 	struct blk_chunk {
 		struct blk_chunk *next;
 		struct blk_req *req;
@@ -69,9 +74,9 @@ struct blk_disk {
 	const struct blk_ops *ops;
 	void *drive;
 	struct blk_server *server;
-	uint32_t hash;    /* of its name: the high half of its qids */
-	uint32_t version; /* of what it is: model, serial, size */
-	uint32_t shift;   /* log2 of secsize */
+	uint32_t number;   /* in its name */
+	uint32_t identity; /* a sum over what it is: model, serial, size */
+	uint32_t shift;    /* log2 of secsize */
 
 	/* Under server->lock. */
 	struct blk_file *file[BLK_MAX_PARTS + 1];
@@ -102,7 +107,10 @@ blk_cycles(void)
 	return __builtin_ia32_rdtsc();
 }
 
+enum { BLK_KIND_BITS = 4 };
+
 /* server.c */
+uint64_t blk_path(unsigned kind, const struct blk_disk *d, const struct blk_file *f);
 void blk_file_put(struct blk_file *f);
 uint64_t blk_cycles_to_ns(const struct blk_server *s, uint64_t cycles);
 

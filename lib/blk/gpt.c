@@ -36,7 +36,7 @@ enum {
 	GPT_ENTRY_MAX = 4096,
 	GPT_NAME_UNITS = 36,
 	GPT_GUID_SIZE = 16,
-	GPT_MAX_ARRAY = 1 << 20,
+	GPT_MAX_ARRAY = 1 << 20, /* of entries of at least GPT_ENTRY_MIN: see BLK_NUMBER_BITS */
 };
 
 struct gpt_header {

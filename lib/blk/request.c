@@ -32,7 +32,16 @@ blk_memory_new(void)
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_cond_init(&m->small.more, NULL);
 	pthread_cond_init(&m->big.more, NULL);
+	m->small.full = m->big.full = true;
 	return m;
+}
+
+void
+blk_memory_grows(struct blk_memory *m, int (*more)(void *arg, size_t bufsize), void *arg)
+{
+	m->more = more;
+	m->more_arg = arg;
+	m->small.full = m->big.full = false;
 }
 
 void
@@ -83,6 +92,39 @@ blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t bytes, 
 	return (int)n;
 }
 
+/* m->lock is held, and let go meanwhile. */
+static void
+grow(struct blk_memory *m, struct blk_pool *pool)
+{
+	size_t bufsize = pool == &m->big ? BLK_BUF_BIG : BLK_BUF_SMALL;
+	int err;
+
+	m->growing = true;
+	pthread_mutex_unlock(&m->lock);
+	err = m->more(m->more_arg, bufsize);
+	pthread_mutex_lock(&m->lock);
+	m->growing = false;
+	pool->full = err < 0;
+	pthread_cond_broadcast(&m->small.more);
+	pthread_cond_broadcast(&m->big.more);
+}
+
+/* m->lock is held.  The pool has a free buffer; without any big ones, the small one. */
+static struct blk_pool *
+pool_with_one(struct blk_memory *m, bool big)
+{
+	for (;;) {
+		struct blk_pool *pool = big && (m->big.total || !m->big.full) ? &m->big : &m->small;
+
+		if (pool->free)
+			return pool;
+		if (!pool->full && !m->growing)
+			grow(m, pool);
+		else
+			pthread_cond_wait(&pool->more, &m->lock);
+	}
+}
+
 struct blk_req *
 blk_req_get(struct blk_disk *d, uint32_t bytes)
 {
@@ -91,9 +133,7 @@ blk_req_get(struct blk_disk *d, uint32_t bytes)
 	struct blk_req *q;
 
 	pthread_mutex_lock(&m->lock);
-	pool = bytes > BLK_BUF_SMALL - BLK_BUF_SLACK && m->big.total ? &m->big : &m->small;
-	while (!pool->free)
-		pthread_cond_wait(&pool->more, &m->lock);
+	pool = pool_with_one(m, bytes > BLK_BUF_SMALL - BLK_BUF_SLACK);
 	q = pool->free;
 	pool->free = q->next;
 	pthread_mutex_unlock(&m->lock);

@@ -43,6 +43,32 @@ blk_cycles_to_ns(const struct blk_server *s, uint64_t cycles)
 	return c ? (uint64_t)((double)cycles * (double)ns / (double)c) : 0;
 }
 
+/*
+ * qid.path, from which a client knows after the driver's death whether a file is still the same;
+ * kind < 16, the two may be NULL:
+ *
+ *	bits 0-3	the kind of file
+ *	4-17		the partition's number
+ *	18-31		the number in the disk's name; with these three no two files are the same
+ *	32-63		a sum over what it is: model, serial number, size of the disk; first
+ *			sector, size, UUID of the partition
+ */
+uint64_t
+blk_path(unsigned kind, const struct blk_disk *d, const struct blk_file *f)
+{
+	uint64_t path = kind;
+
+	if (d)
+		path |= (uint64_t)d->number << (BLK_KIND_BITS + BLK_NUMBER_BITS);
+	if (f)
+		path |= (uint64_t)f->number << BLK_KIND_BITS;
+	if (d)
+		path |= (uint64_t)(f ? f->identity : d->identity) << 32;
+	return path;
+}
+
+_Static_assert(BLK_KIND_BITS + 2 * BLK_NUMBER_BITS == 32, "the fields of a path");
+
 void
 blk_file_put(struct blk_file *f)
 {
@@ -84,8 +110,10 @@ make_file(const struct blk_disk *d, const struct blk_part *p)
 		memcpy(f->uuid, p->uuid, sizeof f->uuid);
 		memcpy(f->label, p->label, sizeof f->label);
 	}
-	f->version = blk_crc32(blk_crc32(d->version, &f->start, sizeof f->start), &f->nsectors,
-			       sizeof f->nsectors);
+	/* Of what same_file compares, or a rescan and a restart would not agree. */
+	f->identity = blk_crc32(d->identity, &f->start, sizeof f->start);
+	f->identity = blk_crc32(f->identity, &f->nsectors, sizeof f->nsectors);
+	f->identity = blk_crc32(f->identity, f->uuid, strlen(f->uuid));
 	return f;
 }
 
@@ -167,6 +195,27 @@ blk_rescan(struct blk_disk *d)
 	return err;
 }
 
+/* The digits at the end of a name. */
+static unsigned long
+name_number(const char *name)
+{
+	const char *p = name + strlen(name);
+
+	while (p > name && p[-1] >= '0' && p[-1] <= '9')
+		p--;
+	return strtoul(p, NULL, 10);
+}
+
+static uint32_t
+disk_identity(const struct blk_info *i)
+{
+	uint32_t sum = blk_crc32(0, i->model, sizeof i->model);
+
+	sum = blk_crc32(sum, i->serial, sizeof i->serial);
+	sum = blk_crc32(sum, &i->nsectors, sizeof i->nsectors);
+	return blk_crc32(sum, &i->secsize, sizeof i->secsize);
+}
+
 static int
 check_info(const struct blk_info *i)
 {
@@ -174,7 +223,7 @@ check_info(const struct blk_info *i)
 	    (i->secsize & (i->secsize - 1)))
 		return -EINVAL;
 	if (!i->nsectors || i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 ||
-	    !i->name[0] || !i->memory)
+	    !i->name[0] || name_number(i->name) >> BLK_NUMBER_BITS || !i->memory)
 		return -EINVAL;
 	return 0;
 }
@@ -186,7 +235,7 @@ show(struct blk_server *s, struct blk_disk *d)
 
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < s->ndisks; i++)
-		if (strcmp(s->disk[i]->info.name, d->info.name) == 0)
+		if (s->disk[i]->number == d->number)
 			err = -EEXIST;
 	if (!err && s->ndisks == BLK_MAX_DISKS)
 		err = -ENOSPC;
@@ -220,10 +269,8 @@ blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk
 	d->drive = drive;
 	d->server = s;
 	d->shift = (uint32_t)__builtin_ctz(info->secsize);
-	d->hash = blk_crc32(0, info->name, strlen(info->name));
-	d->version = blk_crc32(0, info->model, sizeof info->model);
-	d->version = blk_crc32(d->version, info->serial, sizeof info->serial);
-	d->version = blk_crc32(d->version, &info->nsectors, sizeof info->nsectors);
+	d->number = (uint32_t)name_number(info->name);
+	d->identity = disk_identity(info);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->scan_lock, NULL);
 	if (!d->info.discard_sectors)

@@ -4,10 +4,8 @@
  *	/  sdctl  sdXN/  ctl raw data geometry stats part/  0 1 2 ... by-uuid/ by-label/
  *
  * A fid's aux is a struct node: the kind of file, its disk and, for data, its partition, with a
- * reference on each.  A node never changes, so requests need no lock to read one.  Qids are made
- * from names and partition numbers and so are the same after a restart of the driver; the version
- * is a sum over what the file is (disk, first sector, size).  Entries under by-uuid and by-label
- * are the same files as under part.
+ * reference on each.  A node never changes, so requests need no lock to read one.  Entries under
+ * by-uuid and by-label are the same files as under part.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +30,8 @@ enum node_kind {
 	NODE_BY_UUID,
 	NODE_BY_LABEL,
 };
+
+_Static_assert(NODE_BY_LABEL >> BLK_KIND_BITS == 0, "the kinds of files in a path");
 
 enum { TEXT_MAX = 32768, COMMAND_MAX = 256, DT_DIRECTORY = 4, DT_REGULAR = 8 };
 
@@ -66,18 +66,8 @@ is_data(enum node_kind kind)
 static struct ipc_qid
 node_qid(enum node_kind kind, const struct blk_disk *d, const struct blk_file *f)
 {
-	struct ipc_qid q = { .type = is_dir(kind) ? P9_QTDIR : P9_QTFILE };
-
-	q.path = kind;
-	if (d) {
-		q.path |= (uint64_t)d->hash << 32;
-		q.version = d->version;
-	}
-	if (f) {
-		q.path |= (uint64_t)(f->number & 0xffffff) << 8;
-		q.version = f->version;
-	}
-	return q;
+	return (struct ipc_qid){ .type = is_dir(kind) ? P9_QTDIR : P9_QTFILE,
+				 .path = blk_path(kind, d, f) };
 }
 
 /* Takes a reference on both.  NULL: out of memory. */

@@ -1,0 +1,238 @@
+/*
+ * Which files are the same after a driver's restart, by their qid.path; and memory that grows.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <cmocka.h>
+#include "disk.h"
+
+enum { NSECTORS = 4096, KINDS = 16, NPATHS = KINDS * 4 };
+
+struct world {
+	uint8_t data[NSECTORS * 512];
+	struct blk_server *blk;
+	struct blk_memory *memory;
+	void *buffers;
+	struct blk_disk *disk;
+};
+
+static void
+read_now(void *drive, struct blk_io *io)
+{
+	struct world *w = drive;
+
+	memcpy(io->data, w->data + io->sector * 512, io->nsectors * 512ul);
+	blk_done(io, 0);
+}
+
+static const struct blk_ops ops = { .read = read_now };
+
+static void
+entry(struct world *w, unsigned i, uint32_t start, uint32_t n)
+{
+	uint8_t *e = w->data + 446 + 16 * i;
+
+	e[4] = 0x83;
+	memcpy(e + 8, &start, 4);
+	memcpy(e + 12, &n, 4);
+}
+
+static struct blk_info
+info_of(const struct world *w)
+{
+	return (struct blk_info){ .name = "sdT3",
+				  .model = "RAM disk",
+				  .serial = "1",
+				  .nsectors = NSECTORS,
+				  .secsize = 512,
+				  .max_sectors = 8,
+				  .memory = w->memory };
+}
+
+static struct world *
+start(void)
+{
+	struct world *w = calloc(1, sizeof *w);
+	struct blk_info info;
+
+	w->blk = blk_server_new(NULL, NULL);
+	w->memory = blk_memory_new();
+	w->buffers = malloc(BLK_BUF_SMALL);
+	blk_memory_add(w->memory, w->buffers, 0, BLK_BUF_SMALL, BLK_BUF_SMALL);
+	memcpy(w->data + 440, "\x78\x56\x34\x12", 4);
+	memcpy(w->data + 510, "\x55\xaa", 2);
+	entry(w, 0, 100, 50);
+	entry(w, 1, 150, 1000);
+	info = info_of(w);
+	assert_int_equal(blk_add_disk(w->blk, &info, &ops, w, &w->disk), 0);
+	return w;
+}
+
+static void
+stop(struct world *w)
+{
+	blk_remove_disk(w->disk);
+	blk_server_free(w->blk);
+	blk_memory_free(w->memory);
+	free(w->buffers);
+	free(w);
+}
+
+/* For each kind: of the disk, of all of it, of its two partitions.  No two are the same. */
+static void
+paths_of(const struct blk_disk *d, uint64_t path[NPATHS])
+{
+	assert_int_equal(d->nfiles, 3);
+	for (unsigned i = 0; i < NPATHS; i++) {
+		const struct blk_file *f = i < KINDS ? NULL : d->file[i / KINDS - 1];
+
+		path[i] = blk_path(i % KINDS, d, f);
+		for (unsigned k = KINDS * 2; k < i; k++)
+			assert_true(path[i] != path[k]);
+		assert_true(path[i] != blk_path(i % KINDS, NULL, NULL));
+	}
+}
+
+/* Another driver finds this at the same place: which paths are others? */
+static void
+check_paths(struct world *w, const struct blk_info *info, unsigned first_other)
+{
+	uint64_t was[NPATHS], is[NPATHS];
+
+	paths_of(w->disk, was);
+	blk_remove_disk(w->disk);
+	assert_int_equal(blk_add_disk(w->blk, info, &ops, w, &w->disk), 0);
+	paths_of(w->disk, is);
+	for (unsigned i = 0; i < NPATHS; i++)
+		assert_int_equal(was[i] != is[i], i >= first_other);
+}
+
+static void
+the_same(void **state)
+{
+	struct world *w = start();
+	struct blk_info info = info_of(w);
+
+	(void)state;
+	strcpy(info.firmware, "newer");
+	check_paths(w, &info, NPATHS);
+	stop(w);
+}
+
+static void
+another_disk(void **state)
+{
+	struct world *w = start();
+	struct blk_info info = info_of(w);
+
+	(void)state;
+	strcpy(info.serial, "2");
+	check_paths(w, &info, 0);
+	strcpy(info.model, "ROM disk");
+	check_paths(w, &info, 0);
+	info.nsectors--;
+	check_paths(w, &info, 0);
+	stop(w);
+}
+
+static void
+another_partition(void **state)
+{
+	struct world *w = start();
+	struct blk_info info = info_of(w);
+	uint64_t was[NPATHS], is[NPATHS];
+
+	(void)state;
+	entry(w, 1, 150, 999);
+	check_paths(w, &info, 3 * KINDS);
+	entry(w, 1, 151, 999);
+	check_paths(w, &info, 3 * KINDS);
+	w->data[440] ^= 1; /* the table's signature, from which the UUIDs come */
+	check_paths(w, &info, 2 * KINDS);
+	paths_of(w->disk, was);
+	entry(w, 1, 152, 999); /* a rescan makes the same of it as a new driver */
+	assert_int_equal(blk_rescan(w->disk), 0);
+	paths_of(w->disk, is);
+	for (unsigned i = 0; i < NPATHS; i++)
+		assert_int_equal(was[i] != is[i], i >= 3 * KINDS);
+	check_paths(w, &info, NPATHS);
+	stop(w);
+}
+
+static void
+names(void **state)
+{
+	struct world *w = start();
+	struct blk_info info = info_of(w);
+	struct blk_disk *d;
+
+	(void)state;
+	strcpy(info.name, "sdU3"); /* nothing would tell their files apart */
+	assert_int_equal(blk_add_disk(w->blk, &info, &ops, w, &d), -EEXIST);
+	strcpy(info.name, "sdT16384");
+	assert_int_equal(blk_add_disk(w->blk, &info, &ops, w, &d), -EINVAL);
+	strcpy(info.name, "sdT16383");
+	assert_int_equal(blk_add_disk(w->blk, &info, &ops, w, &d), 0);
+	assert_true(blk_path(1, d, NULL) != blk_path(1, w->disk, NULL));
+	blk_remove_disk(d);
+	stop(w);
+}
+
+struct growing {
+	struct blk_memory *memory;
+	void *buffers[4];
+	unsigned n, calls;
+};
+
+static int
+more_memory(void *arg, size_t bufsize)
+{
+	struct growing *g = arg;
+
+	g->calls++;
+	if (bufsize == BLK_BUF_BIG || g->n == 4)
+		return -ENOMEM;
+	g->buffers[g->n] = malloc(bufsize);
+	return blk_memory_add(g->memory, g->buffers[g->n++], 0, bufsize, bufsize);
+}
+
+/* Buffers are made when they are wanted; without big ones the small ones serve. */
+static void
+memory_grows(void **state)
+{
+	struct growing g = { .memory = blk_memory_new() };
+	struct blk_disk d = { .info.memory = g.memory };
+	struct blk_req *q[4];
+
+	(void)state;
+	blk_memory_grows(g.memory, more_memory, &g);
+	for (unsigned i = 0; i < 4; i++) {
+		q[i] = blk_req_get(&d, i ? 512 : BLK_IO_MAX);
+		assert_int_equal(q[i]->size, BLK_BUF_SMALL - BLK_BUF_SLACK);
+		assert_int_equal(g.n, i + 1);
+	}
+	assert_int_equal(g.calls, 5);
+	blk_req_put(q[2]);
+	assert_ptr_equal(blk_req_get(&d, BLK_IO_MAX), q[2]);
+	assert_int_equal(g.calls, 5);
+	for (unsigned i = 0; i < 4; i++)
+		free(g.buffers[i]);
+	blk_memory_free(g.memory);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_same),          cmocka_unit_test(another_disk),
+		cmocka_unit_test(another_partition), cmocka_unit_test(names),
+		cmocka_unit_test(memory_grows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
