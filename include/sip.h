@@ -271,6 +271,8 @@ bool sip_pci_addr_ok(const char *addr);
 int sip_dev_command(struct sip_dev *d, const char *fmt, ...) SIP_PRINTF(2, 3);	/* to its ctl */
 int sip_dev_enable(struct sip_dev *d);			/* memory and port decoding on */
 int sip_dev_busmaster(struct sip_dev *d, bool on);
+/* The device was reset: nothing reaches the memory of drivers before this one any more. */
+int sip_dev_forget(struct sip_dev *d);
 int sip_dev_reset(struct sip_dev *d);			/* function level */
 /* MSI-X or MSI where the device has it, else its line: the number N of /dev/irq/N. */
 int sip_dev_msi(struct sip_dev *d, unsigned nvectors);

@@ -20,8 +20,9 @@ enum {
 	AHCI_SCRATCH_SIZE = 512,
 	AHCI_PORT_MEMORY = 12 << 10,
 
-	AHCI_NSMALL = 64,
-	AHCI_NBIG = 8, /* buffers for requests, each controller's */
+	AHCI_NSMALL = 64, /* buffers for requests, each controller's, at most */
+	AHCI_NBIG = 8,
+	AHCI_CHUNK = 8, /* small ones that are made at once */
 	AHCI_MAX_HBAS = SIP_DEVS_MAX,
 
 	AHCI_TICK_MS = 200, /* of the keeper */
@@ -31,15 +32,25 @@ enum {
 	AHCI_IDENTIFY_MS = 5000,
 	AHCI_ENGINE_MS = 500,     /* PxCMD.CR and FR [10.1.2] */
 	AHCI_HBA_RESET_MS = 1000, /* GHC.HR [10.4.3] */
+	AHCI_PRESENCE_MS = 10,    /* a disk answers COMRESET, if there is one [10.1.1] */
 	AHCI_LINK_MS = 1000,      /* DET after COMRESET */
 	AHCI_READY_MS = 15000,    /* BSY after COMRESET: the disk spins up */
-	AHCI_GRACE_MS = 300,      /* for links to come up at the start */
+	AHCI_START_MS = 4000,     /* for all ports together; what takes longer comes by hot plug */
 	AHCI_BIOS_MS = 2000,      /* hand-over [10.6.3] */
 	AHCI_TRIES = 4,           /* of one command that is known to fail */
 	AHCI_RESETS = 3,          /* in a row that fail, before the disk is given up */
 };
 
 _Static_assert(AHCI_OFF_SCRATCH + AHCI_SCRATCH_SIZE <= AHCI_PORT_MEMORY, "port memory");
+
+enum ahci_step { /* of a port at the start; start.c */
+		 AHCI_STEP_LINK,
+		 AHCI_STEP_READY,
+		 AHCI_STEP_IDENTIFY,
+		 AHCI_STEP_DISK,
+		 AHCI_STEP_NONE,
+		 AHCI_STEP_LATE,
+};
 
 enum ahci_state { AHCI_EMPTY, AHCI_READY, AHCI_BROKEN };
 
@@ -55,6 +66,9 @@ struct ahci_port {
 	struct sip_dma dma;
 	uint8_t *mem;
 	atomic_bool trace;
+
+	enum ahci_step step;   /* as the next two, of the start */
+	bool vacant, expected; /* before the controller's reset: surely no disk; surely one */
 
 	struct ata_identity id; /* changes only while EMPTY */
 	pthread_t adder;        /* shows a new disk; the keeper's, as the next */
@@ -98,8 +112,8 @@ struct ahci_hba {
 	struct sip_bar bar;
 	struct blk_server *blk;
 	struct blk_memory *memory;
-	struct sip_dma dma[AHCI_NSMALL / 8 + AHCI_NBIG];
-	unsigned ndma;
+	struct sip_dma dma[AHCI_NSMALL / AHCI_CHUNK + AHCI_NBIG];
+	unsigned ndma, nsmall, nbig; /* buffers: grow with what is asked for */
 	uint32_t cap, pi;
 	unsigned nslots, base; /* base: of the numbers of its disks */
 	struct ahci_port port[HBA_MAX_PORTS];
@@ -108,9 +122,11 @@ struct ahci_hba {
 
 	pthread_t keeper;
 	bool keeper_runs;
-	pthread_mutex_t keeper_lock; /* the two below */
+	pthread_mutex_t keeper_lock; /* all below */
 	pthread_cond_t keeper_wake;
 	bool wake, closing;
+	uint32_t starting; /* ports whose disk is still to be shown at the start */
+	pthread_cond_t started;
 };
 
 static inline uint32_t
@@ -128,19 +144,31 @@ port_write(const struct ahci_port *p, enum port_reg r, uint32_t v)
 /* hba.c */
 extern const struct sip_driver_ops ahci_driver_ops;
 int ahci_initialize(struct sip_server *s);
+int ahci_start(struct sip_server *s);
 void ahci_stop(struct sip_server *s);
 void ahci_wake_keeper(struct ahci_hba *h);
 
+/* start.c: all ports at once */
+/* Before the controller's reset: what is known of each port's link. */
+void ahci_start_look(struct ahci_hba *h);
+int ahci_start_ports(struct ahci_hba *h);  /* after it: links come up from here on */
+void ahci_start_poll(struct ahci_hba *h);  /* until each port has its disk, or none */
+void ahci_start_disks(struct ahci_hba *h); /* with the keeper: partition tables */
+void ahci_start_wait(struct ahci_hba *h, uint64_t until_ns); /* until they are shown */
+void ahci_start_over(struct ahci_port *p);                   /* of this port */
+
 /* port.c: the port's engine and link; none of them takes the lock */
-int ahci_port_memory(struct ahci_port *p);
+void ahci_port_spin_up(struct ahci_port *p);
+int ahci_port_memory(struct ahci_port *p); /* with spin-up */
 int ahci_engine_start(struct ahci_port *p);
+void ahci_engine_on(struct ahci_port *p); /* the disk is ready */
 int ahci_engine_stop(struct ahci_port *p);
 /* COMRESET, and the engine on again: 0, -ENODEV without a link, -ETIMEDOUT. */
 int ahci_port_reset(struct ahci_port *p);
-/* One command in slot 0 with nothing else running, by polling; data through the scratch page. */
-int ahci_port_poll(struct ahci_port *p, const struct ata_command *c, uint32_t bytes,
-		   unsigned timeout_ms);
 int ahci_port_identify(struct ahci_port *p, struct ata_identity *id);
+/* The same in two halves. */
+void ahci_identify_send(struct ahci_port *p);
+int ahci_identify_take(struct ahci_port *p, struct ata_identity *id);
 bool ahci_port_link(const struct ahci_port *p);
 
 /* queue.c: commands in flight */
@@ -159,8 +187,11 @@ uint64_t ahci_port_deadline(const struct ahci_port *p);
 /* recover.c: in the keeper's thread, or before there is one */
 /* True if there is a disk, which ahci_port_add should show. */
 bool ahci_port_bring_up(struct ahci_port *p);
-/* Sleeps until the disk's table is read; not in the keeper's thread, which that may need. */
-void ahci_port_add(struct ahci_port *p);
+void ahci_port_accept(struct ahci_port *p, const struct ata_identity *id);
+void ahci_port_refuse(struct ahci_port *p, int err); /* tells why; a link may come */
+void ahci_port_listen(struct ahci_port *p);
+/* In a thread of its own, as reading the disk's table may need the keeper. */
+void ahci_port_show(struct ahci_port *p);
 void ahci_port_keep(struct ahci_port *p, bool tick);
 void ahci_port_drop(struct ahci_port *p, const char *why);
 

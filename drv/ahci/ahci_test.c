@@ -55,6 +55,7 @@ attach(struct world *w)
 	w->server.initialized = true;
 	assert_int_equal(sip_dev_open_bus("0.31.2", &w->m.bus, &w->m, &w->dev), 0);
 	assert_int_equal(sip_attach(&w->server, w->dev), 0);
+	assert_int_equal(ahci_start(&w->server), 0);
 	w->hba = w->dev->priv;
 }
 
@@ -541,6 +542,58 @@ bad_controllers(void **state)
 	stop(w);
 }
 
+/* What a driver that died leaves: commands in flight, ports that it knew to be empty. */
+static void
+successor(void **state)
+{
+	struct world *w = make(3);
+	struct model_port *port = w->m.port;
+	uint8_t buf[512];
+
+	(void)state;
+	model_disk_make(&w->m, 0, SECTORS, 512, true);
+	port[0].cmd = CMD_ST_MASK | CMD_CR_MASK | CMD_FRE_MASK | CMD_FR_MASK | CMD_SUD_MASK;
+	port[0].ssts = DET_PRESENT;
+	port[0].clb = 0x1000;
+	port[0].ci = port[0].sact = 0xff00ff;
+	port[1].cmd = CMD_SUD_MASK;
+	port[2].cmd = CMD_SUD_MASK;
+	port[2].serr = SERR_N_MASK; /* it was being reset */
+	attach(w);
+	assert_int_equal(w->m.forgets, 1);
+	assert_non_null(disk(w, 0));
+	assert_int_equal(blk_sync(disk(w, 0), BLK_READ, 0, 1, buf), 0);
+	assert_true(w->hba->port[0].expected && !w->hba->port[0].vacant);
+	assert_true(w->hba->port[1].vacant && !w->hba->port[1].mem);
+	assert_true(!w->hba->port[2].expected && !w->hba->port[2].vacant);
+	model_disk_make(&w->m, 1, SECTORS, 512, true);
+	model_plug(&w->m, 1, "LATE");
+	assert_true(becomes(w, 1, true));
+	stop(w);
+}
+
+/* One disk that keeps silent does not keep another from being shown, and has its own chance. */
+static void
+slow_disk(void **state)
+{
+	struct world *w = make(2);
+	uint64_t began = os_time_ns();
+
+	(void)state;
+	model_disk_make(&w->m, 0, SECTORS, 512, true);
+	model_disk_make(&w->m, 1, SECTORS, 512, true);
+	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG,
+						     .times = 1,
+						     .lba = UINT64_MAX,
+						     .opcode = ATA_IDENTIFY });
+	attach(w);
+	assert_in_range(os_time_ns() - began, AHCI_START_MS * 1000000ull,
+			2 * AHCI_START_MS * 1000000ull);
+	assert_true(disk(w, 0) && disk(w, 1));
+	assert_int_equal(w->m.port[0].disk.resets + w->m.port[1].disk.resets, 3);
+	stop(w);
+}
+
 int
 main(void)
 {
@@ -560,6 +613,8 @@ main(void)
 		cmocka_unit_test(no_trim),
 		cmocka_unit_test(register_accesses),
 		cmocka_unit_test(bad_controllers),
+		cmocka_unit_test(successor),
+		cmocka_unit_test(slow_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

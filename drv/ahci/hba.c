@@ -96,21 +96,22 @@ reset_hba(struct ahci_hba *h)
 {
 	unsigned room;
 
-	/* AE first, as HR needs it on a controller that can do without [10.4.3]. */
-	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK);
-	take_from_bios(h);
-	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK | GHC_HR_MASK);
-	if (!sip_wait32(&h->bar, HBA_GHC, GHC_HR_MASK, 0, AHCI_HBA_RESET_MS))
-		return sip_fail(h->server, -ETIMEDOUT, "%s: controller reset", h->dev->info.addr);
-	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK);
 	h->cap = sip_read32(&h->bar, HBA_CAP);
-	h->pi = sip_read32(&h->bar, HBA_PI);
 	if (h->cap == UINT32_MAX)
 		return sip_fail(h->server, -ENODEV, "%s: no controller answers", h->dev->info.addr);
 	h->nslots = CAP_NCS_get(h->cap) + 1;
 	room = (unsigned)((h->bar.size - HBA_PORTS) / HBA_PORT_SIZE);
+	h->pi = sip_read32(&h->bar, HBA_PI);
 	if (room < HBA_MAX_PORTS) /* ports outside of the BAR */
 		h->pi &= (1u << room) - 1;
+	/* AE first, as HR needs it on a controller that can do without [10.4.3]. */
+	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK);
+	take_from_bios(h);
+	ahci_start_look(h);
+	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK | GHC_HR_MASK);
+	if (!sip_wait32(&h->bar, HBA_GHC, GHC_HR_MASK, 0, AHCI_HBA_RESET_MS))
+		return sip_fail(h->server, -ETIMEDOUT, "%s: controller reset", h->dev->info.addr);
+	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK);
 	return 0;
 }
 
@@ -132,23 +133,32 @@ add_buffers(struct ahci_hba *h, size_t bytes, size_t bufsize)
 
 /* Fewer than wanted will do, but for the first. */
 static int
+more_buffers(void *arg, size_t bufsize)
+{
+	struct ahci_hba *h = arg;
+	bool big = bufsize == BLK_BUF_BIG;
+	unsigned *n = big ? &h->nbig : &h->nsmall;
+	int err;
+
+	if (*n == (big ? AHCI_NBIG : AHCI_NSMALL))
+		return -ENOSPC;
+	err = add_buffers(h, big ? BLK_BUF_BIG : AHCI_CHUNK * BLK_BUF_SMALL, bufsize);
+	if (err == 0)
+		*n += big ? 1 : AHCI_CHUNK;
+	else
+		sip_log(h->server, "%s: fewer buffers than wanted: %s", h->dev->info.addr,
+			strerror(-err));
+	return err;
+}
+
+static int
 make_buffers(struct ahci_hba *h)
 {
-	int err = 0;
-
 	h->memory = blk_memory_new();
 	if (!h->memory)
 		return -ENOMEM;
-	for (unsigned i = 0; i < AHCI_NSMALL / 8 && !err; i++)
-		err = add_buffers(h, 8 * BLK_BUF_SMALL, BLK_BUF_SMALL);
-	if (err && h->ndma == 0)
-		return err;
-	for (unsigned i = 0; i < AHCI_NBIG && !err; i++)
-		err = add_buffers(h, BLK_BUF_BIG, BLK_BUF_BIG);
-	if (err)
-		sip_log(h->server, "%s: fewer buffers than wanted: %s", h->dev->info.addr,
-			strerror(-err));
-	return 0;
+	blk_memory_grows(h->memory, more_buffers, h);
+	return more_buffers(h, BLK_BUF_SMALL);
 }
 
 static void
@@ -166,6 +176,7 @@ free_hba(struct ahci_hba *h)
 	sip_dev_unmap(h->dev, &h->bar);
 	pthread_mutex_destroy(&h->keeper_lock);
 	pthread_cond_destroy(&h->keeper_wake);
+	pthread_cond_destroy(&h->started);
 	free(h);
 }
 
@@ -315,6 +326,7 @@ make_hba(struct sip_server *s, struct sip_dev *d)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&h->keeper_wake, &attr);
+	pthread_cond_init(&h->started, &attr);
 	pthread_condattr_destroy(&attr);
 	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
 		struct ahci_port *p = &h->port[i];
@@ -325,43 +337,6 @@ make_hba(struct sip_server *s, struct sip_dev *d)
 		pthread_mutex_init(&p->lock, NULL);
 	}
 	return h;
-}
-
-/* Links come up together; those that do not in this time come by hot plug. */
-static void
-wait_for_links(struct ahci_hba *h)
-{
-	for (unsigned ms = 0; ms < AHCI_GRACE_MS; ms += 10) {
-		bool all = true;
-
-		for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
-			if (h->port[i].implemented && !ahci_port_link(&h->port[i]))
-				all = false;
-		if (all)
-			return;
-		os_sleep_ns(10000000);
-	}
-}
-
-static int
-start_ports(struct ahci_hba *h, uint32_t *found)
-{
-	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
-		struct ahci_port *p = &h->port[i];
-
-		p->implemented = h->pi >> i & 1;
-		if (p->implemented) {
-			int err = ahci_port_memory(p); /* with spin-up [10.1.1] */
-
-			if (err < 0)
-				return sip_fail(h->server, err, "%s port %u", h->dev->info.addr, i);
-		}
-	}
-	wait_for_links(h);
-	for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
-		if (h->port[i].implemented && ahci_port_bring_up(&h->port[i]))
-			*found |= 1u << i;
-	return 0;
 }
 
 static void
@@ -388,11 +363,9 @@ quiet(struct ahci_hba *h)
 static int
 start_hba(struct ahci_hba *h)
 {
-	uint32_t found = 0;
 	int err, irq;
 
-	err = start_ports(h, &found);
-	if (err < 0)
+	if ((err = ahci_start_ports(h)) < 0 || (err = make_buffers(h)) < 0)
 		return err;
 	irq = sip_dev_msi(h->dev, 1);
 	if (irq < 0)
@@ -400,16 +373,21 @@ start_hba(struct ahci_hba *h)
 	err = sip_dev_interrupts(h->dev, irq);
 	if (err < 0)
 		return sip_fail(h->server, err, "%s: interrupt %d", h->dev->info.addr, irq);
+	ahci_start_poll(h);
 	err = start_keeper(h);
 	if (err < 0)
 		return err;
 	sip_write32(&h->bar, HBA_IS, UINT32_MAX);
 	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK | GHC_IE_MASK);
-	for (; found; found &= found - 1)
-		ahci_port_add(&h->port[__builtin_ctz(found)]);
+	ahci_start_disks(h);
 	return 0;
 }
 
+/*
+ * Bus mastering goes on only after the reset, which ends what a driver before this one may have
+ * left running [10.4.3]: until then the device must not reach the memory of that one, and after
+ * it `quiet` may let others have it.
+ */
 static int
 attach(struct sip_server *s, struct sip_dev *d)
 {
@@ -420,10 +398,11 @@ attach(struct sip_server *s, struct sip_dev *d)
 	if (!h)
 		return -ENOMEM;
 	d->priv = h;
-	if ((err = sip_dev_enable(d)) < 0 || (err = sip_dev_busmaster(d, true)) < 0 ||
-	    (err = sip_dev_map(d, ABAR, &h->bar)) < 0 || (err = reset_hba(h)) < 0)
+	if ((err = sip_dev_enable(d)) < 0 || (err = sip_dev_map(d, ABAR, &h->bar)) < 0 ||
+	    (err = reset_hba(h)) < 0)
 		goto free;
-	if ((err = make_buffers(h)) < 0 || (err = start_hba(h)) < 0)
+	if ((err = sip_dev_forget(d)) < 0 || (err = sip_dev_busmaster(d, true)) < 0 ||
+	    (err = start_hba(h)) < 0)
 		goto quiet;
 	a->hba[a->nhbas++] = h;
 	return 0;
@@ -434,6 +413,18 @@ free:
 	free_hba(h);
 	d->priv = NULL;
 	return err;
+}
+
+/* Not before the disks are there: what was open on them is looked up again at once. */
+int
+ahci_start(struct sip_server *s)
+{
+	struct ahci *a = s->priv;
+	uint64_t until = os_time_ns() + AHCI_START_MS * 1000000ull;
+
+	for (unsigned i = 0; i < a->nhbas; i++)
+		ahci_start_wait(a->hba[i], until);
+	return 0;
 }
 
 static void

@@ -6,6 +6,7 @@
  * multipliers, enclosures, link power management, FIS-based switching.
  *
  *	hba.c		a controller: reset, memory, interrupts, the keeper thread
+ *	start.c		all its ports at once, when the driver starts
  *	port.c		a port's engine and link, polled commands
  *	queue.c		commands in flight: the fast path
  *	recover.c	what the keeper does: bring up, error recovery, hot plug, lost interrupts
@@ -14,6 +15,7 @@
  * The states of a port:
  *
  *	state	event				what is done			next
+ *	EMPTY	the driver's start		see start.c			READY, or EMPTY
  *	EMPTY	link is up (PRCS, PCS)		reset, IDENTIFY, add disk	READY, or EMPTY
  *	READY	request				into a slot, or the queue	READY
  *	READY	SACT (or CI) bit gone		blk_done, next of the queue	READY
@@ -31,6 +33,7 @@
  * Locks: ahci_port.lock is held for a few register accesses and never while lib/blk is called;
  * ahci_hba.keeper_lock is never held with it.  Recovery belongs to the keeper's thread alone; the
  * partition table of a new disk is read in a thread of its own, as it may need the keeper.
+ * Buffers are made by more_buffers, of which lib/blk runs one at a time.
  */
 #include "ahci.h"
 
@@ -41,6 +44,7 @@ main(int argc, char **argv)
 {
 	static const struct sip_server_ops server_ops = {
 		.initialize = ahci_initialize,
+		.start = ahci_start,
 		.stop = ahci_stop,
 	};
 	static const struct sip_type type = {

@@ -51,10 +51,24 @@ ahci_engine_start(struct ahci_port *p)
 		return ahci_port_link(p) ? -ETIMEDOUT : -ENODEV;
 	if (!ahci_port_link(p))
 		return -ENODEV;
+	ahci_engine_on(p);
+	return 0;
+}
+
+void
+ahci_engine_on(struct ahci_port *p)
+{
 	port_write(p, PORT_SERR, UINT32_MAX);
 	port_write(p, PORT_IS, UINT32_MAX);
 	change(p, PORT_CMD, 0, CMD_ST_MASK);
-	return 0;
+}
+
+void
+ahci_port_spin_up(struct ahci_port *p)
+{
+	port_write(p, PORT_SCTL, SCTL_IPM_set(0, SCTL_IPM_OFF));
+	change(p, PORT_CMD, CMD_ICC_MASK,
+	       CMD_SUD_MASK | CMD_POD_MASK | CMD_ICC_set(0, CMD_ICC_ACTIVE));
 }
 
 int
@@ -77,9 +91,8 @@ ahci_port_memory(struct ahci_port *p)
 	port_write(p, PORT_CLBU, (uint32_t)((p->dma.paddr + AHCI_OFF_LIST) >> 32));
 	port_write(p, PORT_FB, (uint32_t)(p->dma.paddr + AHCI_OFF_FIS));
 	port_write(p, PORT_FBU, (uint32_t)((p->dma.paddr + AHCI_OFF_FIS) >> 32));
-	port_write(p, PORT_SCTL, SCTL_IPM_set(0, SCTL_IPM_OFF));
-	change(p, PORT_CMD, CMD_ICC_MASK,
-	       CMD_FRE_MASK | CMD_SUD_MASK | CMD_POD_MASK | CMD_ICC_set(0, CMD_ICC_ACTIVE));
+	change(p, PORT_CMD, 0, CMD_FRE_MASK);
+	ahci_port_spin_up(p);
 	return 0;
 }
 
@@ -99,31 +112,30 @@ ahci_port_reset(struct ahci_port *p)
 	return ahci_engine_start(p);
 }
 
-int
-ahci_port_poll(struct ahci_port *p, const struct ata_command *c, uint32_t bytes,
-	       unsigned timeout_ms)
+/* In slot 0, with nothing else running; data to the scratch page. */
+void
+ahci_identify_send(struct ahci_port *p)
 {
 	uint8_t *table = p->mem + AHCI_OFF_TABLES;
-	struct ata_piece piece = { p->dma.paddr + AHCI_OFF_SCRATCH, bytes };
-	uint64_t end = os_time_ns() + timeout_ms * 1000000ull;
-	int nprds = bytes ? ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_TABLE_PRDS, &piece, 1) : 0;
-	uint32_t tfd;
+	struct ata_piece piece = { p->dma.paddr + AHCI_OFF_SCRATCH, ATA_IDENTIFY_SIZE };
+	struct ata_command c;
 
-	if (nprds < 0)
-		return nprds;
-	ata_fis_h2d(table + AHCI_TABLE_CFIS, c);
-	ahci_header(p->mem + AHCI_OFF_LIST, 0, (unsigned)nprds, p->dma.paddr + AHCI_OFF_TABLES);
+	ata_cmd_simple(ATA_IDENTIFY, &c);
+	ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_TABLE_PRDS, &piece, 1);
+	ata_fis_h2d(table + AHCI_TABLE_CFIS, &c);
+	ahci_header(p->mem + AHCI_OFF_LIST, 0, 1, p->dma.paddr + AHCI_OFF_TABLES);
 	atomic_thread_fence(memory_order_release);
 	port_write(p, PORT_CI, 1);
-	while (port_read(p, PORT_CI) & 1) {
-		if (port_read(p, PORT_IS) & IS_ERRORS)
-			break;
-		if (!ahci_port_link(p))
-			return -ENODEV;
-		if (os_time_ns() > end)
-			return -ETIMEDOUT;
-		os_sleep_ns(POLL_NS);
-	}
+}
+
+/* -EAGAIN while the command runs. */
+static int
+command_over(struct ahci_port *p)
+{
+	uint32_t tfd;
+
+	if (port_read(p, PORT_CI) & 1 && !(port_read(p, PORT_IS) & IS_ERRORS))
+		return ahci_port_link(p) ? -EAGAIN : -ENODEV;
 	tfd = port_read(p, PORT_TFD);
 	if (port_read(p, PORT_IS) & IS_ERRORS & ~(uint32_t)IS_TFES)
 		return -EIO;
@@ -132,17 +144,29 @@ ahci_port_poll(struct ahci_port *p, const struct ata_command *c, uint32_t bytes,
 }
 
 int
-ahci_port_identify(struct ahci_port *p, struct ata_identity *id)
+ahci_identify_take(struct ahci_port *p, struct ata_identity *id)
 {
 	uint8_t page[ATA_IDENTIFY_SIZE];
-	struct ata_command c;
-	int err;
+	int err = command_over(p);
 
-	ata_cmd_simple(ATA_IDENTIFY, &c);
-	err = ahci_port_poll(p, &c, ATA_IDENTIFY_SIZE, AHCI_IDENTIFY_MS);
 	if (err < 0)
 		return err;
 	memcpy(page, p->mem + AHCI_OFF_SCRATCH, sizeof page);
 	err = ata_identify(page, id);
 	return err < 0 ? err : id->packet || !id->dma ? -ENOTSUP : 0;
+}
+
+int
+ahci_port_identify(struct ahci_port *p, struct ata_identity *id)
+{
+	uint64_t end = os_time_ns() + AHCI_IDENTIFY_MS * 1000000ull;
+	int err;
+
+	ahci_identify_send(p);
+	while ((err = ahci_identify_take(p, id)) == -EAGAIN) {
+		if (os_time_ns() > end)
+			return -ETIMEDOUT;
+		os_sleep_ns(POLL_NS);
+	}
+	return err;
 }

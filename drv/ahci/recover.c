@@ -13,8 +13,8 @@
 
 enum { DEBOUNCE_MS = 100 };
 
-static void
-listen_for_link(struct ahci_port *p)
+void
+ahci_port_listen(struct ahci_port *p)
 {
 	port_write(p, PORT_SERR, UINT32_MAX);
 	port_write(p, PORT_IS, UINT32_MAX);
@@ -78,44 +78,55 @@ make_ready(struct ahci_port *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-bool
-ahci_port_bring_up(struct ahci_port *p)
+void
+ahci_port_refuse(struct ahci_port *p, int err)
 {
-	struct ata_identity id = { 0 };
-	unsigned depth;
-	int err;
+	if (err == -ENOTSUP)
+		sip_log(p->hba->server, "%s port %u: signature 0x%x: not a disk that it drives",
+			p->hba->dev->info.addr, p->index, port_read(p, PORT_SIG));
+	else
+		tell(p, "cannot be started: %s", strerror(-err));
+	ahci_engine_stop(p);
+	ahci_port_listen(p);
+}
 
-	if (!ahci_port_link(p)) {
-		listen_for_link(p);
-		return false;
-	}
-	err = ahci_port_memory(p);
-	if (err == 0)
-		err = start_disk(p, &id);
-	if (err < 0) {
-		if (err == -ENOTSUP)
-			sip_log(p->hba->server,
-				"%s port %u: signature 0x%x: not a disk that it drives",
-				p->hba->dev->info.addr, p->index, port_read(p, PORT_SIG));
-		else
-			tell(p, "cannot be started: %s", strerror(-err));
-		ahci_engine_stop(p);
-		listen_for_link(p);
-		return false;
-	}
-	p->id = id;
-	p->ncq = id.ncq && id.lba48 && CAP_SNCQ_get(p->hba->cap);
-	depth = p->ncq ? id.queue_depth : 1;
+void
+ahci_port_accept(struct ahci_port *p, const struct ata_identity *id)
+{
+	unsigned depth;
+
+	p->id = *id;
+	p->ncq = id->ncq && id->lba48 && CAP_SNCQ_get(p->hba->cap);
+	depth = p->ncq ? id->queue_depth : 1;
 	if (depth > p->hba->nslots)
 		depth = p->hba->nslots;
 	p->slots = depth == 32 ? UINT32_MAX : (1u << depth) - 1;
 	p->serial = 0;
 	make_ready(p);
-	return true;
 }
 
-void
-ahci_port_add(struct ahci_port *p)
+bool
+ahci_port_bring_up(struct ahci_port *p)
+{
+	struct ata_identity id = { 0 };
+	int err;
+
+	if (!ahci_port_link(p))
+		ahci_port_listen(p);
+	if (!ahci_port_link(p)) /* still: what comes from here on interrupts */
+		return false;
+	err = ahci_port_memory(p);
+	if (err == 0)
+		err = start_disk(p, &id);
+	if (err < 0)
+		ahci_port_refuse(p, err);
+	else
+		ahci_port_accept(p, &id);
+	return err == 0;
+}
+
+static void
+add(struct ahci_port *p)
 {
 	struct blk_info info = { 0 };
 	struct blk_disk *disk = NULL;
@@ -143,13 +154,32 @@ ahci_port_add(struct ahci_port *p)
 		blk_remove_disk(disk);
 	if (stale)
 		ahci_wake_keeper(p->hba);
+	else
+		ahci_start_over(p);
 }
 
 static void *
 adder(void *arg)
 {
-	ahci_port_add(arg);
+	add(arg);
 	return NULL;
+}
+
+void
+ahci_port_show(struct ahci_port *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->adding = true;
+	pthread_mutex_unlock(&p->lock);
+	if (pthread_create(&p->adder, NULL, adder, p) == 0) {
+		p->adder_started = true;
+		return;
+	}
+	pthread_mutex_lock(&p->lock);
+	p->adding = false;
+	pthread_mutex_unlock(&p->lock);
+	ahci_port_drop(p, "no thread for a new disk");
+	ahci_start_over(p);
 }
 
 static void
@@ -165,19 +195,10 @@ plug(struct ahci_port *p)
 	if (p->adder_started)
 		pthread_join(p->adder, NULL);
 	p->adder_started = false;
-	if (!ahci_port_bring_up(p))
-		return;
-	pthread_mutex_lock(&p->lock);
-	p->adding = true;
-	pthread_mutex_unlock(&p->lock);
-	if (pthread_create(&p->adder, NULL, adder, p) == 0)
-		p->adder_started = true;
-	else {
-		pthread_mutex_lock(&p->lock);
-		p->adding = false;
-		pthread_mutex_unlock(&p->lock);
-		ahci_port_drop(p, "no thread for a new disk");
-	}
+	if (ahci_port_bring_up(p))
+		ahci_port_show(p);
+	else
+		ahci_start_over(p);
 }
 
 void
@@ -198,7 +219,7 @@ ahci_port_drop(struct ahci_port *p, const char *why)
 		blk_remove_disk(disk);
 	ahci_engine_stop(p); /* the device must not know the buffers that are given back */
 	end_all(list, -ENODEV, why);
-	listen_for_link(p);
+	ahci_port_listen(p);
 }
 
 /* --- errors ---------------------------------------------------------------------------------- */

@@ -60,9 +60,11 @@ REG_FIELD(TFD_STATUS, 0, 8);
 REG_FIELD(TFD_ERROR, 8, 8);
 REG_FIELD(SSTS_DET, 0, 4);
 REG_FIELD(SSTS_SPD, 4, 4);
+REG_FIELD(SERR_N, 16, 1); /* the link went down or came up */
+REG_FIELD(SERR_X, 26, 1); /* a disk spoke up */
 REG_FIELD(SCTL_DET, 0, 4);
 REG_FIELD(SCTL_IPM, 8, 4);
-enum { DET_NONE = 0, DET_PRESENT = 3, SCTL_DET_RESET = 1, SCTL_IPM_OFF = 3 };
+enum { DET_NONE = 0, DET_SEEN = 1, DET_PRESENT = 3, SCTL_DET_RESET = 1, SCTL_IPM_OFF = 3 };
 
 enum port_signature {
 	SIGNATURE_ATA = 0x00000101,

@@ -56,7 +56,12 @@ bring_up(struct edu *e)
 		return err;
 	if ((sip_read32(&e->regs, EDU_ID) & 0xff) != EDU_ID_MAGIC || !alive(e))
 		return -ENODEV;
-	err = sip_dma_alloc(e->dev, EDU_BUFFER_SIZE, EDU_BUFFER_SIZE, &e->dma);
+	/* It has no reset: a transfer that a dead driver began ends by itself, in nothing. */
+	if (!sip_wait32(&e->regs, EDU_DMA_CMD, EDU_DMA_START, 0, EDU_TIMEOUT_MS))
+		return sip_fail(e->dev->server, -ETIMEDOUT, "its last transfer does not end");
+	err = sip_dev_forget(e->dev);
+	if (err == 0)
+		err = sip_dma_alloc(e->dev, EDU_BUFFER_SIZE, EDU_BUFFER_SIZE, &e->dma);
 	if (err < 0)
 		return err;
 	if (edu_reach < 64 && (e->dma.paddr + EDU_BUFFER_SIZE - 1) >> edu_reach)

@@ -80,6 +80,12 @@ sip_dev_busmaster(struct sip_dev *d, bool on)
 }
 
 int
+sip_dev_forget(struct sip_dev *d)
+{
+	return sip_dev_command(d, "quiet");
+}
+
+int
 sip_dev_reset(struct sip_dev *d)
 {
 	return sip_dev_command(d, "reset");

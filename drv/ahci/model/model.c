@@ -72,6 +72,7 @@ reset_all(struct model *m)
 {
 	m->ghc = GHC_AE_MASK;
 	m->is = 0;
+	m->was_reset = true;
 	for (unsigned i = 0; i < MODEL_PORTS; i++) {
 		struct model_port *p = &m->port[i];
 		struct model_disk disk = p->disk;
@@ -382,6 +383,13 @@ bus_command(struct sip_dev *d, const char *text)
 		m->enabled = true;
 	else if (strncmp(text, "busmaster ", 10) == 0)
 		m->bus_master = strcmp(text + 10, "on") == 0;
+	else if (strcmp(text, "quiet") == 0) {
+		m->forgets++;
+		if (m->bus_master)
+			model_lint(m, "quiet while it may write to memory");
+	}
+	if ((m->bus_master || m->forgets) && !m->was_reset)
+		model_lint(m, "memory before the reset");
 	pthread_mutex_unlock(&m->lock);
 	return 0;
 }

@@ -57,7 +57,8 @@ struct model {
 		uint8_t *p;
 		size_t n;
 	} dma[MODEL_DMAS];
-	bool bus_master, enabled;
+	bool bus_master, enabled, was_reset;
+	unsigned forgets; /* that the driver said `quiet` */
 	unsigned delay_us; /* of each command */
 	unsigned lint;
 	const char *lint_what;

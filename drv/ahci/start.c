@@ -1,0 +1,207 @@
+/*
+ * The start of a controller's ports, all at once: a driver is healthy when its disks are there,
+ * and when it is the successor of one that died, its clients wait for it.
+ *
+ *	step		waits for					then
+ *	LINK		DET 3; the controller's reset sent COMRESET	READY, or NONE
+ *	READY		BSY and DRQ clear: the first FIS has come	IDENTIFY, or NONE
+ *	IDENTIFY	the command's end				DISK, or LATE
+ *	DISK		(in a thread) its partition table is read
+ *	LATE		not as it should be: the keeper resets the port, which takes its time
+ *
+ * COMRESET was sent to every port: by the controller's reset, or, where spin-up is staggered, by
+ * PxCMD.SUD [AHCI 1.3.1, 10.4.3, 10.1.1]; so none is sent here.
+ */
+#include <errno.h>
+#include <time.h>
+#include "ahci.h"
+#include "os.h"
+
+enum { POLL_NS = 20000, SPIN_LOOKS = 50 };
+
+/*
+ * A disk says that it is there within AHCI_PRESENCE_MS of COMRESET [10.1.1].  A port that was spun
+ * up, that nobody was resetting, and whose link is down and has not changed, has had this time:
+ * there is no disk in it, and nothing to wait for.
+ */
+void
+ahci_start_look(struct ahci_hba *h)
+{
+	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
+		struct ahci_port *p = &h->port[i];
+		uint32_t det, serr;
+
+		p->implemented = h->pi >> i & 1;
+		if (!p->implemented)
+			continue;
+		det = SSTS_DET_get(port_read(p, PORT_SSTS));
+		serr = port_read(p, PORT_SERR);
+		p->expected = det == DET_SEEN || det == DET_PRESENT;
+		p->vacant = det == DET_NONE && CMD_SUD_get(port_read(p, PORT_CMD)) &&
+			    !SCTL_DET_get(port_read(p, PORT_SCTL)) && !SERR_N_get(serr) &&
+			    !SERR_X_get(serr);
+	}
+}
+
+int
+ahci_start_ports(struct ahci_hba *h)
+{
+	int err;
+
+	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
+		struct ahci_port *p = &h->port[i];
+
+		if (!p->implemented)
+			continue;
+		p->step = AHCI_STEP_LINK;
+		if (p->vacant) {
+			ahci_port_spin_up(p);
+			ahci_port_listen(p);
+			if (SSTS_DET_get(port_read(p, PORT_SSTS)) == DET_NONE) {
+				p->step = AHCI_STEP_NONE;
+				continue;
+			}
+		}
+		err = ahci_port_memory(p);
+		if (err < 0)
+			return sip_fail(h->server, err, "%s port %u", h->dev->info.addr, i);
+	}
+	return 0;
+}
+
+static enum ahci_step
+see_link(struct ahci_port *p, uint64_t ms)
+{
+	uint32_t det = SSTS_DET_get(port_read(p, PORT_SSTS));
+	bool wait = p->expected || det == DET_SEEN;
+
+	if (det == DET_PRESENT)
+		return AHCI_STEP_READY;
+	if (ms <= (wait ? AHCI_LINK_MS : AHCI_PRESENCE_MS))
+		return AHCI_STEP_LINK;
+	ahci_port_listen(p);
+	return ahci_port_link(p) ? AHCI_STEP_READY : AHCI_STEP_NONE;
+}
+
+static enum ahci_step
+see_ready(struct ahci_port *p)
+{
+	if (port_read(p, PORT_TFD) & (ATA_STATUS_BSY | ATA_STATUS_DRQ))
+		return ahci_port_link(p) ? AHCI_STEP_READY : AHCI_STEP_LATE;
+	if (port_read(p, PORT_SIG) != SIGNATURE_ATA) {
+		ahci_port_refuse(p, -ENOTSUP);
+		return AHCI_STEP_NONE;
+	}
+	ahci_engine_on(p); /* [10.3.1] */
+	ahci_identify_send(p);
+	return AHCI_STEP_IDENTIFY;
+}
+
+static enum ahci_step
+see_identity(struct ahci_port *p)
+{
+	struct ata_identity id = { 0 };
+	int err = ahci_identify_take(p, &id);
+
+	if (err == -EAGAIN)
+		return AHCI_STEP_IDENTIFY;
+	if (err == -ENOTSUP) {
+		ahci_port_refuse(p, err);
+		return AHCI_STEP_NONE;
+	}
+	if (err < 0)
+		return AHCI_STEP_LATE;
+	ahci_port_accept(p, &id);
+	return AHCI_STEP_DISK;
+}
+
+/* True while it has to be looked at again. */
+static bool
+look(struct ahci_port *p, uint64_t ms)
+{
+	if (p->step == AHCI_STEP_LINK)
+		p->step = see_link(p, ms);
+	if (p->step == AHCI_STEP_READY)
+		p->step = see_ready(p);
+	else if (p->step == AHCI_STEP_IDENTIFY)
+		p->step = see_identity(p);
+	if (p->step < AHCI_STEP_DISK && ms > AHCI_START_MS)
+		p->step = AHCI_STEP_LATE;
+	return p->step < AHCI_STEP_DISK;
+}
+
+void
+ahci_start_poll(struct ahci_hba *h)
+{
+	uint64_t began = os_time_ns();
+	bool more = true;
+
+	for (unsigned looks = 0; more; looks++) {
+		uint64_t ms = (os_time_ns() - began) / 1000000;
+
+		more = false;
+		for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
+			if (h->port[i].implemented)
+				more |= look(&h->port[i], ms);
+		if (more && looks >= SPIN_LOOKS)
+			os_sleep_ns(POLL_NS);
+	}
+}
+
+void
+ahci_start_disks(struct ahci_hba *h)
+{
+	bool late = false;
+
+	pthread_mutex_lock(&h->keeper_lock);
+	for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
+		if (h->port[i].implemented && h->port[i].step != AHCI_STEP_NONE)
+			h->starting |= 1u << i;
+	pthread_mutex_unlock(&h->keeper_lock);
+	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
+		struct ahci_port *p = &h->port[i];
+
+		if (!p->implemented)
+			continue;
+		if (p->step == AHCI_STEP_DISK)
+			ahci_port_show(p);
+		if (p->step != AHCI_STEP_LATE)
+			continue;
+		pthread_mutex_lock(&p->lock);
+		p->events |= AHCI_EVENT_LINK;
+		pthread_mutex_unlock(&p->lock);
+		late = true;
+	}
+	if (late)
+		ahci_wake_keeper(h);
+}
+
+void
+ahci_start_over(struct ahci_port *p)
+{
+	struct ahci_hba *h = p->hba;
+
+	pthread_mutex_lock(&h->keeper_lock);
+	h->starting &= ~(1u << p->index);
+	if (!h->starting)
+		pthread_cond_signal(&h->started);
+	pthread_mutex_unlock(&h->keeper_lock);
+}
+
+void
+ahci_start_wait(struct ahci_hba *h, uint64_t until_ns)
+{
+	struct timespec t = { .tv_sec = (time_t)(until_ns / 1000000000),
+			      .tv_nsec = (long)(until_ns % 1000000000) };
+	uint32_t left;
+
+	pthread_mutex_lock(&h->keeper_lock);
+	while (h->starting)
+		if (pthread_cond_timedwait(&h->started, &h->keeper_lock, &t) == ETIMEDOUT)
+			break;
+	left = h->starting;
+	pthread_mutex_unlock(&h->keeper_lock);
+	for (; left; left &= left - 1)
+		sip_log(h->server, "%s port %d: its disk takes long; not waited for",
+			h->dev->info.addr, __builtin_ctz(left));
+}
