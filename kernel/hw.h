@@ -12,8 +12,7 @@ struct proc;
 
 /*
  * Called first when a process ends, in its last thread or on its behalf, with no spinlock held:
- * masks its interrupts, stops bus mastering of its functions, resets them if they can be, and
- * then releases its DMA buffers and vectors.  May sleep.  dev/pci.c.
+ * takes the hardware from it.  May sleep.  fence.c.
  */
 void hw_proc_exit(struct proc *p);
 /* Called when a process that a server slot started ends.  dev/sip.c. */
@@ -34,13 +33,18 @@ void irqdev_proc_exit(struct proc *p);
 
 #define MUTEX_STATIC(m, n) { SPINLOCK(n), false, { LIST_INIT((m).queue.waiters) } }
 
+/* dev/pci.c, of a process that is ending: nobody else changes what it owns */
+/* The function that comes after `after` (NULL: the first); NULL: there is none. */
+struct pci_func *pcidev_owned(const struct proc *p, const struct pci_func *after);
+void pcidev_disown(struct pci_func *f);	/* vectors and ownership */
+
 /* dev/dma.c */
 #define DMA_ANY_DEVICE 0xffffffffu
 /*
- * Releases p's buffers: at once if `quiet`, otherwise when dma_quiet() is called for the
- * function, or a bounded time later.
+ * Releases p's buffers: at once if `quiet`, otherwise when dma_quiet() is called for the function
+ * (DMA_ANY_DEVICE: for none), or a bounded time later.
  */
-void dma_proc_exit(struct proc *p, unsigned bdf, bool quiet);
+void dma_proc_exit(struct proc *p, bool quiet, unsigned bdf);
 void dma_quiet(unsigned bdf);
 
 /* A text that a channel's next reads give, whatever their offset, until it has been read. */

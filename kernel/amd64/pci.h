@@ -48,6 +48,7 @@ struct pci_func {
 	/* dev/pci.c's, under its lock. */
 	struct proc *owner;
 	int32_t owner_pid;
+	bool unquiet;			/* its last owner died, and nobody has stopped it since */
 	unsigned nhandles;
 	int handles[32];
 };

@@ -10,7 +10,7 @@
  * it is allocated and one while it is mapped; its pages are free again when both are gone.  The
  * buffers of a process that ended while one of its functions could not be reset wait for that
  * function to be quiet: `quiet` of /dev/pci, or QUIET_NS.  With bus mastering off a real device is
- * quiet already; an emulated one may have requests under way.
+ * quiet already, and it stays off until `quiet`; an emulated one may have requests under way.
  *
  * dma_lock protects the list and the buffers' owners.
  */
@@ -121,7 +121,7 @@ dma_quiet(unsigned bdf)
 }
 
 void
-dma_proc_exit(struct proc *p, unsigned bdf, bool quiet)
+dma_proc_exit(struct proc *p, bool quiet, unsigned bdf)
 {
 	if (list_empty(&buffers))
 		return;
@@ -138,8 +138,7 @@ dma_proc_exit(struct proc *p, unsigned bdf, bool quiet)
 		}
 		b->owner = NULL;
 		b->quiet_at = time_now() + QUIET_NS;
-		if (b->device == DMA_ANY_DEVICE)
-			b->device = bdf;
+		b->device = bdf;
 	}
 	mutex_unlock(&dma_lock);
 }

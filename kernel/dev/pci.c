@@ -213,6 +213,8 @@ busmaster(struct pci_func *f, const char *value)
 		return error(EINVAL, "pci: busmaster is on or off");
 	if ((r = cap_check(CAP_DMA)) < 0)
 		return r;
+	if (f->unquiet)
+		return error(EBUSY, "pci: its last driver died: stop the device and say quiet");
 	pci_command(f, 0, PCI_COMMAND_MASTER);
 	return 0;
 }
@@ -254,6 +256,7 @@ command(struct pci_func *f, char **w, int n)
 		return 0;
 	}
 	if (n == 1 && strcmp(w[0], "quiet") == 0) {
+		f->unquiet = false;
 		dma_quiet(f->bdf);
 		return 0;
 	}
@@ -273,8 +276,10 @@ reset(struct pci_func *f)
 
 	messages_free(f);
 	r = pci_reset(f);
-	if (r == 0)
+	if (r == 0) {
+		f->unquiet = false;
 		dma_quiet(f->bdf);
+	}
 	return r == -EOPNOTSUPP ? error(EOPNOTSUPP, "pci: the function has no reset of its own") :
 	       r < 0 ? error(-r, "pci: the function did not come back") : 0;
 }
@@ -343,32 +348,25 @@ pci_file_write(struct chan *c, struct uio *u, uint64_t off)
 	return is_raw(c) ? raw_write(f, u, off) : ctl_write(f, u);
 }
 
-void
-hw_proc_exit(struct proc *p)
+struct pci_func *
+pcidev_owned(const struct proc *p, const struct pci_func *after)
 {
-	unsigned owned = 0, last = DMA_ANY_DEVICE;
 	struct pci_func *f;
-	bool quiet = true;
+	bool seen = after == NULL;
 
-	irqdev_proc_exit(p);
-	for (unsigned i = 0; (f = pci_at(i)) != NULL; i++)
-		if (f->owner == p) {
-			pci_messages_off(f);
-			pci_command(f, PCI_COMMAND_MASTER, 0);
-			last = f->bdf;
-			owned++;
-		}
-	for (unsigned i = 0; owned != 0 && (f = pci_at(i)) != NULL; i++)
-		if (f->owner == p && pci_reset(f) < 0)
-			quiet = false;
-	dma_proc_exit(p, last, quiet);
-	for (unsigned i = 0; owned != 0 && (f = pci_at(i)) != NULL; i++)
-		if (f->owner == p) {
-			mutex_lock(&owner_lock);
-			messages_free(f);
-			f->owner = NULL;
-			mutex_unlock(&owner_lock);
-		}
+	for (unsigned i = 0; (f = pci_at(i)) != NULL; seen |= f == after, i++)
+		if (seen && f->owner == p)
+			return f;
+	return NULL;
+}
+
+void
+pcidev_disown(struct pci_func *f)
+{
+	mutex_lock(&owner_lock);
+	messages_free(f);
+	f->owner = NULL;
+	mutex_unlock(&owner_lock);
 }
 
 const struct dev dev_pci = {
