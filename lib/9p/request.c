@@ -13,6 +13,7 @@ enum flag {
 	WANT_DIR = 4,			/* the fid is a directory */
 	WANT_OPEN = 8,			/* the fid is open */
 	OK_IF_NULL = 16,		/* without an operation it succeeds */
+	ANY_FID = 64,			/* an auth fid or an attribute's will do: it has no file */
 };
 
 struct handler {
@@ -57,10 +58,10 @@ static const struct handler handlers[128] = {
 	[IPC_TWALK] = { FN(p9_do_walk), .flags = WANT_FID },
 	[P9_TOPEN] = { FN(p9_plain_open), .flags = WANT_FID },
 	[P9_TCREATE] = { FN(p9_plain_create), .flags = WANT_FID | WANT_DIR, .name = NAME_ENTRY },
-	[IPC_TREAD] = { FN(do_read), .flags = WANT_FID },
-	[IPC_TWRITE] = { FN(do_write), .flags = WANT_FID },
-	[IPC_TCLUNK] = { FN(p9_do_clunk), .flags = WANT_FID },
-	[IPC_TREMOVE] = { FN(p9_do_remove), .flags = WANT_FID },
+	[IPC_TREAD] = { FN(do_read), .flags = WANT_FID | ANY_FID },
+	[IPC_TWRITE] = { FN(do_write), .flags = WANT_FID | ANY_FID },
+	[IPC_TCLUNK] = { FN(p9_do_clunk), .flags = WANT_FID | ANY_FID },
+	[IPC_TREMOVE] = { FN(p9_do_remove), .flags = WANT_FID | ANY_FID },
 	[P9_TSTAT] = { FN(p9_plain_stat), .flags = WANT_FID },
 	[P9_TWSTAT] = { FN(p9_plain_wstat), .flags = WANT_FID },
 };
@@ -153,6 +154,9 @@ find_fids(struct p9_req *r, unsigned flags)
 		if (!r->newfid)
 			return EBADF;
 	}
+	if (!(flags & ANY_FID) && (r->fid->phase >= FID_AUTH ||
+	    (r->newfid && r->newfid->phase >= FID_AUTH)))
+		return EINVAL;
 	if ((flags & WANT_NEWDIR) == WANT_NEWDIR && !(r->newfid->qid.type & P9_QTDIR))
 		return ENOTDIR;
 	if ((flags & WANT_DIR) && !(r->fid->qid.type & P9_QTDIR))
@@ -172,7 +176,8 @@ p9_request(struct p9_req *r)
 	}
 	error = find_fids(r, h->flags);
 	if (error) {
-		p9_error(r, error, error == EBADF ? "unknown fid" : NULL);
+		p9_error(r, error, error == EBADF ? "unknown fid" :
+			error == EINVAL ? "fid is not a file's" : NULL);
 		return;
 	}
 	if ((h->flags & WANT_OPEN) && r->fid->phase != FID_OPEN) {

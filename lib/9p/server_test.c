@@ -501,6 +501,50 @@ test_plain_remove(void **state)
 	rig_free(g);
 }
 
+static int
+ask(struct rig *g, struct p9_msg t)
+{
+	struct p9_msg r;
+	void *keep = NULL;
+	int rc = p9c_rpc(g->c, &t, &r, &keep);
+
+	free(keep);
+	return rc;
+}
+
+/* The fid of an extended attribute is no file's: no operation on files gets to see it. */
+static void
+test_attribute_fid(void **state)
+{
+	static const uint8_t of_files[] = { IPC_TSTATFS, IPC_TLOPEN, IPC_TREADLINK, IPC_TGETATTR,
+		IPC_TSETATTR, IPC_TXATTRWALK, IPC_TXATTRCREATE, IPC_TREADDIR, IPC_TFSYNC,
+		IPC_TLOCK, IPC_TGETLOCK, IPC_TWALK, IPC_TLCREATE, IPC_TMKDIR, IPC_TUNLINKAT };
+	struct rig *g = rig_client(&mem_ops, P9_2000L, 0);
+	struct p9_msg t = { .type = IPC_TXATTRWALK, .newfid = 900 };
+
+	(void)state;
+	put_file(g->root, "a", "1");
+	assert_int_equal(p9c_xattr_set(g->root, "user.x", "value", 5, 0), 0);
+	t.fid = g->root->num;
+	t.name = p9_str("user.x");
+	assert_int_equal(ask(g, t), 0);
+	for (size_t i = 0; i < sizeof of_files; i++) {
+		t = (struct p9_msg){ .type = of_files[i], .fid = 900, .newfid = 901, .count = 9,
+			.name = p9_str("a") };
+		assert_int_equal(ask(g, t), -EINVAL);
+	}
+	t = (struct p9_msg){ .type = IPC_TRENAMEAT, .fid = g->root->num, .newfid = 900,
+		.name = p9_str("a"), .name2 = p9_str("b") };
+	assert_int_equal(ask(g, t), -EINVAL);
+	t.type = IPC_TLINK;
+	assert_int_equal(ask(g, t), -EINVAL);
+	t = (struct p9_msg){ .type = IPC_TREAD, .fid = 900, .count = 9 };
+	assert_int_equal(ask(g, t), 0);
+	t.type = IPC_TCLUNK;
+	assert_int_equal(ask(g, t), 0);
+	rig_free(g);
+}
+
 int
 main(void)
 {
@@ -512,6 +556,7 @@ main(void)
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_plain_remove),
+		cmocka_unit_test(test_attribute_fid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
