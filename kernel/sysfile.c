@@ -32,7 +32,8 @@ sys_open(const uint64_t a[6])
 		return r;
 	r = user_path_from(&path, a[0], &from);
 	if (r == 0)
-		r = name_lookup(from, path.text, what, flags, mode & 07777, &c);
+		r = name_lookup(from, from && !from->open && !path.text[0] ? "." : path.text, what,
+				flags, mode & 07777, &c);
 	if (r == 0)
 		r = fd_install(c, 0, flags & SYS_O_CLOEXEC);
 	chan_put(from);

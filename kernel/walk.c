@@ -6,7 +6,7 @@
  * ".." is lexical, as in Plan 9: the path that was reached loses its last name and is resolved
  * again from the root; since a path has no symbolic links in it, this is the real parent.  A
  * relative link's target is resolved likewise.  A descriptor's directory is an open channel, which
- * cannot be walked from: it is resolved again by its path.
+ * cannot be walked from: it is resolved again by its path, as is that of a union.
  *
  * No lock is held across a device's call.  Bounds: SYS_PATH_MAX for every text, LINKS_MAX links;
  * each ".." and each name consumes text.
@@ -479,7 +479,7 @@ start_relative(struct walker *w, struct chan *from)
 		from = root_chan();
 	if (from == NULL)
 		return -ENOMEM;
-	if (!from->open) {
+	if (!from->open && from->head == NULL) {
 		w->at = (struct place){ .c = from, .path = path_get(from->path) };
 		return w->at.path ? 0 : -EINVAL;
 	}

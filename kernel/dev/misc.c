@@ -19,7 +19,7 @@
 enum {
 	QROOT, QCONS, QTTY, QCONSCTL, QKMSG, QTIME, QRANDOM, QURANDOM, QNULL, QZERO, QFULL,
 	QSYSSTAT, QSWAP, QCMDLINE, QDRIVERS, QSYSCTL, QUSER, QHOSTNAME, QMEM, QIO, QIRQ, QDMA,
-	QPCI, QSIP, QSD, QEDU,
+	QPCI, QSIP, QSD, QEDU, QPASS,
 };
 enum { DIRECTORY = 0040555, DEVICE = 0020666, READ = 0100444, BOTH = 0100666 };
 
@@ -36,6 +36,7 @@ static const struct dirtab files[] = {
 	{ "irq", QIRQ, DIRECTORY, 0 }, { "dma", QDMA, DIRECTORY, 0 },
 	{ "pci", QPCI, DIRECTORY, 0 }, { "sip", QSIP, DIRECTORY, 0 },
 	{ "sd", QSD, DIRECTORY, 0 }, { "edu", QEDU, DIRECTORY, 0 },
+	{ "pass", QPASS, DIRECTORY, 0 },
 };
 
 static struct spinlock name_lock = SPINLOCK("hostname");

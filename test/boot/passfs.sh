@@ -1,0 +1,78 @@
+# passfs over a RAM file system and over disks: what is seen through it is what is there, a block
+# device's files take what they take without it, and each kind of fault happens when it is told to.
+# bound: 200
+. test/boot/lib.sh
+
+for d in a b; do truncate -s 16M "$dir/$d"; done
+make_tree "$dir/extra/tree" 80 3
+rm -rf "$dir"/extra/tree/*/*/*nnnn*
+(cd "$dir/extra/tree" && find . -type f | LC_ALL=C sort | xargs -d '\n' sha256sum) > "$dir/extra/list"
+head -c 3000000 /dev/urandom > "$dir/extra/blob"
+init <<'END'
+ramfs -mount /mnt &
+until mkdir /mnt/ready 2> /dev/null; do sleep 0.1; done
+passfs -dir /mnt -mount /tmp -name front -ctl front &
+await -t 30 /dev/pass/frontctl /tmp/ready
+
+cp -r /boot/tree /tmp/copy
+cd /tmp/copy
+sha256sum -c -q /boot/list
+cd /mnt/copy
+sha256sum -c -q /boot/list && echo "the same below"
+cd /
+echo one > /tmp/f; echo two >> /tmp/f; cat /mnt/f
+mv /tmp/copy/d00 /tmp/moved && ls /mnt/moved
+ln -s f /tmp/link; cat /tmp/link
+ln /tmp/f /tmp/hard; stat /mnt/hard | grep links
+rm -r /tmp/copy /tmp/moved && ls /mnt
+(cd /tmp; ls -i f hard) > /tmp/q1; (cd /mnt; ls -i f hard) > /mnt/q2; cmp /mnt/q1 /tmp/q2 && echo "qids kept"
+ln -s /boot /tmp/out; cat /tmp/out/init.conf | head -n 1
+mkdir /tmp/ready || echo "exists"
+df /tmp
+
+echo 'fail mkdir #2 ENOSPC' > /dev/pass/frontctl
+mkdir /tmp/m1 && echo "first made"
+mkdir /tmp/m2 || echo "second failed"
+ls /mnt/m2 || echo "nothing was made"
+echo 'corrupt read #1' > /dev/pass/frontctl
+cat /tmp/f | cmp - /mnt/f || echo "corrupted once"
+cmp /tmp/f /mnt/f && echo "and not again"
+echo 'duplicate mkdir #1' > /dev/pass/frontctl
+mkdir /tmp/twice && echo "duplicate shows nothing"
+echo 'delay read #1 1500' > /dev/pass/frontctl
+time cat /tmp/f
+echo 'drop read #1' > /dev/pass/frontctl
+cat /tmp/f & 
+sleep 1
+cat /tmp/f
+kill %1 || kill $! || echo "not killed"
+echo 'reorder getattr every 1' > /dev/pass/frontctl
+stat /tmp/f | grep links
+echo clear > /dev/pass/frontctl
+echo bogus > /dev/pass/frontctl || echo "refused"
+cat /dev/pass/frontctl /dev/pass/frontstats
+
+ahci &
+await -t 30 /dev/sd/sdC1/data
+await -t 30 /dev/sd/sdC2/data
+passfs -dir /dev/sd -mount /n -name disks -ctl disks &
+await -t 30 /n/sdC1/data /n/sdC2/data
+ls /n
+cat /n/sdctl
+dd if=/boot/blob of=/n/sdC1/data bs=777 seek=3 count=2000 conv=notrunc,fsync && echo "unaligned"
+dd if=/boot/blob of=/n/sdC2/data bs=1M conv=notrunc,fsync && echo "large"
+dd if=/n/sdC2/data bs=3000000 count=1 | cmp - /boot/blob && echo "read back"
+echo flush > /n/sdC1/ctl && echo "command taken"
+echo bogus > /n/sdC1/ctl || echo "command refused"
+cat /n/sdC1/stats
+cat /dev/pass/disksstats
+
+echo 'crash mkdir #1 after' > /dev/pass/frontctl
+mkdir /tmp/last || echo "the server died"
+ls -d /mnt/last
+echo "all done"
+END
+EXTRA="-drive file=$dir/a,if=none,id=fa,format=raw -device ide-hd,drive=fa,bus=ide.1 \
+-drive file=$dir/b,if=none,id=fb,format=raw -device ide-hd,drive=fb,bus=ide.2" boot
+expect "all done"
+cat $dir/console
