@@ -19,16 +19,21 @@ place_of(const struct p9_fid *fid)
 	return pass_file_of(fid)->node->place;
 }
 
-/* Who the file belongs to is for its maker to say. */
+/* Who the file belongs to is for its maker to say.  A change of owner, and some systems' mkdir, take
+ * the bits above the permissions away. */
 static int
 give_away(const struct p9_req *r, int fd, const struct ipc_attr *a)
 {
 	struct ipc_setattr s = { .uid = r->fid->uid, .gid = r->in.gid };
+	uint32_t bits = S_ISLNK(a->mode) ? 0 : r->in.mode & 07000;
 
 	if (s.uid != P9_NOUID && s.uid != a->uid)
 		s.valid |= SYS_ATTR_UID;
 	if (s.gid != P9_NOUID && s.gid != a->gid)
 		s.valid |= SYS_ATTR_GID;
+	s.mode = (a->mode | bits) & 07777;
+	if (bits && (s.valid || s.mode != (a->mode & 07777)))
+		s.valid |= SYS_ATTR_MODE;
 	int rc = s.valid ? os_setattr(fd, &s) : 0;
 	return rc == -EPERM ? 0 : rc;
 }

@@ -58,10 +58,10 @@ os_open_place(int place, int flags)
 {
 	struct stat st;
 
-	if (fstat(place, &st) == 0 && S_ISFIFO(st.st_mode))
+	if (fstat(place, &st) < 0)
+		return (int)result(-1);
+	if (S_ISFIFO(st.st_mode))
 		flags |= O_NONBLOCK;
-	if (fstat(place, &st) == 0 && S_ISLNK(st.st_mode))
-		return -ELOOP;
 	return (int)result(open(link_of(place).path, flags | O_CLOEXEC | O_NOCTTY));
 }
 
@@ -191,7 +191,11 @@ os_rename_in(int from, const char *name, int to, const char *name2)
 int64_t
 os_readlink(int place, char *buf, size_t n)
 {
-	return result(readlinkat(place, "", buf, n));
+	ssize_t got = readlinkat(place, "", buf, n);
+
+	if (got < 0 && errno == ENOENT)		/* of what is no link [readlinkat(2)] */
+		errno = EINVAL;
+	return result(got);
 }
 
 int64_t
