@@ -95,7 +95,8 @@ pass_ctl_start(struct sip_server *s, struct pass *p, const char *where, const ch
 	int rc = p9_srv_start(&server.p9, service, 1);
 	if (rc < 0)
 		return sip_fail(s, rc, "-ctl %s", where);
-	rc = address ? 0 : os_mount(service, mount, OS_MAFTER, "");
+	rc = address ? 0 : os_mount(service, mount, OS_MAFTER, "",
+		(unsigned)s->config.wait_ms);
 	if (rc < 0) {
 		pass_ctl_end();
 		return sip_fail(s, rc, "-ctl %s: mount on %s", where, mount);

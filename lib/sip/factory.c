@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define DIR_ENTRIES_MAX 1024
-#define PASS_WAIT	0	/* 1 as soon as every server takes -wait */
 
 void
 sip_factory_init(struct sip_factory *f)
@@ -241,7 +240,7 @@ static const char *
 wait_option(const struct sip_manifest *m, char out[24])
 {
 	out[0] = '\0';
-	if (PASS_WAIT && m->wait_ms && m->mount[0])
+	if (m->wait_ms && m->mount[0])
 		snprintf(out, 24, " -wait %u", m->wait_ms);
 	return out;
 }
