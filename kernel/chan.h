@@ -182,8 +182,6 @@ void ns_get(struct ns *ns);
 void ns_put(struct ns *ns);
 int ns_mount(struct ns *ns, struct chan *new_, struct chan *old, unsigned flags);
 int ns_unmount(struct ns *ns, struct chan *new_, struct chan *old);
-/* True if that tree of the service is mounted there already, and is recoverable. */
-bool ns_has_service(struct ns *ns, struct chan *service, const char *aname, struct chan *old);
 
 enum name_what {
 	NAME_WALK,		/* the place itself, through mounts */

@@ -358,18 +358,6 @@ ns_mount(struct ns *ns, struct chan *new_, struct chan *old, unsigned flags)
 	return err;
 }
 
-bool
-ns_has_service(struct ns *ns, struct chan *service, const char *aname, struct chan *old)
-{
-	struct mount_head *now = ns_find(ns, old->dev, old->id, old->qid.path);
-	bool has = false;
-
-	for (int i = 0; now && i < now->n && !has; i++)
-		has = mnt_is(now->member[i].to, service, aname);
-	mount_head_put(now);
-	return has;
-}
-
 int
 ns_unmount(struct ns *ns, struct chan *new_, struct chan *old)
 {

@@ -50,6 +50,19 @@ sys_bind(const uint64_t a[6])
 	return r;
 }
 
+/* That tree of the service is mounted there already, and is recoverable. */
+static bool
+is_mounted(struct chan *service, const char *aname, const struct chan *old)
+{
+	struct mount_head *now = ns_find(ns_current(), old->dev, old->id, old->qid.path);
+	bool is = false;
+
+	for (int i = 0; now && i < now->n && !is; i++)
+		is = mnt_is(now->member[i].to, service, aname);
+	mount_head_put(now);
+	return is;
+}
+
 /* A recoverable mount is made once: the successor of a server need not know that it is one. */
 static int
 mount_on(struct chan *service, struct chan *old, const char *aname, const uint64_t a[6])
@@ -57,7 +70,7 @@ mount_on(struct chan *service, struct chan *old, const char *aname, const uint64
 	struct chan *root;
 	int r;
 
-	if (a[4] != 0 && ns_has_service(ns_current(), service, aname, old))
+	if (a[4] != 0 && is_mounted(service, aname, old))
 		return 0;
 	r = mnt_attach(service, aname, a[4], &root);
 	if (r < 0)
