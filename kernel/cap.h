@@ -1,5 +1,8 @@
 /*
- * Capabilities: what a process may do to hardware.  cap.c.
+ * Capabilities: what a process may do to hardware, and to what others see.  cap.c.
+ *
+ * CAP_FILE_SYSTEM: to serve files: names in /srv, and mounts and binds.  Nothing asks for
+ * CAP_NETWORKING as long as there is no network.
  *
  * A set is immutable once a process has it; a child gets the same set or a smaller one.
  */

@@ -885,6 +885,19 @@ test_flags(void **state)
 	assert_int_equal(CALL(sys_seek, (uint64_t)fd, 0, 9), -EINVAL);
 }
 
+/* Without the capability the name space stays as it is. */
+static void
+test_no_capability(void **state)
+{
+	(void)state;
+	test_caps = CAP_ALL & ~(uint32_t)CAP_FILE_SYSTEM;
+	assert_int_equal(CALL(sys_bind, u("/root/a/d"), u("/root/a/b"), SYS_MREPL), -EACCES);
+	assert_int_equal(CALL(sys_unmount, 0, u("/root/a/b")), -EACCES);
+	test_caps = CAP_ALL;
+	assert_int_equal(CALL(sys_bind, u("/root/a/d"), u("/root/a/b"), SYS_MREPL), 0);
+	assert_int_equal(CALL(sys_unmount, 0, u("/root/a/b")), 0);
+}
+
 int
 main(void)
 {
@@ -896,7 +909,7 @@ main(void)
 		TEST(test_union_seek), TEST(test_create), TEST(test_create_race),
 		TEST(test_open_checks), TEST(test_relative), TEST(test_relative_mount),
 		TEST(test_change), TEST(test_readlink), TEST(test_copy_and_text),
-		TEST(test_not_allowed), TEST(test_short_memory), TEST(test_fds), TEST(test_flags),
+		TEST(test_no_capability), TEST(test_not_allowed), TEST(test_short_memory), TEST(test_fds), TEST(test_flags),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

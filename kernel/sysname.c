@@ -1,6 +1,7 @@
 /*
  * The name-space calls: bind, mount, unmount.
  */
+#include "cap.h"
 #include "fd.h"
 #include "name.h"
 #include "proc.h"
@@ -15,7 +16,9 @@ allowed(uint64_t flags)
 {
 	if (proc_current()->no_mount)
 		return error(EPERM, "this process may not change its name space");
-	return flags & ~(uint64_t)FLAGS ? error(EINVAL, "bad mount flags 0x%lx", flags) : 0;
+	if (flags & ~(uint64_t)FLAGS)
+		return error(EINVAL, "bad mount flags 0x%lx", flags);
+	return cap_check(CAP_FILE_SYSTEM);
 }
 
 static int

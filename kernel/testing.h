@@ -19,6 +19,7 @@
 #define sched_yield kernel_sched_yield	/* the C library has one */
 #include "proc.h"
 #undef sched_yield
+#include "cap.h"
 
 static struct proc test_proc = { .pid = 7, .pgrp = 7, .nthreads = 1, .refs = 1 };
 static __thread struct thread test_thread = { .proc = &test_proc, .tid = 7 };
@@ -82,6 +83,14 @@ ksnprintf(char *buf, size_t n, const char *fmt, ...)
 	r = vsnprintf(buf, n, fmt, ap);
 	va_end(ap);
 	return r;
+}
+
+static uint32_t test_caps = CAP_ALL;
+
+int
+cap_check(enum cap c)
+{
+	return (uint32_t)c & ~test_caps ? error(EACCES, "permission denied") : 0;
 }
 
 void

@@ -10,6 +10,7 @@
  */
 #include "service.h"
 
+#include "cap.h"
 #include "proc.h"
 
 #define NAMES_MAX 512
@@ -138,8 +139,10 @@ static int
 srv_create(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
 {
 	struct entry *e;
-	int err = 0;
+	int err = cap_check(CAP_FILE_SYSTEM);
 
+	if (err < 0)
+		return err;
 	if ((flags & SYS_O_ACCMODE) != SYS_O_RDWR)
 		return error(EINVAL, "srv: %s: a service is made with read and write", name);
 	e = entry_new(name, mode);
@@ -209,9 +212,11 @@ srv_unlink(struct chan *dir, const char *name, uint32_t flags)
 	struct proc *p = proc_current();
 	struct service *s = NULL;
 	struct entry *e;
-	int err = 0;
+	int err = cap_check(CAP_FILE_SYSTEM);
 
 	(void)dir;
+	if (err < 0)
+		return err;
 	if (flags & SYS_AT_REMOVEDIR)
 		return -ENOTDIR;
 	spin_lock(&srv_lock);

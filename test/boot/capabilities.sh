@@ -1,5 +1,5 @@
 # A server without a capability cannot open what needs it, and is told why; one with it reaches only
-# what it was granted.
+# what it was granted.  Serving files needs one as well.
 . test/boot/lib.sh
 
 mkdir -p "$dir/extra"
@@ -9,6 +9,8 @@ for f in /dev/mem /dev/io /dev/irq/ctl /dev/dma/alloc; do
 done
 echo poweroff > /dev/sysctl && echo "switched off" || echo "refused poweroff"
 (exec 3<>/dev/sip/clone) && echo "made a server" || echo "refused clone"
+(exec 3<>/srv/$1) && echo "made a service" || echo "refused srv"
+bind /boot /tmp && echo "bound" || echo "refused bind"
 if dd if=/dev/mem bs=4096 skip=256 count=1 of=/dev/null; then echo "read RAM"; fi
 echo "probe $1 done"
 END
@@ -25,13 +27,22 @@ echo capability device-access >&3
 echo device 0.31.2 >&3
 echo start >&3
 exec 3>&-
+exec 3<>/dev/sip/clone
+echo name server >&3
+echo exec /boot/bin/sh /boot/probe.sh server >&3
+echo capability file-system >&3
+echo capability networking >&3
+echo start >&3
+exec 3>&-
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	grep -q "probe bare done" /dev/sip/servers/bare/log &&
+	grep -q "probe server done" /dev/sip/servers/server/log &&
 	grep -q "probe device done" /dev/sip/servers/device/log && break
 	sleep 0.5
 done
 cat /dev/sip/servers/bare/caps
 grep -n "" /dev/sip/servers/bare/log
+cat /dev/sip/servers/server/caps
 echo ====
 cat /dev/sip/servers/device/caps
 cat /dev/sip/servers/device/log
@@ -44,7 +55,10 @@ console | sed '1,/^====/d' > "$dir/device"
 for f in /dev/mem /dev/io /dev/irq/ctl /dev/dma/alloc poweroff clone; do
 	grep -q "refused $f" "$dir/bare" || fail "no word of $f"
 done
-expect 'probe bare done' 'probe device done'
+expect 'probe bare done' 'probe device done' 'bare: refused srv' 'bare: refused bind' \
+	'device: refused srv' 'device: refused bind' 'server: made a service' 'server: bound'
+expect_re '/srv/bare: .*file-system' '^capability networking$'
+console | grep -q '^server: refused /dev/mem' || fail "file-system opens /dev/mem"
 expect_re '/dev/mem: .*device-access' '/dev/irq/ctl: .*interrupt' '/dev/dma/alloc: .*dma'
 grep -q 'opened /dev/mem' "$dir/device" || fail "device-access does not open /dev/mem"
 refuse 'switched off' 'made a server' 'read RAM' 'opened /dev/irq' 'opened /dev/dma'
