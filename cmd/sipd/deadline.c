@@ -47,12 +47,11 @@ overdue(const struct manager *m, const struct server *s, const struct facts *f, 
 }
 
 void
-server_judge(struct manager *m, struct server *s, uint64_t now)
+server_judge(struct manager *m, struct server *s, const struct facts *f, uint64_t now)
 {
 	uint64_t period = sip_report_ms(s->plan.type->deadline_ms) * NS_PER_MS;
 	char err[SIP_TEXT_MAX];
-	struct facts f;
-	if (!s->plan.type->deadline_ms || s->status < 0)
+	if (!s->plan.type->deadline_ms)
 		return;
 	if (!s->look_at)
 		s->look_at = now + period;
@@ -60,15 +59,12 @@ server_judge(struct manager *m, struct server *s, uint64_t now)
 		return;
 	s->nlate = now - s->look_at > period ? s->nlate + 1 : 0;
 	s->look_at = now + period;
-	server_look(s, &f);
-	if (f.gone || !f.running || f.generation != s->generation || s->killed == f.generation)
+	if (!f->running || s->killed == f->generation || (s->nlate && s->nlate <= LATE_MAX))
 		return;
-	if (s->nlate && s->nlate <= LATE_MAX)
-		return;
-	const char *why = overdue(m, s, &f, os_time_ns());
+	const char *why = overdue(m, s, f, now);
 	if (!why)
 		return;
-	s->killed = f.generation;
+	s->killed = f->generation;
 	if (sip_factory_tell(s->ctl, err, "kill %s", why) < 0)
 		fprintf(stderr, "sipd: %s: %s\n", s->plan.name, err);
 }

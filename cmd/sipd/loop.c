@@ -48,8 +48,6 @@ look_at_all(struct manager *m, const struct pollfd *p)
 		uint64_t now = os_time_ns();
 		if ((p[i].fd >= 0 && p[i].revents) || server_due(m, s) <= now)
 			server_update(m, s, now);
-		server_start_due(m, s, now);
-		server_judge(m, s, now);
 	}
 }
 

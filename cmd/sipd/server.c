@@ -1,7 +1,8 @@
 /*
  * One server under sipd: made, looked at, started again, given up.
  *
- * What is true is what the slot's status says, which is read anew before each step.  A generation is
+ * What is true is what the slot's status says, which is read once for each step: a read takes the
+ * poll's readiness away, so all that it tells must be answered.  A generation is
  * one life: `ended` is the last whose end was answered, so that an end is answered once, and one
  * that was not started from here (`expected`) was started by hand: its count is clean.
  */
@@ -48,8 +49,8 @@ number(const char *text, const char *name)
 	return sip_field(text, name, value, sizeof value) > 0 ? strtoull(value, NULL, 10) : 0;
 }
 
-void
-server_look(const struct server *s, struct facts *f)
+static void
+look(const struct server *s, struct facts *f)
 {
 	char text[STATUS_MAX], state[32] = "";
 	ssize_t n = s->status < 0 ? -1 : pread(s->status, text, sizeof text - 1, 0);
@@ -154,38 +155,6 @@ new_generation(struct server *s, const struct facts *f, uint64_t now)
 		s->deaths = 0;
 }
 
-void
-server_update(struct manager *m, struct server *s, uint64_t now)
-{
-	struct facts f;
-	if (s->status < 0)
-		return;
-	server_look(s, &f);
-	if (f.gone)
-		forget(s);
-	else if (f.generation != s->generation)
-		new_generation(s, &f, now);
-	enum sip_state before = s->state;
-	s->state = f.state;
-	if (!server_is_well(s))
-		s->well_since = 0;
-	else if (!s->well_since)
-		s->well_since = now;
-	s->settled |= f.running && f.state != SIP_STARTING;
-	if (f.state == SIP_STOPPED)
-		s->start_at = 0;
-	if (!f.gone && !f.running && f.generation != s->ended)
-		answer_end(s, &f, now);
-	server_start_due(m, s, now);
-	if (f.state != before)
-		tell_change(s, &f, now);
-	if (!s->settled && now >= s->first + settle_ns(s)) {
-		s->settled = true;
-		tell(s, "still %s after %llu ms", sip_state_name(f.state),
-			(unsigned long long)((now - s->first) / NS_PER_MS));
-	}
-}
-
 /*
  * Until when the start waits for something that it comes after: 0: it does not; UINT64_MAX: until
  * that has settled.  At a restart it waits only for what is being started as well.
@@ -228,46 +197,69 @@ make(struct manager *m, struct server *s, uint64_t now)
 	s->start_at = now;
 }
 
-/* An error that left no trace in the slot counts as a death, or nothing would happen any more. */
+/* What became of it is seen at the next look. */
 static void
-start(struct server *s, uint64_t now)
+start(struct server *s)
 {
 	char err[SIP_TEXT_MAX];
-	struct facts f;
 	s->start_at = 0;
 	s->expected = s->generation + 1;
-	if (sip_factory_tell(s->ctl, err, "start") >= 0)
-		return;
-	server_look(s, &f);
-	if (f.gone || f.running || f.generation != s->generation)
-		return;
-	tell(s, "%s", err);
-	answer_end(s, &f, now);
+	s->not_started = sip_factory_tell(s->ctl, err, "start") < 0;
+}
+
+/* The state that the slot has now. */
+static void
+enter(struct server *s, const struct facts *f, uint64_t now)
+{
+	if (f->gone)
+		forget(s);
+	else if (f->generation != s->generation)
+		new_generation(s, f, now);
+	s->state = f->state;
+	if (!server_is_well(s))
+		s->well_since = 0;
+	else if (!s->well_since)
+		s->well_since = now;
+	s->settled |= f->running && f->state != SIP_STARTING;
+	if (f->running || f->state == SIP_STOPPED)
+		s->start_at = 0;
 }
 
 void
-server_start_due(struct manager *m, struct server *s, uint64_t now)
+server_update(struct manager *m, struct server *s, uint64_t now)
 {
 	struct facts f;
-	if (s->made && (!s->start_at || s->start_at > now))
-		return;
-	if (blocked_until(m, s) > now)
-		return;
-	if (!s->made)
+	if (!s->made && blocked_until(m, s) <= now)
 		make(m, s, now);
-	if (!s->start_at)
+	if (s->status < 0)
 		return;
-	server_look(s, &f);	/* it may have been stopped, or started, by hand meanwhile */
-	if (f.gone || f.running || f.state == SIP_STOPPED)
-		s->start_at = 0;
+	enum sip_state before = s->state;
+	unsigned generation = s->generation;
+	look(s, &f);
+	enter(s, &f, now);
+	bool ended = f.generation != s->ended || s->not_started;
+	s->not_started = false;
+	if (!f.gone && !f.running && ended)
+		answer_end(s, &f, now);
+	if (s->start_at && s->start_at <= now && blocked_until(m, s) <= now)
+		start(s);
 	else
-		start(s, now);
+		server_judge(m, s, &f, now);
+	if (f.state != before || f.generation != generation)
+		tell_change(s, &f, now);
+	if (!s->settled && now >= s->first + settle_ns(s)) {
+		s->settled = true;
+		tell(s, "still %s after %llu ms", sip_state_name(f.state),
+			(unsigned long long)((now - s->first) / NS_PER_MS));
+	}
 }
 
 uint64_t
 server_due(const struct manager *m, const struct server *s)
 {
 	uint64_t due = UINT64_MAX, blocked = blocked_until(m, s);
+	if (s->not_started)
+		return 0;
 	if (!s->made || s->start_at)
 		due = s->start_at > blocked ? s->start_at : blocked;
 	if (s->made && !s->settled && s->first + settle_ns(s) < due)

@@ -14,6 +14,7 @@ struct server {
 	int ctl, status;		/* -1: not made yet, could not be made, or deleted */
 	enum sip_state state;		/* as last seen */
 	bool made;			/* it was tried */
+	bool not_started;		/* `start` was an error */
 	bool settled;			/* has been healthy, or will not be for now */
 	unsigned generation;		/* as last seen */
 	unsigned expected;		/* the last one that was started from here */
@@ -45,17 +46,14 @@ struct facts {
 /* server.c */
 /* One more server to look after: -ENOSPC.  It is started when what it comes after has settled. */
 int server_add(struct manager *m, const struct sip_plan *plan);
-void server_look(const struct server *s, struct facts *f);
-/* Looks, does what the policy says, and tells what has changed. */
+/* Makes it, or looks, does what the policy says, and tells what has changed. */
 void server_update(struct manager *m, struct server *s, uint64_t now);
-/* Makes it, or starts it again, if the time has come and nothing that it comes after is coming up. */
-void server_start_due(struct manager *m, struct server *s, uint64_t now);
 /* When something is to be done for it if nothing happens before; UINT64_MAX: never. */
 uint64_t server_due(const struct manager *m, const struct server *s);
 bool server_is_well(const struct server *s);
 
 /* deadline.c: kills it if it is late. */
-void server_judge(struct manager *m, struct server *s, uint64_t now);
+void server_judge(struct manager *m, struct server *s, const struct facts *f, uint64_t now);
 /* Since when everything that it comes after, and what that comes after, is healthy: `now`: it is not. */
 uint64_t others_well_since(const struct manager *m, const struct server *s, uint64_t now);
 

@@ -382,6 +382,18 @@ start_process(uint64_t id, struct start *st)
 	return r;
 }
 
+/* sip_lock is held. */
+static void
+start_failed(struct slot *s, const struct start *st, int err)
+{
+	const struct thread *t = thread_current();
+	const char *why = t->errstr_of == -err ? t->errstr :
+			  err == -ENOENT ? "no such file" : "out of memory";
+
+	ksnprintf(s->cause, sizeof s->cause, "start failed: %s: %s", st->argv[0], why);
+	slot_ended(s, SIP_FAILING);
+}
+
 static int
 slot_start(uint64_t id, const char *none)
 {
@@ -392,6 +404,7 @@ slot_start(uint64_t id, const char *none)
 	(void)none;
 	if (st == NULL)
 		return -ENOMEM;
+	thread_current()->errstr_of = 0;
 	spin_lock(&sip_lock);
 	s = slot_find(id);
 	r = s != NULL ? start_prepare(s, st) : slot_gone();
@@ -402,9 +415,7 @@ slot_start(uint64_t id, const char *none)
 		s = slot_find(id);	/* it is there: a slot that is starting is not deleted */
 		s->pid = r < 0 || s->early_pid == r ? 0 : r;
 		if (r < 0) {
-			ksnprintf(s->cause, sizeof s->cause, "start failed: %s",
-				  thread_current()->errstr);
-			slot_ended(s, SIP_FAILING);
+			start_failed(s, st, r);
 		}
 		slot_changed(s);
 		spin_unlock(&sip_lock);

@@ -1,4 +1,4 @@
-# The manager: it starts what the manifests tell of, in order, and tells of what dies; the example
+# The manager: it starts what the manifests tell of, in order, and starts again what dies; the example
 # driver works under it, with interrupts and with DMA in both directions; /dev/sip tells the truth.
 . test/boot/lib.sh
 
@@ -8,6 +8,8 @@ name tmp
 program /boot/bin/ramfs
 args -size 4M
 mount /tmp
+capability file-system
+restart always
 after edu
 END
 cat > "$dir/extra/sip/broken" <<'END'
@@ -45,23 +47,33 @@ cat /dev/sip/servers/edu/health
 cat /dev/sip/servers/edu/log
 cat /dev/sip/servers/ahci/log
 echo kill > /dev/sip/servers/edu/ctl
-sleep 0.5
-cat /dev/sip/servers/edu/status
-cat /dev/edu/id || echo "edu is dead"
-cat /tmp/file
-echo start > /dev/sip/servers/edu/ctl
-sleep 1
+cd /dev/sip/servers/edu
+until grep -q "generation 2" status && grep -q "status healthy" status; do sleep 0.1; done
 echo 5 > /dev/edu/factorial
 echo "again $(cat /dev/edu/factorial)"
 ls /dev/edu
-cat /dev/sip/servers/edu/status
+cat health
+for g in 3 4 5 6 7 8 9 10 11 12 13 14; do
+	echo kill > ctl
+	until grep -q "generation $g" status && grep -q "status healthy" status; do sleep 0.02; done
+done
+grep -c "lux9: start" log
+cat /tmp/file
 echo stop > /dev/sip/servers/tmp/ctl
+sleep 1
 cat /dev/sip/servers/tmp/status
+echo restart > ctl
+until grep -q "generation 15" status && grep -q "status healthy" status; do sleep 0.1; done
+ps
 cat /dev/irq/ctl
 END
 boot
-expect 'broken:2: program' 'waits: after nobody: no such type' 'missing: start: '
+expect 'broken:2: program' 'waits: after nobody: no such type' 'missing: failing: start failed: /boot/bin/nothing: no such file'
 expect_re '^not all of them$' '^device 0\.1\.0$' '^ten factorial 3628800$' '^hello from dma$' \
-	'^interrupts 4$' '^refused$' '^kept$' '^edu is dead$' '^sipd: edu: failing: sip: killed$' \
-	'^ahci /boot/bin/ahci$' '^status failing$' '^generation 2$' '^again 120$' '^status stopped$' '^sipd: tmp: healthy after ' \
-	'^edu  *edu  *healthy  *[0-9]'
+	'^interrupts 4$' '^refused$' '^kept$' '^sipd: edu: failing: killed by hand$' \
+	'^ahci /boot/bin/ahci$' '^restart [0-9]+ took [1-9][0-9]* cause killed by hand$' '^again 120$' '^14$' \
+	'^status stopped$' '^cause asked to stop$' '^sipd: tmp: healthy after ' \
+	'^edu  *healthy  *[0-9]'
+refuse_re '^sipd: edu: failed'
+# Those that have ended are collected.
+test "$(console | grep -c ' ended .* edu$')" -le 1 || fail "dead processes stay"

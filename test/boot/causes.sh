@@ -1,0 +1,85 @@
+# Every way in which a server can die, under the manager: the cause is recorded with its time, the log
+# outlives it, and the next generation is healthy.  One that always crashes is given up while the
+# others work.
+. test/boot/lib.sh
+
+with_prog causes
+mkdir -p "$dir/extra/sip"
+
+# server NAME LINE...: a manifest whose program dies as its name says.
+server()
+{
+	local name=$1
+	shift
+	{ printf 'name %s\nprogram /boot/bin/causes\nargs %s\n' "$name" "$name"
+	  printf '%s\n' "$@"; } > "$dir/extra/sip/$name"
+}
+for name in exit crash illegal abort hand; do
+	server $name 'restart always'
+done
+sed -i 's/^args.*/args good/' "$dir/extra/sip/hand"
+server memory 'restart always' 'memory 16M'
+server child 'restart always' 'memory 16M'
+server deaf 'restart always' 'deadline 1000'
+server slow 'restart always' 'deadline 1000'
+server loop 'restart always' 'limit 4'
+server well 'restart on-failure'
+server good
+server storm 'restart always' 'interrupts 1000' 'pci 0x1234:0x11e8' 'capability device-access' \
+	'capability interrupt' 'capability dma'
+printf 'name gone\nprogram /boot/bin/nothing\nrestart always\nlimit 3\n' > "$dir/extra/sip/gone"
+mv "$dir/extra/sip/storm" "$dir/extra/sip/edu"	# in the place of the real driver
+printf 'name tmp\nprogram /boot/bin/ramfs\nargs -size 4M\nmount /tmp\ncapability file-system\n' \
+	> "$dir/extra/sip/tmp"
+init <<'END2'
+sipd -1 || echo "not all of them"
+cd /dev/sip/servers
+for s in exit crash illegal abort memory child deaf slow storm; do
+	until grep -q "generation 2" $s/status && grep -q "status healthy" $s/status; do sleep 0.1; done
+done
+for s in loop gone; do
+	until grep -q "status failed" $s/status; do sleep 0.1; done
+done
+echo kept > /tmp/file && cat /tmp/file
+echo kill > hand/ctl
+until grep -q "generation 2" hand/status && grep -q "status healthy" hand/status; do sleep 0.1; done
+for s in exit crash illegal abort memory child deaf slow storm hand; do
+	echo "= $s" $(grep "restart " $s/health)
+	echo "= $s is" $(grep "status" $s/status)
+	grep -n end $s/log
+done
+echo "= well" $(grep "status f" well/status) $(grep cause well/status)
+echo "= loop" $(grep status loop/status) $(grep generation loop/status) $(grep cause loop/status)
+echo "= gone" $(grep status gone/status) $(grep generation gone/status) $(grep cause gone/status)
+echo "= good" $(grep status good/status) $(grep generation good/status)
+grep -n "" loop/log
+grep -n causes: child/log
+echo exec /boot/bin/causes good > loop/ctl
+echo start > loop/ctl
+until grep -q "status healthy" loop/status; do sleep 0.1; done
+echo "= loop now" $(grep status loop/status) $(grep generation loop/status)
+cat /dev/irq/ctl
+END2
+boot
+# cause TEXT of a server that lived again, with its time and how long the repair took; and its log.
+cause()
+{
+	expect_re "^= $1 restart [1-9][0-9]* took [1-9][0-9]* cause $2\$" "^= $1 is status healthy\$" \
+		"^[0-9]+:[0-9]+\.[0-9]{6} lux9: end of generation 1 after [0-9]+ us: $2\$"
+}
+cause exit 'exited with status 3'
+cause crash 'fault: page fault at 0x8, ip 0x[0-9a-f]+'
+cause illegal 'fault: invalid opcode, ip 0x[0-9a-f]+'
+cause abort 'signal 6'
+cause memory 'memory limit'
+cause child 'memory limit'
+cause deaf 'missed health deadline'
+cause slow 'not healthy within the deadline'
+cause storm 'interrupt storm'
+cause hand 'killed by hand'
+expect_re '^= well status failing cause exited with status 0$' '^= good status healthy generation 1$' \
+	'^= loop status failed generation 4 cause fault: page fault at 0x8, ip 0x[0-9a-f]+$' \
+	'^= gone status failed generation 3 cause start failed: .*nothing' \
+	'^= loop now status healthy generation 5$' '^kept$' '^not all of them$' \
+	'^[0-9]+:causes: the child got [45][0-9]{3} KiB and was killed$' \
+	'^[0-9]+:causes: no room for a child$' '^[0-9]+:.* lux9: failed: 4 deaths in a row$'

@@ -1,0 +1,218 @@
+/*
+ * A server that ends in the way that its last argument says: causes [-device B.D.F] HOW.  In every
+ * generation but the first it is good, unless HOW is `loop`.  It answers nothing: what is watched is
+ * its slot.  `storm` needs QEMU's edu device.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <lux9/calls.h>
+#include <lux9/ipc.h>
+#include "driver.h"
+
+#define REPORT_MS	50
+#define MIB		(1ul << 20)
+#define MAPS_MAX	256
+#define STORM_MAX	50000000
+#define EDU_RAISE	0x60
+#define EDU_ACK		0x64
+
+static const char *device = "";
+
+static void
+sleep_ms(long ms)
+{
+	const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static void
+report(const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof path, "/dev/sip/servers/%s/health", getenv("SIP_NAME"));
+	fd = open(path, O_WRONLY);
+	CHECK(fd >= 0);
+	command(fd, text);
+	close(fd);
+}
+
+static void
+good(void)
+{
+	for (;;) {
+		report("state healthy\nrequests 1\n");
+		sleep_ms(REPORT_MS);
+	}
+}
+
+static void
+ends(void)
+{
+	_exit(3);
+}
+
+static void
+ends_well(void)
+{
+	_exit(0);
+}
+
+static void
+crashes(void)
+{
+	__asm__ volatile("movl $1, 8");
+}
+
+static void
+illegal(void)
+{
+	__asm__ volatile("ud2");
+}
+
+static void
+sleeps(void)
+{
+	for (;;)
+		pause();
+}
+
+/* n bytes more, all of them touched; how many are there is counted where others see it. */
+static void
+eat(size_t n, volatile size_t *eaten)
+{
+	for (size_t done = 0; done < n; done += 4096) {
+		char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		CHECK(p != MAP_FAILED);
+		*p = 1;
+		*eaten += 4096;
+	}
+}
+
+static volatile size_t *
+counter(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+static void
+eats(void)
+{
+	eat(64 * MIB, counter());
+}
+
+/*
+ * Its limit is 16 MiB.  With 5 of its own, a child that has them as well may have less than 6 more;
+ * with 9 of its own there is no room for a child.
+ */
+static void
+child_eats(void)
+{
+	volatile size_t *eaten = counter(), *own = counter();
+	int status;
+	pid_t pid;
+
+	eat(5 * MIB, own);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		eat(64 * MIB, eaten);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	printf("causes: the child got %zu KiB and %s\n", *eaten >> 10,
+	       WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? "was killed" : "lived");
+	CHECK(*eaten > 4 * MIB && *eaten < 6 * MIB);
+	eat(4 * MIB, own);
+	CHECK(fork() == -1 && errno == ENOMEM);
+	printf("causes: no room for a child\n");
+	fflush(stdout);
+	eat(64 * MIB, own);
+}
+
+/* Takes one request and never answers. */
+static void
+hangs(void)
+{
+	static char buf[4096];
+	struct ipc_req req;
+	int fd = open("/srv/hang", O_CREAT | O_RDWR | O_EXCL, 0600);
+
+	CHECK(fd >= 0);
+	if (fork() == 0) {
+		lux_call6(SYS_SERVE, fd, 0, LUX_ARG(&req), LUX_ARG(buf), sizeof buf, SYS_FOREVER);
+		sleeps();
+	}
+	close(fd);
+	good();
+}
+
+/* A device whose interrupt raises the next. */
+static void
+storms(void)
+{
+	volatile uint32_t *reg;
+	char path[96];
+	const char *t;
+	int ctl, mem;
+
+	snprintf(path, sizeof path, "/dev/pci/%sctl", device);
+	ctl = open(path, O_RDWR);
+	CHECK(ctl >= 0);
+	command(ctl, "enable");
+	command(ctl, "msi 1");
+	command(ctl, "busmaster on");	/* a message is a write of the device's */
+	t = strstr(text_of(path), "bar 0 mem ");
+	CHECK(t != NULL);
+	mem = open("/dev/mem", O_RDWR);
+	CHECK(mem >= 0);
+	reg = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, mem,
+		   (off_t)strtoull(t + 10, NULL, 16));
+	CHECK(reg != MAP_FAILED);
+	for (int i = 0; i < STORM_MAX; i++) {
+		reg[EDU_RAISE / 4] = 1;
+		reg[EDU_ACK / 4] = 1;
+	}
+}
+
+static const struct {
+	const char *how;
+	void (*act)(void);
+	int first;		/* it does not come to report its health */
+} ways[] = {
+	{ "good", good, 0 }, { "exit", ends, 0 }, { "well", ends_well, 0 }, { "crash", crashes, 0 },
+	{ "illegal", illegal, 0 }, { "abort", abort, 0 }, { "deaf", sleeps, 0 },
+	{ "slow", sleeps, 1 }, { "memory", eats, 0 }, { "child", child_eats, 0 },
+	{ "hang", hangs, 0 }, { "storm", storms, 0 }, { "loop", crashes, 1 },
+};
+
+int
+main(int argc, char **argv)
+{
+	const char *how = argv[argc - 1], *generation = getenv("SIP_GENERATION");
+
+	CHECK(generation != NULL);
+	if (argc == 4)
+		device = argv[2];
+	if (strcmp(how, "loop") != 0 && strcmp(generation, "1") != 0)
+		good();
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		if (strcmp(ways[i].how, how) != 0)
+			continue;
+		if (!ways[i].first)
+			report("state starting\nstate healthy\n");
+		ways[i].act();
+	}
+	return 9;
+}
