@@ -39,11 +39,13 @@ overdue(const struct manager *m, const struct server *s, const struct facts *f, 
 {
 	unsigned deadline_ms = s->plan.type->deadline_ms;
 	uint64_t well = others_well_since(m, s, now);
+	uint64_t own = s->well_since ? s->well_since : s->since;
 	if (f->state == SIP_STARTING)
 		return sip_blame_ns(f->uptime_ns, now, well) > deadline_ms * NS_PER_MS ?
 		    "not healthy within the deadline" : NULL;
+	/* What a request waited for this server's predecessor is not its fault either. */
 	return sip_overdue(deadline_ms, now > f->report_ns ? now - f->report_ns : 0,
-		sip_blame_ns(f->oldest_ns, now, well));
+		sip_blame_ns(f->oldest_ns, now, well > own ? well : own));
 }
 
 void

@@ -22,6 +22,7 @@ server memory 'restart always' 'memory 16M'
 server child 'restart always' 'memory 16M'
 server deaf 'restart always' 'deadline 1000'
 server slow 'restart always' 'deadline 1000'
+server hang 'restart always' 'deadline 1000' 'capability file-system'
 server loop 'restart always' 'limit 4'
 server well 'restart on-failure'
 server good
@@ -34,7 +35,8 @@ printf 'name tmp\nprogram /boot/bin/ramfs\nargs -size 4M\nmount /tmp\ncapability
 init <<'END2'
 sipd -1 || echo "not all of them"
 cd /dev/sip/servers
-for s in exit crash illegal abort memory child deaf slow storm; do
+mount /srv/hang /env &
+for s in exit crash illegal abort memory child deaf slow storm hang; do
 	until grep -q "generation 2" $s/status && grep -q "status healthy" $s/status; do sleep 0.1; done
 done
 for s in loop gone; do
@@ -43,7 +45,7 @@ done
 echo kept > /tmp/file && cat /tmp/file
 echo kill > hand/ctl
 until grep -q "generation 2" hand/status && grep -q "status healthy" hand/status; do sleep 0.1; done
-for s in exit crash illegal abort memory child deaf slow storm hand; do
+for s in exit crash illegal abort memory child deaf slow storm hang hand; do
 	echo "= $s" $(grep "restart " $s/health)
 	echo "= $s is" $(grep "status" $s/status)
 	grep -n end $s/log
@@ -76,8 +78,9 @@ cause child 'memory limit'
 cause deaf 'missed health deadline'
 cause slow 'not healthy within the deadline'
 cause storm 'interrupt storm'
+cause hang 'a request is older than the deadline'
 cause hand 'killed by hand'
-expect_re '^= well status failing cause exited with status 0$' '^= good status healthy generation 1$' \
+expect_re '^= well status failing cause exited with status 0$' '^mount: .*server has gone' '^= good status healthy generation 1$' \
 	'^= loop status failed generation 4 cause fault: page fault at 0x8, ip 0x[0-9a-f]+$' \
 	'^= gone status failed generation 3 cause start failed: .*nothing' \
 	'^= loop now status healthy generation 5$' '^kept$' '^not all of them$' \

@@ -46,7 +46,10 @@ cat /dev/sip/servers/edu/devices
 cat /dev/sip/servers/edu/health
 cat /dev/sip/servers/edu/log
 cat /dev/sip/servers/ahci/log
+exec 4< /dev/edu/id
 echo kill > /dev/sip/servers/edu/ctl
+head -n 1 <&4
+exec 4<&-
 cd /dev/sip/servers/edu
 until grep -q "generation 2" status && grep -q "status healthy" status; do sleep 0.1; done
 echo 5 > /dev/edu/factorial
@@ -55,6 +58,7 @@ ls /dev/edu
 cat health
 for g in 3 4 5 6 7 8 9 10 11 12 13 14; do
 	echo kill > ctl
+	echo 4 > /dev/edu/factorial
 	until grep -q "generation $g" status && grep -q "status healthy" status; do sleep 0.02; done
 done
 grep -c "lux9: start" log
@@ -62,6 +66,10 @@ cat /tmp/file
 echo stop > /dev/sip/servers/tmp/ctl
 sleep 1
 cat /dev/sip/servers/tmp/status
+cat /tmp/file || echo "tmp has been stopped"
+echo start > /dev/sip/servers/tmp/ctl
+until echo new > /tmp/new; do sleep 0.1; done
+cat /tmp/new
 echo restart > ctl
 until grep -q "generation 15" status && grep -q "status healthy" status; do sleep 0.1; done
 ps
@@ -72,7 +80,7 @@ expect 'broken:2: program' 'waits: after nobody: no such type' 'missing: failing
 expect_re '^not all of them$' '^device 0\.1\.0$' '^ten factorial 3628800$' '^hello from dma$' \
 	'^interrupts 4$' '^refused$' '^kept$' '^sipd: edu: failing: killed by hand$' \
 	'^ahci /boot/bin/ahci$' '^restart [0-9]+ took [1-9][0-9]* cause killed by hand$' '^again 120$' '^14$' \
-	'^status stopped$' '^cause asked to stop$' '^sipd: tmp: healthy after ' \
+	'^status stopped$' '^cause asked to stop$' '^version 1.0$' '^tmp has been stopped$' '^new$' '^sipd: tmp: healthy after ' \
 	'^edu  *healthy  *[0-9]'
 refuse_re '^sipd: edu: failed'
 # Those that have ended are collected.
