@@ -1,6 +1,6 @@
 /*
- * sipstat: a table of the servers under /dev/sip, from their status and health files; drawn anew each
- * second, or once.
+ * sipstat: a table of the servers under /dev/sip, from their status and health files; drawn anew
+ * each second, or once.
  */
 #include "cmd.h"
 #include "sip.h"

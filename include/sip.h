@@ -144,7 +144,7 @@ struct sip_server {
 	atomic_bool stopping;
 };
 
-/* How often health is asked and reported: a quarter of the deadline, within these; 0: no deadline. */
+/* How often health is asked and reported: a quarter of the deadline (0: none), within these. */
 #define SIP_REPORT_MS		1000
 #define SIP_REPORT_MIN_MS	50
 unsigned sip_report_ms(unsigned deadline_ms);
@@ -368,7 +368,7 @@ int sip_manifest_parse(struct sip_manifest *m, const char *file, const char *tex
 	char err[SIP_TEXT_MAX]);
 int sip_manifest_load(struct sip_manifest *m, const char *path, char err[SIP_TEXT_MAX]);
 
-/* --- policy: policy.c; what is done about a death ----------------------------------------------- */
+/* --- policy: policy.c; what is done about a death -------------------------------------------- */
 
 #define SIP_BACKOFF_FIRST_MS	10
 #define SIP_BACKOFF_MAX_MS	5000
@@ -382,12 +382,12 @@ struct sip_end {
 };
 
 /*
- * What is to be done, and after how many ms.  *deaths counts those in a row that were the server's own
- * failure without having been stable before; a manager keeps it for each server, and makes it 0 when
- * somebody starts the server by hand.
+ * What is to be done, and after how many ms.  *deaths counts those in a row that were the server's
+ * own failure without having been stable before; a manager keeps it for each server, and makes it 0
+ * when somebody starts the server by hand.
  */
-enum sip_action sip_policy(const struct sip_manifest *m, unsigned *deaths, const struct sip_end *end,
-	unsigned *delay_ms);
+enum sip_action sip_policy(const struct sip_manifest *m, unsigned *deaths,
+	const struct sip_end *end, unsigned *delay_ms);
 /* How long the server is to blame for a request of that age: while what it waits for is well. */
 uint64_t sip_blame_ns(uint64_t age_ns, uint64_t now, uint64_t others_well_since);
 /* A text for a death by its deadline, or NULL.  0 for a deadline is none. */

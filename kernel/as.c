@@ -124,66 +124,6 @@ as_new(void)
 }
 
 void
-as_count(struct as *as, int64_t n)
-{
-	as->npages += (uint64_t)n;
-	if (as->budget != NULL)
-		__atomic_fetch_add(&as->budget->used, (uint64_t)n, __ATOMIC_RELAXED);
-}
-
-bool
-as_within_limit(struct as *as)
-{
-	const struct budget *b = as->budget;
-
-	if (b == NULL || __atomic_load_n(&b->used, __ATOMIC_RELAXED) < b->limit)
-		return true;
-	as->over_limit = true;
-	return false;
-}
-
-static void
-budget_leave(struct as *as)
-{
-	struct budget *b = as->budget;
-
-	as->budget = NULL;
-	if (b == NULL)
-		return;
-	__atomic_fetch_sub(&b->used, as->npages, __ATOMIC_RELAXED);
-	if (ref_put(&b->refs))
-		kfree(b);
-}
-
-int
-as_limit(struct as *as, uint64_t limit)
-{
-	struct budget *b = kzalloc(sizeof *b);
-
-	if (b == NULL)
-		return -ENOMEM;
-	*b = (struct budget){ .refs = 1, .limit = limit, .used = as->npages };
-	budget_leave(as);
-	as->budget = b;
-	return 0;
-}
-
-void
-as_take_budget(struct as *as, struct as *from)
-{
-	struct budget *b = from->budget;
-
-	if (as == from || b == NULL)
-		return;
-	ref_get(&b->refs);
-	as_lock(from);		/* a server may be copying to it */
-	budget_leave(from);
-	as_unlock(from);
-	as->budget = b;
-	__atomic_fetch_add(&b->used, as->npages, __ATOMIC_RELAXED);
-}
-
-void
 as_get(struct as *as)
 {
 	ref_get(&as->refs);
@@ -248,7 +188,7 @@ as_put(struct as *as)
 		region_free(as, r);
 	}
 	as_unlock(as);
-	budget_leave(as);
+	as_leave_budget(as);
 	mmu_table_free(as->pml4);
 	kfree(as);
 }

@@ -58,14 +58,6 @@ void as_lock(struct as *as);
 void as_unlock(struct as *as);
 struct as *as_new(void);
 struct as *as_fork(struct as *parent);
-/* A budget of its own, of so many pages: 0 or -ENOMEM. */
-int as_limit(struct as *as, uint64_t limit);
-/* What as has counts from now on in the budget that `from` had, which loses it. */
-void as_take_budget(struct as *as, struct as *from);
-/* With the lock held: n more pages, or fewer. */
-void as_count(struct as *as, int64_t n);
-/* False if one more page would be too many. */
-bool as_within_limit(struct as *as);
 /*
  * Adds a region; *addr 0 finds room from the top down.  With `replace`, what is there goes; else
  * it is -EEXIST.  -EINVAL for a bad range, -ENOMEM.  What backs it is given in `like` (start and
@@ -92,6 +84,17 @@ size_t as_share_out(struct as *as, uint64_t udst, uint64_t usrc, size_t n);
 /* What names a futex at addr: 0 or -EFAULT. */
 int as_futex_key(struct as *as, uint64_t addr, uint64_t key[2]);
 struct shared *shared_new(uint64_t n);	/* pages */
+
+/* budget.c */
+/* A budget of its own, of so many pages: 0 or -ENOMEM. */
+int as_limit(struct as *as, uint64_t limit);
+void as_leave_budget(struct as *as);
+/* What as has counts from now on in the budget that `from` had, which loses it. */
+void as_take_budget(struct as *as, struct as *from);
+/* With the lock held: n more pages, or fewer. */
+void as_count(struct as *as, int64_t n);
+/* False if one more page would be too many. */
+bool as_within_limit(struct as *as);
 
 /* exec.c: page i of a segment: its address, or 0 when i is past the file's part (zeros). */
 paddr_t image_page(struct image *im, unsigned segment, uint64_t i);

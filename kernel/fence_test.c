@@ -112,13 +112,6 @@ as_unmap(struct as *as, uint64_t addr, size_t len)
 }
 
 int
-cap_check(uint32_t caps)
-{
-	(void)caps;
-	return 0;
-}
-
-int
 cap_check_pci(unsigned bdf)
 {
 	(void)bdf;

@@ -909,7 +909,8 @@ main(void)
 		TEST(test_union_seek), TEST(test_create), TEST(test_create_race),
 		TEST(test_open_checks), TEST(test_relative), TEST(test_relative_mount),
 		TEST(test_change), TEST(test_readlink), TEST(test_copy_and_text),
-		TEST(test_no_capability), TEST(test_not_allowed), TEST(test_short_memory), TEST(test_fds), TEST(test_flags),
+		TEST(test_no_capability),
+		TEST(test_not_allowed), TEST(test_short_memory), TEST(test_fds), TEST(test_flags),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ allowed(uint64_t flags)
 		return error(EPERM, "this process may not change its name space");
 	if (flags & ~(uint64_t)FLAGS)
 		return error(EINVAL, "bad mount flags 0x%lx", flags);
-	return cap_check(CAP_FILE_SYSTEM);
+	return cap_check(CAP_FILE_SYSTEM) < 0 ? -EACCES : 0;
 }
 
 static int

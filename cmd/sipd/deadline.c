@@ -2,8 +2,8 @@
  * Servers that are late: a health report that has not come, a request that is not answered, a start
  * that does not end.  They are looked at four times within their deadline.
  *
- * A machine that is too busy makes everybody late, sipd as well: a look that comes a whole period late
- * judges nobody, LATE_MAX times in a row.
+ * A machine that is too busy makes everybody late, sipd as well: a look that comes a whole period
+ * late judges nobody, LATE_MAX times in a row.
  */
 #include "sipd.h"
 

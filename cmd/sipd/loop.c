@@ -1,5 +1,5 @@
 /*
- * All servers, in one thread: wait until a slot changes or a time comes, look, do what is to be done.
+ * All servers, in one thread: wait until a slot changes or a time comes, look, do what is needed.
  *
  * Nothing here waits for a server.  `start` takes as long as the kernel needs to load the program,
  * which therefore should not be on a file system that one of these servers serves.
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WATCH_MS	5000		/* the longest wait: then those who have ended are collected */
+#define WATCH_MS	5000		/* the longest wait; those who have ended are collected */
 
 static int
 wait_ms(const struct manager *m)

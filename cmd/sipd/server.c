@@ -137,7 +137,8 @@ tell_change(struct server *s, const struct facts *f, uint64_t now)
 {
 	const char *why = f->cause;
 	if (f->state == SIP_HEALTHY)
-		tell(s, "healthy after %llu ms", (unsigned long long)((now - s->since) / NS_PER_MS));
+		tell(s, "healthy after %llu ms",
+			(unsigned long long)((now - s->since) / NS_PER_MS));
 	else if (f->state != SIP_STARTING)
 		tell(s, "%s%s%s", sip_state_name(f->state), why[0] ? ": " : "", why);
 }

@@ -1,6 +1,6 @@
 /*
- * sipd's parts: server.c (one server: what the kernel says of it, and what is done), deadline.c (servers
- * that are late), loop.c (all of them, one after another, for ever).
+ * sipd's parts: server.c (one server: what the kernel says of it, and what is done), deadline.c
+ * (servers that are late), loop.c (all of them, one after another, for ever).
  */
 #pragma once
 #include "os.h"
@@ -18,7 +18,8 @@ struct server {
 	bool settled;			/* has been healthy, or will not be for now */
 	unsigned generation;		/* as last seen */
 	unsigned expected;		/* the last one that was started from here */
-	unsigned ended, killed;		/* generations whose end was answered; that were killed as late */
+	unsigned ended;			/* the last generation whose end was answered */
+	unsigned killed;		/* the last one that was killed as late */
 	unsigned deaths;		/* sip_policy's */
 	unsigned nlate;			/* looks in a row that came late themselves */
 	/* Since boot, in ns; 0: never. */
@@ -54,8 +55,8 @@ bool server_is_well(const struct server *s);
 
 /* deadline.c: kills it if it is late. */
 void server_judge(struct manager *m, struct server *s, const struct facts *f, uint64_t now);
-/* Since when everything that it comes after, and what that comes after, is healthy: `now`: it is not. */
+/* Since when all that it comes after, and what that comes after, is healthy; `now`: it is not. */
 uint64_t others_well_since(const struct manager *m, const struct server *s, uint64_t now);
 
-/* loop.c: for ever.  Writes a byte to fd when all have settled, 0: all are healthy; -1: to nobody. */
+/* loop.c: for ever.  A byte goes to fd, if not -1, when all have settled; 0: all are healthy. */
 void __attribute__((noreturn)) manage(struct manager *m, int fd);

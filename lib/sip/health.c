@@ -4,9 +4,9 @@
  *	unknown -> starting -> healthy <-> degraded -> failing -> stopped
  *
  * Any state but unknown may go to failing and to stopped; failing may recover; stopped may start
- * again; failed is what a manager says of a server that it has given up.  Under sipd (SIP_NAME in the
- * environment) each change of state, and the counters four times within the deadline (SIP_DEADLINE),
- * are written to /dev/sip/servers/NAME/health.
+ * again; failed is what a manager says of a server that it has given up.  Under sipd (SIP_NAME in
+ * the environment) each change of state, and the counters four times within the deadline
+ * (SIP_DEADLINE), are written to /dev/sip/servers/NAME/health.
  *
  * health.lock protects the texts and the reporting thread's flags; the counters and the state are
  * atomic, so counting a request takes no lock.  Nothing else is locked while it is held.

@@ -24,8 +24,8 @@ backoff_ms(unsigned deaths)
 }
 
 enum sip_action
-sip_policy(const struct sip_manifest *m, unsigned *deaths, const struct sip_end *end,
-	unsigned *delay_ms)
+sip_policy(const struct sip_manifest *m, unsigned *deaths,
+	const struct sip_end *end, unsigned *delay_ms)
 {
 	*delay_ms = 0;
 	if (end->stopped || m->restart == SIP_RESTART_NEVER)

@@ -1,7 +1,7 @@
 /*
  * A server that ends in the way that its last argument says: causes [-device B.D.F] HOW.  In every
- * generation but the first it is good, unless HOW is `loop`.  It answers nothing: what is watched is
- * its slot.  `storm` needs QEMU's edu device.
+ * generation but the first it is good, unless HOW is `loop`.  It answers nothing: what is watched
+ * is its slot.  `storm` needs QEMU's edu device.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -90,7 +90,8 @@ static void
 eat(size_t n, volatile size_t *eaten)
 {
 	for (size_t done = 0; done < n; done += 4096) {
-		char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
 
 		CHECK(p != MAP_FAILED);
 		*p = 1;
