@@ -36,6 +36,21 @@ mb2_end:
 	.asciz "Xen"
 	.quad boot_pvh
 
+/* From 32-bit or real mode: PAE, OSFXSR, OSXMMEXCPT; long mode, NX, system calls; paging. */
+.macro LONG_MODE
+	movl $boot_pml4, %eax
+	movl %eax, %cr3
+	movl %cr4, %eax
+	orl $0x620, %eax
+	movl %eax, %cr4
+	movl $0xc0000080, %ecx
+	rdmsr
+	orl $0x901, %eax
+	wrmsr
+	movl $CR0_BOOT, %eax
+	movl %eax, %cr0
+.endm
+
 	.section .boot, "ax"
 	.code32
 	.globl boot_pvh, boot_multiboot2
@@ -67,24 +82,9 @@ boot_multiboot2:
 	addl $0x200000, %eax
 	addl $8, %ebx
 	loop 2b
-	movl $boot_pml4, %eax
-	call enter_long
-	ljmp $8, $boot_long
-
-/* eax: page table.  PAE, OSFXSR, OSXMMEXCPT; long mode, NX, system calls; paging. */
-enter_long:
-	movl %eax, %cr3
-	movl %cr4, %eax
-	orl $0x620, %eax
-	movl %eax, %cr4
-	movl $0xc0000080, %ecx
-	rdmsr
-	orl $0x901, %eax
-	wrmsr
-	movl $CR0_BOOT, %eax
-	movl %eax, %cr0
 	lgdt boot_gdt_pointer
-	ret
+	LONG_MODE
+	ljmp $8, $boot_long
 
 	.code64
 boot_long:
@@ -110,67 +110,34 @@ boot_gdt_pointer:
 	.quad boot_gdt
 
 /*
- * Another processor starts here, copied to a page below 1 MiB: cs = page >> 4, ip = 0.  The words at
- * its end are filled in by smp.c.
+ * Another processor starts here, in real mode, in a copy of this code in a page below 1 MiB.  The
+ * boot tables map that page, and this one, at their own addresses.
  */
 	.code16
-	.globl trampoline, trampoline_end, trampoline_cr3, trampoline_stack, trampoline_entry
+	.globl trampoline, trampoline_end
 trampoline:
 	cli
 	movw %cs, %ax
 	movw %ax, %ds
-	xorl %ebx, %ebx
-	movw %cs, %bx
-	shll $4, %ebx			/* where this page is */
-	leal trampoline_gdt - trampoline(%ebx), %eax
-	movl %eax, trampoline_gdt_pointer - trampoline + 2
-	leal trampoline_long - trampoline(%ebx), %eax
-	movl %eax, trampoline_target - trampoline
 	lgdtl trampoline_gdt_pointer - trampoline
-	movl %cr4, %eax
-	orl $0x620, %eax
-	movl %eax, %cr4
-	movl trampoline_cr3 - trampoline, %eax
-	movl %eax, %cr3
-	movl $0xc0000080, %ecx
-	rdmsr
-	orl $0x901, %eax
-	wrmsr
-	movl $CR0_BOOT, %eax
-	movl %eax, %cr0
-	ljmpl *(trampoline_target - trampoline)
+	LONG_MODE
+	ljmpl $8, $trampoline_long
+trampoline_gdt_pointer:
+	.short 23
+	.long boot_gdt
+trampoline_end:
 	.code64
 trampoline_long:
 	movl $16, %eax
 	movl %eax, %ds
 	movl %eax, %es
 	movl %eax, %ss
-	movl %ebx, %ebx
-	movq trampoline_stack - trampoline(%rbx), %rsp
-	movq trampoline_entry - trampoline(%rbx), %rax
+	movabsq $smp_stack, %rax
+	movq (%rax), %rsp
 	xorl %ebp, %ebp
+	movabsq $smp_main, %rax
 	call *%rax
 	ud2
-	.balign 8
-trampoline_gdt:
-	.quad 0
-	.quad 0x00af9b000000ffff
-	.quad 0x00cf93000000ffff
-trampoline_gdt_pointer:
-	.short 23
-	.long 0
-	.balign 4
-trampoline_target:
-	.long 0
-	.short 8
-	.balign 8
-trampoline_cr3:
-	.quad 0
-trampoline_stack:
-	.quad 0
-trampoline_entry:
-	.quad 0
-trampoline_end:
 
 	.section .boot.bss, "aw", @progbits
 	.balign 4096

@@ -8,12 +8,16 @@
 #define TRAMPOLINE	0x8000ul
 #define START_WAIT_NS	200000000ul
 
-extern char trampoline[], trampoline_end[], trampoline_cr3[], trampoline_stack[],
-	trampoline_entry[];
+extern char trampoline[], trampoline_end[];
+extern uint64_t boot_pml4[512];
 static uint32_t starting;
+/* For boot.S: where the processor that starts begins in C, and its stack's end. */
+extern uint64_t smp_stack;
+_Noreturn void smp_main(void);
+uint64_t smp_stack;
 
-_Noreturn static void
-other_main(void)
+_Noreturn void
+smp_main(void)
 {
 	unsigned id = __atomic_load_n(&starting, __ATOMIC_ACQUIRE);
 
@@ -28,23 +32,16 @@ other_main(void)
 	sched_idle();
 }
 
-static void
-set_word(char *page, const char *symbol, uint64_t v)
-{
-	memcpy(page + (symbol - trampoline), &v, sizeof v);
-}
-
-/* The trampoline's page is mapped at its own address only while processors start. */
+/* The trampoline's page is at its own address in the boot tables only. */
 void
 smp_start(void)
 {
 	uint32_t ids[CPU_MAX];
 	unsigned n = acpi_cpus(ids, CPU_MAX), id = 1;
-	extern uint64_t boot_pml4[512];
-	char *page = phys_to_virt(TRAMPOLINE);
 	uint32_t self = lapic_id();
 
-	memcpy(page, phys_to_virt((paddr_t)trampoline), (size_t)(trampoline_end - trampoline));
+	memcpy(phys_to_virt(TRAMPOLINE), phys_to_virt((paddr_t)trampoline),
+	       (size_t)(trampoline_end - trampoline));
 	for (unsigned i = 0; i < n && id < CPU_MAX; i++) {
 		if (ids[i] == self)
 			continue;
@@ -56,9 +53,7 @@ smp_start(void)
 		uint64_t *boot_top = phys_to_virt((paddr_t)boot_pml4);
 
 		memcpy(boot_top + 256, (uint64_t *)phys_to_virt(kernel_pml4) + 256, 2048);
-		set_word(page, trampoline_cr3, (paddr_t)boot_pml4);
-		set_word(page, trampoline_stack, (uint64_t)stack + KSTACK_SIZE);
-		set_word(page, trampoline_entry, (uint64_t)other_main);
+		smp_stack = (uint64_t)stack + KSTACK_SIZE;
 		__atomic_store_n(&starting, id, __ATOMIC_RELEASE);
 		lapic_start(ids[i], TRAMPOLINE);
 		uint64_t end = time_now() + START_WAIT_NS;

@@ -36,23 +36,37 @@
 #define SEL_UDATA 0x1b
 #define SEL_UCODE 0x23
 
+.macro PUSH regs:vararg
+	.irp r, \regs
+	pushq %\r
+	.endr
+.endm
+.macro POP regs:vararg
+	.irp r, \regs
+	popq %\r
+	.endr
+.endm
 .macro PUSH_GENERAL rsp_value
-	pushq %r15
-	pushq %r14
-	pushq %r13
-	pushq %r12
-	pushq %r11
-	pushq %r10
-	pushq %r9
-	pushq %r8
+	PUSH r15, r14, r13, r12, r11, r10, r9, r8
 	pushq \rsp_value
-	pushq %rbp
-	pushq %rdi
-	pushq %rsi
-	pushq %rdx
-	pushq %rcx
-	pushq %rbx
-	pushq %rax
+	PUSH rbp, rdi, rsi, rdx, rcx, rbx, rax
+.endm
+
+/*
+ * Kernel code that touches user memory.  Without SMAP, stac and clac are patched away; after a fault
+ * that cannot be repaired, `from` goes on at `to`.
+ */
+.macro SMAP instruction
+	.pushsection .smap_patch, "aw"
+	.quad 9f
+	.popsection
+9:	\instruction
+.endm
+.macro EXTABLE from, to
+	.pushsection .extable, "a"
+	.balign 8
+	.quad \from, \to
+	.popsection
 .endm
 
 	.text
@@ -70,12 +84,7 @@ syscall_entry:
 	cmpq syscall_count(%rip), %rax
 	jae 2f
 	pushq %rax			/* keeps the stack aligned */
-	pushq %r9
-	pushq %r8
-	pushq %r10
-	pushq %rdx
-	pushq %rsi
-	pushq %rdi
+	PUSH r9, r8, r10, rdx, rsi, rdi
 	movq %rsp, %rdi
 	call *syscall_table(, %rax, 8)
 	addq $56, %rsp
@@ -131,22 +140,9 @@ return_user:
 	movq $SEL_UDATA, F_SS(%rsp)
 	swapgs
 restore_all:
-	popq %rax
-	popq %rbx
-	popq %rcx
-	popq %rdx
-	popq %rsi
-	popq %rdi
-	popq %rbp
+	POP rax, rbx, rcx, rdx, rsi, rdi, rbp
 	addq $8, %rsp
-	popq %r8
-	popq %r9
-	popq %r10
-	popq %r11
-	popq %r12
-	popq %r13
-	popq %r14
-	popq %r15
+	POP r8, r9, r10, r11, r12, r13, r14, r15
 	addq $32, %rsp			/* rip rflags vector error */
 	iretq
 
@@ -155,10 +151,7 @@ trap_common:
 	jz 1f
 	swapgs
 1:	cld
-	.pushsection .smap_patch, "aw"
-	.quad 9f
-	.popsection
-9:	clac				/* a user's alignment flag must not open user memory */
+	SMAP clac			/* a user's alignment flag must not open user memory */
 	pushq 32(%rsp)			/* rflags */
 	pushq 24(%rsp)			/* rip */
 	PUSH_GENERAL 120(%rsp)
@@ -226,20 +219,10 @@ trap_stubs:
 	.balign 16
 	.globl switch_stacks
 switch_stacks:
-	pushq %rbp
-	pushq %rbx
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	PUSH rbp, rbx, r12, r13, r14, r15
 	movq %rsp, (%rdi)
 	movq (%rsi), %rsp
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
-	popq %rbp
+	POP r15, r14, r13, r12, rbx, rbp
 	ret
 
 /* A new thread's first instructions; rsp is at its struct sys_regs. */
@@ -254,83 +237,54 @@ thread_start:
 
 /*
  * int user_copy(void *dst, const void *src, size_t n): one of the two is user memory, whose range
- * has been checked.  0, or -EFAULT.  The access flags are open only here and in user_strlen.
+ * has been checked.  0, or -EFAULT.  The access flags are open only here and in the next two.
  */
-.macro SMAP_PATCH
-	.pushsection .smap_patch, "aw"
-	.quad 9f
-	.popsection
-9:
-.endm
-.macro EXTABLE from, to
-	.pushsection .extable, "a"
-	.balign 8
-	.quad \from, \to
-	.popsection
-.endm
-
 	.balign 16
 	.globl user_copy
 user_copy:
-	SMAP_PATCH
-	stac
+	SMAP stac
 	movq %rdx, %rcx
 	shrq $3, %rcx
 	jz 2f
 1:	rep movsq
-	EXTABLE 1b, 5f
+	EXTABLE 1b, user_fault
 2:	movl %edx, %ecx
 	andl $7, %ecx
 	jz 4f
 3:	rep movsb
-	EXTABLE 3b, 5f
-4:	SMAP_PATCH
-	clac
-	xorl %eax, %eax
+	EXTABLE 3b, user_fault
+4:	xorl %eax, %eax
+user_done:
+	SMAP clac
 	ret
-5:	SMAP_PATCH
-	clac
-	movl $-14, %eax
-	ret
+user_fault:
+	movq $-14, %rax
+	jmp user_done
 
 /* int64_t user_copy_str(char *dst, const char *src, size_t n): the length, -EFAULT or -ENAMETOOLONG. */
 	.globl user_copy_str
 user_copy_str:
-	SMAP_PATCH
-	stac
-	xorl %ecx, %ecx
-1:	cmpq %rdx, %rcx
+	SMAP stac
+	xorl %eax, %eax
+1:	cmpq %rdx, %rax
 	jae 3f
-2:	movb (%rsi, %rcx), %al
-	EXTABLE 2b, 4f
-	movb %al, (%rdi, %rcx)
-	testb %al, %al
-	jz 5f
-	incq %rcx
+2:	movb (%rsi, %rax), %cl
+	EXTABLE 2b, user_fault
+	movb %cl, (%rdi, %rax)
+	testb %cl, %cl
+	jz user_done
+	incq %rax
 	jmp 1b
 3:	movq $-36, %rax
-	jmp 6f
-4:	movq $-14, %rax
-	jmp 6f
-5:	movq %rcx, %rax
-6:	SMAP_PATCH
-	clac
-	ret
+	jmp user_done
 
 /* int user_load32(const uint32_t *p, uint32_t *out): reads one word; 0 or -EFAULT. */
 	.globl user_load32
 user_load32:
-	SMAP_PATCH
-	stac
+	SMAP stac
 1:	movl (%rdi), %eax
-	EXTABLE 1b, 2f
+	EXTABLE 1b, user_fault
 	movl %eax, (%rsi)
-	SMAP_PATCH
-	clac
 	xorl %eax, %eax
-	ret
-2:	SMAP_PATCH
-	clac
-	movl $-14, %eax
-	ret
+	jmp user_done
 	.section .note.GNU-stack, "", @progbits
