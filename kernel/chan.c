@@ -2,7 +2,7 @@
  * Channels.
  *
  * Nothing here locks: a channel's place never changes, its open mode is set before it is shared,
- * and its offset is an atomic word.  `lock` guards umember and uindex (sysdir.c).
+ * and its offset is an atomic word.  `lock` is the device's own.
  */
 #include "name.h"
 
@@ -35,17 +35,11 @@ chan_clone(struct chan *c)
 void
 chan_close(struct chan *c)
 {
-	/* A member of a union is a plain channel, so this goes one level deep. */
-	do {
-		struct chan *next = c->umember;
-
-		if (c->dev->close)
-			c->dev->close(c);
-		mount_head_put(c->head);
-		path_put(c->path);
-		kfree(c);
-		c = next;
-	} while (c && ref_put(&c->refs));
+	if (c->dev->close)
+		c->dev->close(c);
+	mount_head_put(c->head);
+	path_put(c->path);
+	kfree(c);
 }
 
 int64_t

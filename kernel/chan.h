@@ -61,14 +61,12 @@ struct chan {
 	struct qid qid;
 	uint32_t flags;		/* SYS_O_* once open; CHAN_OPEN */
 	bool open;
-	struct spinlock lock;	/* offset, and the union read state */
+	struct spinlock lock;	/* the device's own */
 	uint64_t offset;
 	void *aux;		/* the device's own */
 	uint64_t aux2;		/* the device's own */
 	void *aux3;		/* the device's own */
 	struct path *path;	/* NULL only inside a device */
-	struct chan *umember;	/* an open union directory: which member is being read */
-	int uindex;
 	struct mount_head *head; /* the mount it was reached by: an open or bound union */
 };
 
@@ -118,8 +116,8 @@ struct dev {
 	int64_t (*getxattr)(struct chan *c, const char *name, struct uio *u);
 	int (*setxattr)(struct chan *c, const char *name, struct uio *u, uint32_t flags);
 	int (*lock)(struct chan *c, struct sys_lock *l, int how);
-	/* POLLIN | POLLOUT now; with q not NULL, the queue to wait on and its lock. */
-	int (*poll)(struct chan *c, struct waitq **q, struct spinlock **l);
+	/* POLLIN | POLLOUT now; the device calls poll_notify() after each change (poll.h). */
+	int (*poll)(struct chan *c);
 	/* What SYS_MAP of c at off maps; the reference passes to the caller. */
 	int (*map)(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 		   struct phys_map **out);

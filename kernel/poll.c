@@ -11,7 +11,6 @@
 
 #define POLL_FILES_MAX	FD_MAX
 #define POLL_SMALL	8
-#define LOOK_AGAIN_NS	5000000ul	/* for devices that do not notify */
 
 static struct {
 	struct spinlock lock;
@@ -46,25 +45,18 @@ wait_for_change(uint64_t seen, uint64_t deadline)
 	return err;
 }
 
-static int
-look_at(struct sys_poll *f, bool *again)
+/* Fills in what f is ready for: whether it is for anything. */
+static bool
+look_at(struct sys_poll *f)
 {
-	struct spinlock *l = NULL;
-	struct waitq *q = NULL;
-	struct chan *c;
+	struct chan *c = f->fd < 0 ? NULL : fd_get(f->fd);
 	int ready;
 
-	f->revents = 0;
-	if (f->fd < 0)
-		return 0;
-	c = fd_get(f->fd);
 	if (c == NULL) {
-		f->revents = POLLNVAL;
-		return 1;
+		f->revents = f->fd < 0 ? 0 : POLLNVAL;
+		return f->revents != 0;
 	}
-	ready = c->dev->poll ? c->dev->poll(c, &q, &l) : POLLIN | POLLOUT;
-	if (q)
-		*again = true;
+	ready = c->dev->poll ? c->dev->poll(c) : POLLIN | POLLOUT;
 	if (ready < 0)
 		ready = POLLERR;
 	chan_put(c);
@@ -76,29 +68,20 @@ look_at(struct sys_poll *f, bool *again)
 static int
 poll_all(struct sys_poll *f, size_t n, uint64_t deadline)
 {
-	for (;;) {
-		uint64_t seen, until = deadline;
-		bool again = false;
-		int ready = 0, err = 0;
+	int ready = 0, err = 0;
+
+	while (ready == 0 && err == 0) {
+		uint64_t seen;
 
 		__atomic_add_fetch(&polls.pollers, 1, __ATOMIC_SEQ_CST);
 		seen = __atomic_load_n(&polls.changes, __ATOMIC_SEQ_CST);
 		for (size_t i = 0; i < n; i++)
-			ready += look_at(&f[i], &again);
-		if (ready == 0 && time_now() >= deadline)
-			err = -ETIMEDOUT;
-		if (again)
-			until = MIN(deadline, time_now() + LOOK_AGAIN_NS);
-		if (ready == 0 && err == 0)
-			err = wait_for_change(seen, until);
+			ready += look_at(&f[i]);
+		if (ready == 0)
+			err = time_now() >= deadline ? -ETIMEDOUT : wait_for_change(seen, deadline);
 		__atomic_sub_fetch(&polls.pollers, 1, __ATOMIC_RELEASE);
-		if (ready > 0)
-			return ready;
-		if (err == -EINTR)
-			return err;
-		if (err == -ETIMEDOUT && until == deadline)
-			return 0;
 	}
+	return err == -EINTR ? err : ready;
 }
 
 int64_t

@@ -1,8 +1,8 @@
 /*
  * Waiting for one of several files.  poll.c.
  *
- * A device whose poll() leaves *q NULL calls poll_notify() after each change that may make a file
- * ready (from an interrupt too).  One that gives a queue is looked at again every few ms.
+ * A device with a poll() calls poll_notify() after each change that may make a file ready, from an
+ * interrupt too.
  */
 #pragma once
 #include "chan.h"

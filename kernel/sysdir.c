@@ -11,6 +11,7 @@
 
 #define READDIR_MAX	(32 * 1024ul)
 #define MEMBER_SHIFT	56	/* a union's directory offset: the member, and its own */
+#define OWN_OFFSET	((1l << MEMBER_SHIFT) - 1)
 
 int
 user_path_get(struct user_path *p, uint64_t user)
@@ -134,10 +135,15 @@ sys_setattr(const uint64_t a[6])
 	return r;
 }
 
-/* The directory and last name that a call means. */
+/* A directory and a name in it, which a call is to make or remove. */
+struct entry {
+	struct place dir;
+	char name[SYS_NAME_MAX + 1];
+};
+
+/* `existing`: it has the name, and nothing may be mounted there. */
 static int
-get_parent(uint64_t dirfd, uint64_t user, bool existing, struct place *dir,
-	   char name[SYS_NAME_MAX + 1])
+entry_get(struct entry *e, uint64_t dirfd, uint64_t user, bool existing)
 {
 	struct user_path path;
 	struct chan *from;
@@ -145,114 +151,84 @@ get_parent(uint64_t dirfd, uint64_t user, bool existing, struct place *dir,
 
 	if (r < 0)
 		return r;
-	r = name_parent_place(from, path.text, existing, dir, name);
+	r = name_parent_place(from, path.text, existing, &e->dir, e->name);
+	if (r == 0 && existing && ns_busy(ns_current(), e->dir.path->text, e->name)) {
+		place_put(&e->dir);
+		r = error(EBUSY, "%s: something is mounted on it", e->name);
+	}
 	chan_put(from);
 	user_path_put(&path);
 	return r;
 }
 
-/* 0 or -EBUSY. */
+/* The call on the entry ends with r. */
 static int
-check_busy(const struct place *dir, const char *name)
+entry_done(struct entry *e, int r)
 {
-	if (!ns_busy(ns_current(), dir->path->text, name))
-		return 0;
-	return error(EBUSY, "%s: something is mounted on it", name);
-}
-
-/* What to do with a name in the directory dir. */
-typedef int name_call(struct chan *dir, const char *name, const void *arg, uint64_t n);
-
-static int
-on_name(uint64_t dirfd, uint64_t user, bool existing, name_call *f, const void *arg, uint64_t n)
-{
-	char name[SYS_NAME_MAX + 1];
-	struct place dir;
-	int r = get_parent(dirfd, user, existing, &dir, name);
-
-	if (r < 0)
-		return r;
-	r = existing ? check_busy(&dir, name) : 0;
-	if (r == 0)
-		r = f(dir.c, name, arg, n);
 	if (r == -EPERM)
-		r = error(EPERM, "%s: nothing can be made or removed there", name);
-	place_put(&dir);
+		r = error(EPERM, "%s: nothing can be made or removed there", e->name);
+	place_put(&e->dir);
 	return r;
-}
-
-static int
-do_mkdir(struct chan *dir, const char *name, const void *arg, uint64_t mode)
-{
-	(void)arg;
-	return dir->dev->mkdir ? dir->dev->mkdir(dir, name, (uint32_t)mode & 07777) : -EPERM;
 }
 
 int64_t
 sys_mkdir(const uint64_t a[6])
 {
-	return on_name(a[0], a[1], false, do_mkdir, NULL, a[2]);
-}
+	struct entry e;
+	int r = entry_get(&e, a[0], a[1], false);
+	struct chan *dir = e.dir.c;
 
-static int
-do_unlink(struct chan *dir, const char *name, const void *arg, uint64_t flags)
-{
-	(void)arg;
-	return dir->dev->unlink ? dir->dev->unlink(dir, name, (uint32_t)flags) : -EPERM;
+	if (r < 0)
+		return r;
+	r = dir->dev->mkdir ? dir->dev->mkdir(dir, e.name, (uint32_t)a[2] & 07777) : -EPERM;
+	return entry_done(&e, r);
 }
 
 int64_t
 sys_unlink(const uint64_t a[6])
 {
-	return on_name(a[0], a[1], true, do_unlink, NULL, a[2]);
-}
+	struct entry e;
+	int r = entry_get(&e, a[0], a[1], true);
+	struct chan *dir = e.dir.c;
 
-static int
-do_mknod(struct chan *dir, const char *name, const void *arg, uint64_t mode)
-{
-	const uint64_t *rdev = arg;
-
-	return dir->dev->mknod ? dir->dev->mknod(dir, name, (uint32_t)mode, *rdev) : -EPERM;
+	if (r < 0)
+		return r;
+	r = dir->dev->unlink ? dir->dev->unlink(dir, e.name, (uint32_t)a[2]) : -EPERM;
+	return entry_done(&e, r);
 }
 
 int64_t
 sys_mknod(const uint64_t a[6])
 {
 	uint64_t rdev = a[3] << 32 | (uint32_t)a[4];
+	struct entry e;
+	int r = entry_get(&e, a[0], a[1], false);
+	struct chan *dir = e.dir.c;
 
-	return on_name(a[0], a[1], false, do_mknod, &rdev, a[2]);
-}
-
-static int
-do_symlink(struct chan *dir, const char *name, const void *target, uint64_t n)
-{
-	(void)n;
-	return dir->dev->symlink ? dir->dev->symlink(dir, name, target) : -EPERM;
+	if (r < 0)
+		return r;
+	r = dir->dev->mknod ? dir->dev->mknod(dir, e.name, (uint32_t)a[2], rdev) : -EPERM;
+	return entry_done(&e, r);
 }
 
 int64_t
 sys_symlink(const uint64_t a[6])
 {
 	struct user_path target;
+	struct entry e;
 	int r = user_path_get(&target, a[0]);
 
 	if (r < 0)
 		return r;
-	r = target.text[0] == '\0' ? -ENOENT
-				   : on_name(a[1], a[2], false, do_symlink, target.text, 0);
+	r = target.text[0] == '\0' ? -ENOENT : entry_get(&e, a[1], a[2], false);
+	if (r == 0) {
+		struct chan *dir = e.dir.c;
+
+		r = dir->dev->symlink ? dir->dev->symlink(dir, e.name, target.text) : -EPERM;
+		r = entry_done(&e, r);
+	}
 	user_path_put(&target);
 	return r;
-}
-
-static int
-do_link(struct chan *dir, const char *name, const void *arg, uint64_t n)
-{
-	struct chan *file = (struct chan *)arg;
-
-	(void)n;
-	if (dir->dev != file->dev || dir->id != file->id)
-		return error(EXDEV, "%s: the file is of a different server", name);
-	return dir->dev->link ? dir->dev->link(dir, name, file) : -EPERM;
 }
 
 int64_t
@@ -260,11 +236,21 @@ sys_link(const uint64_t a[6])
 {
 	uint64_t flags = (a[4] & SYS_AT_FOLLOW ? 0 : SYS_AT_NOFOLLOW) | (a[4] & SYS_AT_EMPTY_PATH);
 	struct place file;
+	struct entry e;
 	int r = get_place(a[0], a[1], flags, &file);
 
 	if (r < 0)
 		return r;
-	r = on_name(a[2], a[3], false, do_link, file.c, 0);
+	r = entry_get(&e, a[2], a[3], false);
+	if (r == 0) {
+		struct chan *dir = e.dir.c;
+
+		if (dir->dev != file.c->dev || dir->id != file.c->id)
+			r = error(EXDEV, "%s: the file is of a different server", e.name);
+		else
+			r = dir->dev->link ? dir->dev->link(dir, e.name, file.c) : -EPERM;
+		r = entry_done(&e, r);
+	}
 	place_put(&file);
 	return r;
 }
@@ -272,28 +258,24 @@ sys_link(const uint64_t a[6])
 int64_t
 sys_rename(const uint64_t a[6])
 {
-	char oname[SYS_NAME_MAX + 1], nname[SYS_NAME_MAX + 1];
-	struct place odir, ndir;
-	int r = get_parent(a[0], a[1], true, &odir, oname);
+	struct entry old, new_;
+	struct chan *from, *to;
+	int r = entry_get(&old, a[0], a[1], true);
 
 	if (r < 0)
 		return r;
-	r = get_parent(a[2], a[3], true, &ndir, nname);
-	if (r < 0) {
-		place_put(&odir);
-		return r;
+	r = entry_get(&new_, a[2], a[3], true);
+	if (r == 0) {
+		from = old.dir.c;
+		to = new_.dir.c;
+		if (from->dev != to->dev || from->id != to->id)
+			r = error(EXDEV, "%s and %s are of different servers", old.name, new_.name);
+		else
+			r = from->dev->rename ? from->dev->rename(from, old.name, to, new_.name)
+					      : error(EPERM, "%s: cannot be renamed", old.name);
+		place_put(&new_.dir);
 	}
-	r = check_busy(&odir, oname);
-	if (r == 0)
-		r = check_busy(&ndir, nname);
-	if (r == 0 && (odir.c->dev != ndir.c->dev || odir.c->id != ndir.c->id))
-		r = error(EXDEV, "%s and %s are of different servers", oname, nname);
-	if (r == 0)
-		r = odir.c->dev->rename
-			  ? odir.c->dev->rename(odir.c, oname, ndir.c, nname)
-			  : error(EPERM, "%s: cannot be renamed", oname);
-	place_put(&odir);
-	place_put(&ndir);
+	place_put(&old.dir);
 	return r;
 }
 
@@ -326,102 +308,66 @@ sys_readlink(const uint64_t a[6])
 	return r;
 }
 
-/* Member i of the union that c is the first of, open, with a reference. */
-static int
-union_member(struct chan *c, int i, struct chan **out)
+/* The records of member i from off on.  A member that cannot be read hides only itself. */
+static int64_t
+member_readdir(const struct mount_head *h, int i, char *buf, size_t n, uint64_t off)
 {
-	struct chan *m = NULL, *old;
-	int err = 0;
+	struct chan *m = chan_clone(h->member[i].to);
+	int64_t r = 0;
 
-	*out = c;
-	if (i == 0) {
-		chan_get(c);
-		return 0;
-	}
-	spin_lock(&c->lock);
-	if (c->umember && c->uindex == i) {
-		m = c->umember;
-		chan_get(m);
-	}
-	spin_unlock(&c->lock);
-	if (m == NULL) {
-		m = chan_clone(c->head->member[i].to);
-		if (m == NULL)
-			return -ENOMEM;
-		err = m->dev->open ? m->dev->open(&m, SYS_O_RDONLY | SYS_O_DIRECTORY) : -EPERM;
-		if (err < 0) {
-			chan_put(m);
-			return err;
-		}
+	if (m && m->dev->open && m->dev->readdir &&
+	    m->dev->open(&m, SYS_O_RDONLY | SYS_O_DIRECTORY) == 0) {
 		m->open = true;
-		chan_get(m);
-		spin_lock(&c->lock);
-		old = c->umember;
-		c->umember = m;
-		c->uindex = i;
-		spin_unlock(&c->lock);
-		chan_put(old);
+		r = m->dev->readdir(m, buf, n, off);
 	}
-	*out = m;
+	chan_put(m);
+	return r;
+}
+
+/*
+ * One member's records a call, from the first that has any.  *member is which: each call opens it
+ * again, since an offset holds for every opening of a directory.
+ */
+static int64_t
+union_readdir(struct chan *c, char *buf, size_t n, uint64_t off, uint64_t *member)
+{
+	for (; *member < (uint64_t)c->head->n; ++*member, off = 0) {
+		int64_t r = *member == 0 ? c->dev->readdir(c, buf, n, off)
+					 : member_readdir(c->head, (int)*member, buf, n, off);
+
+		if (r > 0 || r == -EINVAL || r == -EINTR)
+			return r;
+	}
 	return 0;
 }
 
-/* Marks the records' offsets as member i's.  What a server made is not believed. */
-static void
-mark_records(char *buf, int64_t n, int i)
+/*
+ * The last record's offset; those of a union are marked as the member's.  What a server made is not
+ * believed.
+ */
+static uint64_t
+last_offset(char *buf, int64_t n, bool is_union, uint64_t member)
 {
 	struct sys_dirent *d;
+	uint64_t last = 0;
 
 	for (int64_t at = 0; n - at >= (int64_t)sizeof(*d); at += d->reclen) {
 		d = (struct sys_dirent *)(buf + at);
-		if (d->reclen < sizeof(*d) || d->reclen > n - at)
-			break;
-		d->offset = (int64_t)(((uint64_t)d->offset & ((1ul << MEMBER_SHIFT) - 1)) |
-				      (uint64_t)i << MEMBER_SHIFT);
-	}
-}
-
-static int64_t
-last_offset(const char *buf, int64_t n)
-{
-	const struct sys_dirent *d = NULL;
-
-	for (int64_t at = 0; n - at >= (int64_t)sizeof(*d); at += d->reclen) {
-		d = (const struct sys_dirent *)(buf + at);
+		if (is_union)
+			d->offset = (d->offset & OWN_OFFSET) | (int64_t)(member << MEMBER_SHIFT);
+		last = (uint64_t)d->offset;
 		if (d->reclen < sizeof(*d) || d->reclen > n - at)
 			break;
 	}
-	return d ? d->offset : 0;
-}
-
-static int64_t
-union_readdir(struct chan *c, char *buf, size_t n, uint64_t off)
-{
-	for (uint64_t i = off >> MEMBER_SHIFT; i < (uint64_t)c->head->n; i++) {
-		struct chan *m;
-		int64_t r = union_member(c, (int)i, &m);
-
-		/* A member that cannot be read hides only itself. */
-		if (r < 0)
-			continue;
-		r = m->dev->readdir ? m->dev->readdir(m, buf, n, off & ((1ul << MEMBER_SHIFT) - 1))
-				    : 0;
-		chan_put(m);
-		if (r > 0) {
-			mark_records(buf, r, (int)i);
-			return r;
-		}
-		if (r == -EINVAL || r == -EINTR)
-			return r;
-		off = 0;
-	}
-	return 0;
+	return last;
 }
 
 static int64_t
 readdir(struct chan *c, uint64_t user, size_t n)
 {
 	uint64_t off = __atomic_load_n(&c->offset, __ATOMIC_RELAXED);
+	uint64_t member = off >> MEMBER_SHIFT;
+	bool is_union = c->head && c->head->n > 1;
 	char *buf;
 	int64_t r;
 
@@ -433,17 +379,17 @@ readdir(struct chan *c, uint64_t user, size_t n)
 	buf = kmalloc(n);
 	if (buf == NULL)
 		return -ENOMEM;
-	r = c->head && c->head->n > 1 ? union_readdir(c, buf, n, off)
-				      : c->dev->readdir(c, buf, n, off);
+	r = is_union ? union_readdir(c, buf, n, off & (uint64_t)OWN_OFFSET, &member)
+		     : c->dev->readdir(c, buf, n, off);
 	if (r > (int64_t)n)
 		r = -EIO;
 	if (r > 0) {
-		int64_t next = last_offset(buf, r);
+		uint64_t next = last_offset(buf, r, is_union, member);
 
 		if (copy_to_user((void *)user, buf, (size_t)r) < 0)
 			r = -EFAULT;
 		else
-			__atomic_store_n(&c->offset, (uint64_t)next, __ATOMIC_RELAXED);
+			__atomic_store_n(&c->offset, next, __ATOMIC_RELAXED);
 	}
 	kfree(buf);
 	return r;

@@ -47,6 +47,50 @@ sys_close(const uint64_t a[6])
 	return fd_close((int)a[0]);
 }
 
+static inline struct uio
+user_data(uint64_t base, uint64_t n)
+{
+	return (struct uio){ .base = (char *)base, .left = n < IO_MAX ? n : IO_MAX, .user = true };
+}
+
+static inline int64_t
+read_write(const uint64_t a[6], bool write)
+{
+	struct uio u = user_data(a[1], a[2]);
+	struct chan *c = fd_get((int)a[0]);
+	bool own = a[3] == UINT64_MAX;
+	uint64_t off = a[3];
+	int64_t n;
+
+	if (unlikely(c == NULL))
+		return -EBADF;
+	if (own)
+		off = __atomic_load_n(&c->offset, __ATOMIC_RELAXED);
+	if (unlikely(!c->open ||
+		     (c->flags & SYS_O_ACCMODE) == (write ? SYS_O_RDONLY : SYS_O_WRONLY)))
+		n = -EBADF;
+	else if (unlikely(off > INT64_MAX || u.left > INT64_MAX - off))
+		n = -EINVAL;
+	else
+		n = write ? chan_write(c, &u, off) : chan_read(c, &u, off);
+	if (own && n > 0)
+		__atomic_fetch_add(&c->offset, (uint64_t)n, __ATOMIC_RELAXED);
+	chan_put(c);
+	return n;
+}
+
+int64_t
+sys_pread(const uint64_t a[6])
+{
+	return read_write(a, false);
+}
+
+int64_t
+sys_pwrite(const uint64_t a[6])
+{
+	return read_write(a, true);
+}
+
 typedef int64_t file_call(struct chan *c, const uint64_t a[6]);
 
 /* Calls f on the open file that a[0] names. */
@@ -61,55 +105,6 @@ on_fd(const uint64_t a[6], file_call *f)
 	r = f(c, a);
 	chan_put(c);
 	return r;
-}
-
-static inline struct uio
-user_data(uint64_t base, uint64_t n)
-{
-	return (struct uio){ .base = (char *)base, .left = n < IO_MAX ? n : IO_MAX, .user = true };
-}
-
-static inline int64_t
-read_write(struct chan *c, const uint64_t a[6], bool write)
-{
-	struct uio u = user_data(a[1], a[2]);
-	bool own = a[3] == UINT64_MAX;
-	uint64_t off = own ? __atomic_load_n(&c->offset, __ATOMIC_RELAXED) : a[3];
-	int64_t n;
-
-	if (unlikely(!c->open ||
-		     (c->flags & SYS_O_ACCMODE) == (write ? SYS_O_RDONLY : SYS_O_WRONLY)))
-		return -EBADF;
-	if (unlikely(off > INT64_MAX || u.left > INT64_MAX - off))
-		return -EINVAL;
-	n = write ? chan_write(c, &u, off) : chan_read(c, &u, off);
-	if (own && n > 0)
-		__atomic_fetch_add(&c->offset, (uint64_t)n, __ATOMIC_RELAXED);
-	return n;
-}
-
-static int64_t
-do_read(struct chan *c, const uint64_t a[6])
-{
-	return read_write(c, a, false);
-}
-
-static int64_t
-do_write(struct chan *c, const uint64_t a[6])
-{
-	return read_write(c, a, true);
-}
-
-int64_t
-sys_pread(const uint64_t a[6])
-{
-	return on_fd(a, do_read);
-}
-
-int64_t
-sys_pwrite(const uint64_t a[6])
-{
-	return on_fd(a, do_write);
 }
 
 static int64_t
@@ -146,69 +141,59 @@ sys_seek(const uint64_t a[6])
 	return on_fd(a, do_seek);
 }
 
-static int64_t
-do_fsync(struct chan *c, const uint64_t a[6])
-{
-	if (!c->open)
-		return -EBADF;
-	return c->dev->fsync ? c->dev->fsync(c, a[1] != 0) : -EINVAL;
-}
-
 int64_t
 sys_fsync(const uint64_t a[6])
 {
-	return on_fd(a, do_fsync);
-}
+	struct chan *c = fd_get((int)a[0]);
+	int64_t r = -EBADF;
 
-static int64_t
-do_statfs(struct chan *c, const uint64_t a[6])
-{
-	struct sys_statfs st = { .bsize = PAGE_SIZE, .namelen = SYS_NAME_MAX };
-	int r = c->dev->statfs ? c->dev->statfs(c, &st) : 0;
-
-	return r < 0 ? r : copy_to_user((void *)a[1], &st, sizeof(st));
+	if (c && c->open)
+		r = c->dev->fsync ? c->dev->fsync(c, a[1] != 0) : -EINVAL;
+	chan_put(c);
+	return r;
 }
 
 int64_t
 sys_statfs(const uint64_t a[6])
 {
-	return on_fd(a, do_statfs);
+	struct sys_statfs st = { .bsize = PAGE_SIZE, .namelen = SYS_NAME_MAX };
+	struct chan *c = fd_get((int)a[0]);
+	int r = -EBADF;
+
+	if (c)
+		r = c->dev->statfs ? c->dev->statfs(c, &st) : 0;
+	chan_put(c);
+	return r < 0 ? r : copy_to_user((void *)a[1], &st, sizeof(st));
 }
 
 static int64_t
-do_getxattr(struct chan *c, const uint64_t a[6])
+xattr(const uint64_t a[6], bool set)
 {
 	struct uio u = user_data(a[2], a[3]);
 	char name[SYS_NAME_MAX + 1];
 	int64_t r = copy_str_from_user(name, (const char *)a[1], sizeof(name));
+	struct chan *c = fd_get((int)a[0]);
 
-	if (r < 0)
-		return r;
-	return c->dev->getxattr ? c->dev->getxattr(c, name, &u) : -EOPNOTSUPP;
+	if (c == NULL)
+		return -EBADF;
+	if (r >= 0 && set)
+		r = c->dev->setxattr ? c->dev->setxattr(c, name, &u, (uint32_t)a[4]) : -EOPNOTSUPP;
+	else if (r >= 0)
+		r = c->dev->getxattr ? c->dev->getxattr(c, name, &u) : -EOPNOTSUPP;
+	chan_put(c);
+	return r;
 }
 
 int64_t
 sys_getxattr(const uint64_t a[6])
 {
-	return on_fd(a, do_getxattr);
-}
-
-static int64_t
-do_setxattr(struct chan *c, const uint64_t a[6])
-{
-	struct uio u = user_data(a[2], a[3]);
-	char name[SYS_NAME_MAX + 1];
-	int64_t r = copy_str_from_user(name, (const char *)a[1], sizeof(name));
-
-	if (r < 0)
-		return r;
-	return c->dev->setxattr ? c->dev->setxattr(c, name, &u, (uint32_t)a[4]) : -EOPNOTSUPP;
+	return xattr(a, false);
 }
 
 int64_t
 sys_setxattr(const uint64_t a[6])
 {
-	return on_fd(a, do_setxattr);
+	return xattr(a, true);
 }
 
 static int64_t
@@ -287,11 +272,9 @@ static void
 set_flags(struct chan *c, uint32_t flags)
 {
 	const uint32_t mask = SYS_O_APPEND | SYS_O_NONBLOCK;
-	uint32_t old = __atomic_load_n(&c->flags, __ATOMIC_RELAXED);
 
-	while (!__atomic_compare_exchange_n(&c->flags, &old, (old & ~mask) | (flags & mask), false,
-					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
+	/* The other flags of an open file never change. */
+	__atomic_store_n(&c->flags, (c->flags & ~mask) | (flags & mask), __ATOMIC_RELAXED);
 }
 
 static int64_t

@@ -459,12 +459,10 @@ irq_write(struct chan *c, struct uio *u, uint64_t off)
 
 /* To wait is to come back, as a read does. */
 static int
-irq_poll(struct chan *c, struct waitq **q, struct spinlock **l)
+irq_poll(struct chan *c)
 {
 	struct user *us = c->aux;
 
-	(void)q;
-	(void)l;
 	if (us == NULL)
 		return POLLIN | POLLOUT;
 	if (us->count == 0 && us->owner == proc_current())

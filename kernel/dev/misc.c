@@ -367,10 +367,8 @@ files_setattr(struct chan *c, const struct sys_attr *a)
 }
 
 static int
-files_poll(struct chan *c, struct waitq **q, struct spinlock **l)
+files_poll(struct chan *c)
 {
-	(void)q;
-	(void)l;
 	return cons_is_terminal(c) ? cons_poll() : POLLIN | POLLOUT;
 }
 

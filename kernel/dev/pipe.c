@@ -265,14 +265,12 @@ pipe_write(struct chan *c, struct uio *u, uint64_t off)
 }
 
 static int
-pipe_poll(struct chan *c, struct waitq **q, struct spinlock **l)
+pipe_poll(struct chan *c)
 {
 	struct way *in = way_of(c, false), *out = way_of(c, true);
 	struct pipe *p = c->aux;
 	int ready = 0;
 
-	(void)q;
-	(void)l;
 	spin_lock(&p->lock);
 	if (in->in != in->out)
 		ready |= POLLIN;

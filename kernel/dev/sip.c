@@ -324,13 +324,11 @@ sip_write(struct chan *c, struct uio *u, uint64_t off)
 
 /* Readable when the slot has changed since this channel's last read of it. */
 static int
-sip_poll(struct chan *c, struct waitq **q, struct spinlock **l)
+sip_poll(struct chan *c)
 {
 	struct slot *s;
 	int ready = POLLIN | POLLOUT;
 
-	(void)q;
-	(void)l;
 	if (path_id(c) == 0 || (path_file(c) != SLOT_STATUS && path_file(c) != SLOT_HEALTH))
 		return ready;
 	spin_lock(&sip_lock);
