@@ -51,6 +51,8 @@ size_t heap_used(void);
  * when the window is full.  Stays mapped; the same pa gives the same address.
  */
 volatile void *kernel_map_device(paddr_t pa, size_t n);
+/* The page of device registers, until this processor's next call. */
+volatile char *kernel_window(paddr_t page);
 
 #define USER_TOP	0x0000800000000000ul
 

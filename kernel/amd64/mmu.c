@@ -2,8 +2,8 @@
  * The kernel's own mappings, page tables, and TLB consistency.
  *
  * The upper half is the same in every address space: its top-level entries are all made at boot.
- * Slot 256 on: the direct map of RAM; 508: kernel stacks, each above an unmapped page; 510: device
- * registers; 511: the kernel.
+ * Slot 256 on: the direct map of RAM; 508: kernel stacks, each above an unmapped page; 510: a window
+ * for each processor, and device registers; 511: the kernel.
  *
  * A processor that must forget translations is sent an interrupt and counts what it did; the
  * sender waits for the count.  Whoever spins with interrupts off answers too (tlb_answer), so two
@@ -20,6 +20,7 @@
 #define SLOT_DEVICES	510ul
 #define SLOT_VA(n)	(0xffff000000000000ul | (n) << 39)
 #define KERNEL_VA	0xffffffff80000000ul
+#define WINDOW(cpu)	(SLOT_VA(SLOT_DEVICES) + (cpu) * PAGE_SIZE)
 #define STACK_STRIDE	(2 * KSTACK_SIZE)
 #define DEVICE_MAPS_MAX	64
 #define HUGE		0x200000ul
@@ -31,7 +32,7 @@ paddr_t kernel_pml4;
 static struct spinlock kmap_lock = SPINLOCK("kernel map");
 static void *free_stacks;
 static uint64_t next_stack = SLOT_VA(SLOT_STACKS);
-static uint64_t next_device = SLOT_VA(SLOT_DEVICES);
+static uint64_t next_device = WINDOW(CPU_MAX);
 static struct {
 	paddr_t pa;
 	size_t n;
@@ -223,6 +224,16 @@ kernel_map_device(paddr_t pa, size_t n)
 	device_map[ndevice_maps++].va = (char *)va;
 	spin_unlock(&kmap_lock);
 	return (volatile char *)va + (pa - base);
+}
+
+volatile char *
+kernel_window(paddr_t page)
+{
+	uint64_t va = WINDOW(cpu_self()->id);
+
+	kmap(va, page, PTE_W | PTE_NX | PTE_UC);
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+	return (volatile char *)va;
 }
 
 void *

@@ -6,21 +6,14 @@
  * checked against the caller's grant (cap.c); nobody reaches RAM.  With everything granted the VGA
  * and BIOS area can be read, and its VGA part written.  A map that would cover an MSI-X table ends
  * before the table's page.
- *
- * The kernel's own view of a page stays mapped, so that the number of pages reached by read and
- * write is bounded; a driver of many registers maps them.
  */
 #include "../amd64/pci.h"
 #include "../cap.h"
 #include "../hw.h"
 #include "../proc.h"
 
-enum { PAGES_MAX = 2048, TRANSFER_MAX = 1 << 16 };
+enum { TRANSFER_MAX = 1 << 16 };
 enum { BIOS_START = 0xc0000, BIOS_END = 0x100000 };
-
-static struct spinlock pages_lock = SPINLOCK("mem pages");
-static paddr_t pages[PAGES_MAX];	/* hashed; 0: free */
-static unsigned npages;
 
 static int
 mem_open(struct chan **cp, uint32_t flags)
@@ -28,27 +21,6 @@ mem_open(struct chan **cp, uint32_t flags)
 	(void)cp;
 	(void)flags;
 	return cap_check(CAP_DEVICE);
-}
-
-/* Counts the page once: false if too many are mapped. */
-static bool
-page_known(paddr_t page)
-{
-	unsigned i = (unsigned)(page >> PAGE_SHIFT) * 2654435761u % PAGES_MAX;
-	bool known = false;
-
-	spin_lock(&pages_lock);
-	while (pages[i] != 0 && pages[i] != page)
-		i = (i + 1) % PAGES_MAX;
-	if (pages[i] == page) {
-		known = true;
-	} else if (npages < PAGES_MAX / 2) {
-		pages[i] = page;
-		npages++;
-		known = true;
-	}
-	spin_unlock(&pages_lock);
-	return known;
 }
 
 static uint64_t
@@ -85,68 +57,54 @@ access_width(paddr_t pa, size_t n)
 }
 
 static int64_t
-transfer(struct uio *u, paddr_t pa, bool write)
+transfer(struct uio *u, paddr_t pa, size_t n, bool write)
 {
-	size_t n = MIN(u->left, (size_t)TRANSFER_MAX), done = 0, width;
-	uint64_t v;
+	size_t done = 0, width;
 	int r = 0;
 
-	for (; done < n; done += width) {
+	for (; done < n && r == 0; done += width) {
 		paddr_t at = pa + done, page = ROUND_DOWN(at, PAGE_SIZE);
-		volatile char *p;
+		uint64_t v = 0;
 
 		width = access_width(at, n - done);
-		if (!page_known(page))
-			return error(ENOMEM, "mem: too many pages; map them");
-		p = (volatile char *)kernel_map_device(page, PAGE_SIZE) + (at - page);
-		if (write) {
-			v = 0;
-			if ((r = uio_get(u, &v, width)) < 0)
-				break;
-			bus_write(p, width, v);
-		} else {
-			v = bus_read(p, width);
-			if ((r = uio_put(u, &v, width)) < 0)
-				break;
+		if (write)
+			r = uio_get(u, &v, width);
+		if (write && r == 0)
+			bus_write(kernel_window(page) + (at - page), width, v);
+		if (!write) {
+			v = bus_read(kernel_window(page) + (at - page), width);
+			r = uio_put(u, &v, width);
 		}
 	}
 	return r < 0 ? r : (int64_t)done;
 }
 
-static int
-mem_check(paddr_t pa, size_t n, bool write)
+static int64_t
+mem_access(struct uio *u, paddr_t pa, bool write)
 {
+	size_t n = MIN(u->left, (size_t)TRANSFER_MAX);
 	int r = cap_check(CAP_DEVICE);
 
-	if (r == 0)
-		r = cap_check_mem(pa, MIN(n, (size_t)TRANSFER_MAX));
+	if (r < 0 || n == 0)
+		return r;
+	r = cap_check_mem(pa, n);
 	if (r == 0 && write && pa < BIOS_END && pa + n > BIOS_START)
 		r = error(EACCES, "mem: the bios area is read-only");
-	return r;
+	return r < 0 ? r : transfer(u, pa, n, write);
 }
 
 static int64_t
 mem_read(struct chan *c, struct uio *u, uint64_t off)
 {
-	int r;
-
 	(void)c;
-	if (u->left == 0)
-		return 0;
-	r = mem_check(off, u->left, false);
-	return r < 0 ? r : transfer(u, off, false);
+	return mem_access(u, off, false);
 }
 
 static int64_t
 mem_write(struct chan *c, struct uio *u, uint64_t off)
 {
-	int r;
-
 	(void)c;
-	if (u->left == 0)
-		return 0;
-	r = mem_check(off, u->left, true);
-	return r < 0 ? r : transfer(u, off, true);
+	return mem_access(u, off, true);
 }
 
 static void

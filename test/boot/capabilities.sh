@@ -14,7 +14,9 @@ bind /boot /tmp && echo "bound" || echo "refused bind"
 if dd if=/dev/mem bs=4096 skip=256 count=1 of=/dev/null; then echo "read RAM"; fi
 echo "probe $1 done"
 END
+# The first command reads the VGA and BIOS area: more pages than the kernel keeps mapped.
 init <<'END'
+dd if=/dev/mem bs=4096 skip=160 count=96 of=/dev/null
 exec 3<>/dev/sip/clone
 echo name bare >&3
 echo exec /boot/bin/sh /boot/probe.sh bare >&3
