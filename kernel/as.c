@@ -87,13 +87,6 @@ shared_put(struct shared *s)
 	kfree(s);
 }
 
-void
-as_phys_put(struct phys_map *pm)
-{
-	if (ref_put(&pm->refs))
-		pm->put(pm);
-}
-
 static void
 backing_put(const struct region *r)
 {
@@ -101,8 +94,8 @@ backing_put(const struct region *r)
 		shared_put(r->shared);
 	if (r->image != NULL)
 		image_put(r->image);
-	if (r->phys != NULL)
-		as_phys_put(r->phys);
+	if (r->phys != NULL && ref_put(&r->phys->refs))
+		r->phys->put(r->phys);
 }
 
 struct as *
@@ -211,16 +204,6 @@ place_find(struct as *as, uint64_t addr, uint64_t end)
 	return after;
 }
 
-bool
-as_range_free(struct as *as, uint64_t addr, size_t length)
-{
-	as_lock(as);
-	bool is_free = place_find(as, addr, addr + length) != NULL;
-
-	as_unlock(as);
-	return is_free;
-}
-
 /* The highest room of that length below the stack's usual place, or 0. */
 static uint64_t
 room_find(struct as *as, size_t length)
@@ -286,8 +269,15 @@ range_drop(struct as *as, uint64_t addr, uint64_t end)
 	}
 }
 
+static bool
+in_reach(uint64_t addr, size_t length)
+{
+	return addr >= USER_LOW && addr <= USER_HIGH - length;
+}
+
 int
-as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, bool replace)
+as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like,
+       enum map_where where)
 {
 	struct region *r = kmalloc(sizeof *r);
 	struct list *after;
@@ -304,11 +294,12 @@ as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, 
 		goto fail;
 	as_lock(as);
 	err = -ENOMEM;
-	if (*addr == 0)
+	if (where == MAP_HINT &&
+	    (!in_reach(*addr, length) || place_find(as, *addr, *addr + length) == NULL))
 		*addr = room_find(as, length);
-	if (*addr < USER_LOW || *addr > USER_HIGH - length || as->nregions >= AS_REGIONS_MAX)
+	if (!in_reach(*addr, length) || as->nregions >= AS_REGIONS_MAX)
 		goto fail_locked;
-	if (replace) {
+	if (where == MAP_REPLACE) {
 		err = range_split(as, *addr, *addr + length);
 		if (err != 0)
 			goto fail_locked;
@@ -339,7 +330,7 @@ as_map_phys(struct as *as, uint64_t *addr, struct phys_map *pm, unsigned prot)
 	struct region like = { .prot = (uint8_t)(prot & ~SYS_PROT_EXEC), .kind = REGION_PHYS,
 			       .phys = pm };
 
-	return as_map(as, addr, pm->length, &like, false);
+	return as_map(as, addr, pm->length, &like, MAP_HINT);
 }
 
 static int
@@ -524,44 +515,39 @@ fault_cow(struct as *as, struct region *r, uint64_t page, pte_t *e)
 	return 0;
 }
 
-/* Called with the lock held; *e is the entry, present and permitting, on success. */
-int
-as_fault_locked(struct as *as, uint64_t addr, unsigned access, pte_t **out, struct region **region)
+static int
+fault_once(struct as *as, uint64_t addr, unsigned access)
 {
-	struct region *r = as_region(as, addr);
-	uint64_t page = ROUND_DOWN(addr, PAGE_SIZE);
+	struct region *r;
+	int err = -EFAULT;
+	pte_t *e;
 
-	if (r == NULL || (access & ~r->prot) != 0 || r->prot == 0)
-		return -EFAULT;
-	pte_t *e = user_entry(as, addr);
-	int err = 0;
+	as_lock(as);
+	r = as_region(as, addr);
+	if (r != NULL && (access & ~r->prot) == 0 && r->prot != 0) {
+		uint64_t page = ROUND_DOWN(addr, PAGE_SIZE);
 
-	if (e == NULL)
-		return -ENOMEM;
-	if (!(*e & PTE_P))
-		err = fault_absent(as, r, page, access, e);
-	else if ((access & SYS_PROT_WRITE) && !(*e & PTE_W))
-		err = (*e & PTE_COW) ? fault_cow(as, r, page, e) : -EFAULT;
-	*out = e;
-	*region = r;
+		e = user_entry(as, addr);
+		if (e == NULL)
+			err = -ENOMEM;
+		else if (!(*e & PTE_P))
+			err = fault_absent(as, r, page, access, e);
+		else if (!(access & SYS_PROT_WRITE) || *e & PTE_W)
+			err = 0;
+		else if (*e & PTE_COW)
+			err = fault_cow(as, r, page, e);
+	}
+	as_unlock(as);
 	return err;
 }
 
 int
 as_fault(struct as *as, uint64_t addr, unsigned access)
 {
-	pte_t *e;
-	struct region *r;
-	int err;
+	int err = fault_once(as, addr, access);
 
-	as_lock(as);
-	err = as_fault_locked(as, addr, access, &e, &r);
-	as_unlock(as);
-	if (err == -ENOMEM && !as->over_limit && image_shrink()) {
-		as_lock(as);
-		err = as_fault_locked(as, addr, access, &e, &r);
-		as_unlock(as);
-	}
+	if (err == -ENOMEM && !as->over_limit && image_shrink())
+		err = fault_once(as, addr, access);
 	return err;
 }
 

@@ -59,22 +59,21 @@ void as_unlock(struct as *as);
 struct as *as_new(void);
 struct as *as_fork(struct as *parent);
 /*
- * Adds a region; *addr 0 finds room from the top down.  With `replace`, what is there goes; else
- * it is -EEXIST.  -EINVAL for a bad range, -ENOMEM.  What backs it is given in `like` (start and
- * end are ignored), whose references pass.
+ * Where a region goes: at *addr if that is free, else where there is room; there, or -EEXIST; there.
  */
-int as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, bool replace);
-/* True if nothing is mapped there. */
-bool as_range_free(struct as *as, uint64_t addr, size_t length);
+enum map_where { MAP_HINT, MAP_FREE, MAP_REPLACE };
+/*
+ * Adds a region and sets *addr.  -EINVAL for a bad range, -ENOMEM.  What backs it is given in `like`
+ * (start and end are ignored), whose references pass.
+ */
+int as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like,
+	   enum map_where where);
 int as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot);
 /* Makes one page present: 0, -EFAULT or -ENOMEM. */
 int as_fault(struct as *as, uint64_t addr, unsigned access);
-/* as.c, for copy.c; called with as->lock held.  *out is the entry, present and permitting. */
+/* as.c, for copy.c; called with as->lock held. */
 struct region *as_region(struct as *as, uint64_t addr);
-int as_fault_locked(struct as *as, uint64_t addr, unsigned access, uint64_t **out,
-		    struct region **region);
 uint64_t as_prot_bits(unsigned prot);
-void as_phys_put(struct phys_map *pm);
 /*
  * Gives whole pages of the current thread's private memory to another address space's, in the place
  * of what it has there, both copy-on-write.  How many bytes, from the start; the rest is to be

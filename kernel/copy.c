@@ -11,46 +11,7 @@
 #include "proc.h"
 
 #define PIN_MAX		32ul	/* pages held at once */
-
-/* A page of another address space, held while it is copied. */
-struct pin {
-	paddr_t pa;
-	struct phys_map *pm;
-};
-
-static int
-pin(struct as *as, uint64_t addr, unsigned access, struct pin *p)
-{
-	pte_t *e;
-	struct region *r;
-
-	if (addr >= USER_HIGH)
-		return -EFAULT;
-	as_lock(as);
-	int err = as_fault_locked(as, addr, access, &e, &r);
-
-	if (err == 0) {
-		p->pa = *e & PTE_ADDR;
-		p->pm = r->phys;
-		if (!(*e & PTE_PHYS))
-			page_get(p->pa);
-		else if (r->phys->cache != MAP_CACHED)	/* a device's registers are not memory */
-			err = -EFAULT;
-		else
-			ref_get(&r->phys->refs);
-	}
-	as_unlock(as);
-	return err;
-}
-
-static void
-unpin(struct pin *p)
-{
-	if (p->pm != NULL)
-		as_phys_put(p->pm);
-	else
-		page_put(p->pa, 0);
-}
+#define FAULTS_MAX	100	/* for one page, which others may take away again */
 
 static int
 copy_current(void *dst, const void *src, size_t n)
@@ -65,21 +26,19 @@ copy_current(void *dst, const void *src, size_t n)
 
 /*
  * Pins present pages from addr on that would not fault, at most max and within one page table: how
- * many.
+ * many.  A DMA buffer's pages are memory too; a device's registers are not.
  */
 static unsigned
-pin_run(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa)
+pin(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa)
 {
 	pte_t want = PTE_P | PTE_U | (access & SYS_PROT_WRITE ? PTE_W : 0);
 	unsigned n = 0, room = 512 - (unsigned)(addr >> PAGE_SHIFT & 511);
 
-	if (addr >= USER_HIGH)
-		return 0;
 	as_lock(as);
 	const pte_t *e = mmu_entry(as->pml4, addr, false);
 
 	for (max = MIN(max, room); e != NULL && n < max; n++) {
-		if ((e[n] & (want | PTE_PHYS)) != want)
+		if ((e[n] & (want | PTE_DEVICE)) != want)
 			break;
 		pa[n] = e[n] & PTE_ADDR;
 		page_get(pa[n]);
@@ -88,14 +47,19 @@ pin_run(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa
 	return n;
 }
 
-/* Copies between local memory and n bytes of RAM at pa. */
+/* As pin(), making the first page present: at least one, or -EFAULT. */
 static int
-copy_part(char *local, paddr_t pa, size_t n, unsigned access)
+pin_fault(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa)
 {
-	char *page = phys_to_virt(pa);
+	for (int i = 0; addr < USER_HIGH && i < FAULTS_MAX; i++) {
+		unsigned n = pin(as, addr, access, max, pa);
 
-	return access == SYS_PROT_WRITE ? copy_current(page, local, n) :
-					  copy_current(local, page, n);
+		if (n > 0)
+			return (int)n;
+		if (as_fault(as, addr, access) != 0)
+			break;
+	}
+	return -EFAULT;
 }
 
 /* Copies the part, at most n bytes, that is in pinned pages, adjacent ones at once; unpins. */
@@ -112,7 +76,10 @@ copy_pinned(char *local, const paddr_t *pa, unsigned count, size_t off, size_t n
 			run++;
 		size_t part = MIN(n - done, run * PAGE_SIZE - off);
 
-		err = copy_part(local + done, pa[i] + off, part, access);
+		char *pinned = (char *)phys_to_virt(pa[i]) + off;
+
+		err = access == SYS_PROT_WRITE ? copy_current(pinned, local + done, part)
+					       : copy_current(local + done, pinned, part);
 		done += part;
 		off = 0;
 		i += run;
@@ -130,21 +97,10 @@ as_copy(struct as *as, uint64_t addr, char *local, size_t n, unsigned access)
 	while (n > 0) {
 		size_t off = addr & PAGE_MASK;
 		unsigned wanted = (unsigned)MIN((off + n + PAGE_MASK) >> PAGE_SHIFT, PIN_MAX);
-		unsigned got = pin_run(as, addr, access, wanted, pa);
-		int64_t done;
+		int got = pin_fault(as, addr, access, wanted, pa);
+		int64_t done = got < 0 ? got
+				       : copy_pinned(local, pa, (unsigned)got, off, n, access);
 
-		if (got > 0) {
-			done = copy_pinned(local, pa, got, off, n, access);
-		} else {
-			struct pin one;
-
-			if (pin(as, addr, access, &one) != 0)
-				return -EFAULT;
-			done = (int64_t)MIN(n, PAGE_SIZE - off);
-			if (copy_part(local, one.pa + off, (size_t)done, access) != 0)
-				done = -EFAULT;
-			unpin(&one);
-		}
 		if (done < 0)
 			return (int)done;
 		local += done;

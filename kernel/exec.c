@@ -276,7 +276,7 @@ map_image(struct as *as, struct image *im)
 		};
 
 		image_get(im);
-		int err = as_map(as, &start, es->vaddr + es->memsz - start, &like, false);
+		int err = as_map(as, &start, es->vaddr + es->memsz - start, &like, MAP_FREE);
 
 		if (err != 0)
 			return error(ENOEXEC, "exec: segment at 0x%lx cannot be mapped", es->vaddr);
@@ -415,7 +415,7 @@ exec_load(struct chan *from, const char *path, const struct exec_args *a, struct
 	if (err == 0 && pers != NULL)
 		err = map_image(out->as, pers);
 	if (err == 0)
-		err = as_map(out->as, &low, STACK_SIZE, &stack, false);
+		err = as_map(out->as, &low, STACK_SIZE, &stack, MAP_FREE);
 	if (err == 0)
 		err = build_stack(out, path, a, im);
 	out->rip = pers != NULL ? pers->elf.entry : im->elf.entry;

@@ -40,7 +40,6 @@ int64_t
 sys_map(const uint64_t a[6])
 {
 	struct region like = { .prot = (uint8_t)(a[2] & PROT_ALL) };
-	struct as *as = as_current();
 	uint64_t addr = a[0];
 	size_t length = ROUND_UP(a[1], PAGE_SIZE);
 	bool fixed = (a[3] & SYS_MAP_FIXED) != 0;
@@ -58,10 +57,7 @@ sys_map(const uint64_t a[6])
 		return err;
 	if (like.phys != NULL)		/* no more than the file's device has granted */
 		length = MIN(length, like.phys->length);
-	if (!fixed && (addr < USER_LOW || addr > USER_HIGH - length ||
-		       !as_range_free(as, addr, length)))
-		addr = 0;
-	err = as_map(as, &addr, length, &like, fixed);
+	err = as_map(as_current(), &addr, length, &like, fixed ? MAP_REPLACE : MAP_HINT);
 	return err == 0 ? (int64_t)addr : err;
 }
 

@@ -18,6 +18,7 @@ typedef uint64_t pte_t;
 /* The page attribute table is set so that PWT alone is write-combining. */
 #define PTE_UC	(PTE_PCD | PTE_PWT)
 #define PTE_WC	PTE_PWT
+#define PTE_DEVICE PTE_PWT	/* set in both */
 
 struct cpu;
 
