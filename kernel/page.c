@@ -27,7 +27,12 @@ uint64_t npages;
 static struct zone zones[2];
 static struct spinlock page_lock = SPINLOCK("page allocator");
 static uint64_t total_pages;
-static paddr_t early_next, early_end;
+
+static paddr_t
+kernel_end_pa(void)
+{
+	return (paddr_t)kernel_end - 0xffffffff80000000ul;
+}
 
 static struct zone *
 zone_of(uint64_t pfn)
@@ -247,9 +252,9 @@ release(paddr_t start, paddr_t end)
 {
 	const paddr_t reserved[][2] = {
 		{ 0, RESERVED_LOW },
-		{ 0x100000, (paddr_t)kernel_end - 0xffffffff80000000ul },
+		{ 0x100000, kernel_end_pa() },
 		{ boot.archive, boot.archive + boot.archive_size },
-		{ virt_to_phys(pages), early_next },
+		{ virt_to_phys(pages), virt_to_phys(pages + npages) },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
@@ -277,51 +282,23 @@ release(paddr_t start, paddr_t end)
 	}
 }
 
-/* Where early memory comes from: the largest RAM below 4 GiB that is free of kernel and archive. */
-static void
-early_init(void)
+/* Where the records of all pages go: n bytes below 4 GiB, clear of the kernel and the archive. */
+static paddr_t
+records_place(size_t n)
 {
-	paddr_t floor = ROUND_UP((paddr_t)kernel_end - 0xffffffff80000000ul, PAGE_SIZE);
-	paddr_t best = 0;
+	paddr_t archive_end = boot.archive + boot.archive_size;
 
 	for (unsigned i = 0; i < boot.nranges; i++) {
 		const struct boot_range *r = &boot.range[i];
-		paddr_t start = MAX(r->start, floor), end = MIN(r->end, LOW_PAGES << PAGE_SHIFT);
+		paddr_t start = ROUND_UP(MAX(r->start, kernel_end_pa()), PAGE_SIZE);
+		paddr_t end = MIN(r->end, LOW_PAGES << PAGE_SHIFT);
 
-		if (r->type != BOOT_RAM)
-			continue;
-		if (boot.archive != 0 && boot.archive < end && boot.archive >= start) {
-			paddr_t after = boot.archive + boot.archive_size;
-
-			/* It may reach beyond: firmware can keep the range's end for itself. */
-			if (after >= end || boot.archive - start > end - after)
-				end = boot.archive;
-			else
-				start = after;
-		}
-		start = ROUND_UP(start, PAGE_SIZE);
-		end = ROUND_DOWN(end, PAGE_SIZE);
-		if (end > start && end - start > best) {
-			best = end - start;
-			early_next = start;
-			early_end = end;
-		}
+		if (start < archive_end && boot.archive < start + n)
+			start = ROUND_UP(archive_end, PAGE_SIZE);
+		if (r->type == BOOT_RAM && start < end && n <= end - start)
+			return start;
 	}
-	if (best == 0)
-		panic("boot: no memory");
-}
-
-static void *
-page_early(size_t n)
-{
-	void *p = phys_to_virt(early_next);
-
-	n = ROUND_UP(n, PAGE_SIZE);
-	if (n > early_end - early_next)
-		panic("boot: %zu bytes of memory are too few", (size_t)(early_end - early_next));
-	early_next += n;
-	memset(p, 0, n);
-	return p;
+	panic("boot: %zu bytes for the records of pages are too many", n);
 }
 
 void
@@ -333,8 +310,8 @@ page_init(void)
 	for (unsigned i = 0; i < boot.nranges; i++)
 		if (boot.range[i].type == BOOT_RAM)
 			npages = MAX(npages, boot.range[i].end >> PAGE_SHIFT);
-	early_init();
-	pages = page_early(npages * sizeof *pages);
+	pages = phys_to_virt(records_place(npages * sizeof *pages));
+	memset(pages, 0, npages * sizeof *pages);
 	for (unsigned i = 0; i < boot.nranges; i++)
 		if (boot.range[i].type == BOOT_RAM && boot.range[i].start < LOW_PAGES << PAGE_SHIFT)
 			release(boot.range[i].start,
