@@ -126,7 +126,7 @@ add_cpu(uint32_t apic_id, uint32_t flags)
 	acpi.cpus[acpi.ncpus++] = apic_id;
 }
 
-/* [ACPI 6.4, 5.2.12]: one record of the MADT, n bytes. */
+/* [ACPI 6.4, 5.2.12]: one record of the MADT, n bytes.  An x2APIC is beyond our local APIC's reach. */
 static void
 madt_record(const uint8_t *r, unsigned n)
 {
@@ -144,10 +144,6 @@ madt_record(const uint8_t *r, unsigned n)
 		if (n >= 10 && r[2] == 0 && acpi.noverrides < OVERRIDES_MAX)
 			acpi.overrides[acpi.noverrides++] = (struct override){
 				r[3], get16(r + 8), get32(r + 4) };
-		break;
-	case 9:
-		if (n >= 16)
-			add_cpu(get32(r + 4), get32(r + 8));
 		break;
 	}
 }
@@ -289,29 +285,6 @@ table_parse(paddr_t pa)
 		reserve(get64(t + 44), PAGE_SIZE);
 }
 
-/* [ACPI 6.4, 5.2.5.1]: on a 16-byte boundary. */
-static paddr_t
-rsdp_search(paddr_t from, size_t n)
-{
-	const uint8_t *p = acpi_map(from, n);
-
-	for (size_t i = 0; p != NULL && i + RSDP_V1 <= n; i += 16)
-		if (memcmp(p + i, "RSD PTR ", 8) == 0 && checksum_ok(p + i, RSDP_V1))
-			return from + i;
-	return 0;
-}
-
-static paddr_t
-rsdp_find(void)
-{
-	const uint8_t *bda = acpi_map(0x400, 0x100);
-	paddr_t ebda = bda == NULL ? 0 : (paddr_t)get16(bda + 0x0e) << 4, found = 0;
-
-	if (ebda >= 0x80000 && ebda < 0xa0000)
-		found = rsdp_search(ebda, 1024);
-	return found != 0 ? found : rsdp_search(0xe0000, 0x20000);
-}
-
 /* The root table that the RSDP names; *wide: its entries are 64 bits. */
 static const uint8_t *
 root_table(paddr_t rsdp, uint32_t *length, bool *wide)
@@ -339,9 +312,7 @@ acpi_init(paddr_t rsdp)
 	bool wide = false;
 
 	memset(&acpi, 0, sizeof acpi);
-	root = root_table(rsdp != 0 ? rsdp : rsdp_find(), &length, &wide);
-	if (root == NULL && rsdp != 0)
-		root = root_table(rsdp_find(), &length, &wide);
+	root = root_table(rsdp, &length, &wide);
 	if (root == NULL) {
 		kprint("acpi: no tables\n");
 		return;

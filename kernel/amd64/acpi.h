@@ -21,8 +21,8 @@ enum {
 };
 
 /*
- * rsdp 0: searched in the EBDA and the BIOS area.  Without tables the machine has one processor
- * and the accessors give nothing.  Needs kernel_map_device and page_is_ram.
+ * rsdp as the loader told.  Without tables the machine has one processor and the accessors give
+ * nothing.  Needs kernel_map_device and page_is_ram.
  */
 void acpi_init(paddr_t rsdp);
 /* Each gives how many there are, and at most max of them. */
