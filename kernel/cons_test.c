@@ -3,12 +3,14 @@
  */
 #include "testing.h"
 
+#include "amd64/uart.h"
 #include "dev/cons.h"
 #include "poll.h"
 
 static char shown[4096];
 static size_t nshown;
 static int notes;
+static bool deaf;
 
 int
 proc_each(int (*f)(struct proc *, void *), void *arg)
@@ -27,13 +29,22 @@ poll_notify(void)
 {
 }
 
-static void
-sink(const char *s, size_t n)
+void
+uart_write(const char *s, size_t n)
 {
+	if (deaf)
+		return;
 	assert_true(nshown + n < sizeof(shown));
 	memcpy(shown + nshown, s, n);
 	nshown += n;
 	shown[nshown] = '\0';
+}
+
+void
+vga_write(const char *s, size_t n)
+{
+	(void)s;
+	(void)n;
 }
 
 static void
@@ -73,7 +84,6 @@ setup(void **state)
 {
 	(void)state;
 	test_allocations = -1;
-	cons_sink[0] = sink;
 	consctl_close(&ctl);
 	while (get(100) != -EAGAIN)
 		;
@@ -191,7 +201,7 @@ test_flood(void **state)
 	int64_t n;
 
 	(void)state;
-	cons_sink[0] = NULL;
+	deaf = true;
 	for (int i = 0; i < 3000; i++)
 		cons_input('l');
 	cons_input('\n');
@@ -201,7 +211,7 @@ test_flood(void **state)
 	while ((n = get(100)) > 0)
 		total += (size_t)n;
 	assert_int_equal(total, 4096);
-	cons_sink[0] = sink;
+	deaf = false;
 	type("again\n");
 	assert_int_equal(get(100), 6);
 }

@@ -1,8 +1,7 @@
 /*
  * Messages: formatting, the kernel's log (a ring that /dev/kmsg reads) and the text of errors.
  */
-#include "amd64/cpu.h"
-#include "amd64/uart.h"
+#include "dev/cons.h"
 #include "log.h"
 #include "proc.h"
 
@@ -11,7 +10,6 @@
 static char ring[LOG_SIZE];
 static uint64_t log_end;		/* bytes ever written */
 static struct spinlock log_lock = SPINLOCK("log");
-bool log_console = true, log_screen;
 
 struct out {
 	char *buf;
@@ -134,16 +132,9 @@ static void
 log_write(const char *s, size_t n)
 {
 	spin_lock(&log_lock);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		ring[log_end++ % LOG_SIZE] = s[i];
-		if (log_console) {
-			if (s[i] == '\n')
-				uart_putc('\r');
-			uart_putc(s[i]);
-			if (log_screen)
-				vga_putc(s[i]);
-		}
-	}
+	cons_write(s, n);
 	spin_unlock(&log_lock);
 }
 
@@ -179,7 +170,6 @@ void
 log_panic(void)
 {
 	log_lock.held = 0;
-	log_console = true;
 }
 
 int

@@ -8,7 +8,6 @@
 #include "as.h"
 #include "boot.h"
 #include "dev/archive.h"
-#include "dev/cons.h"
 #include "exec.h"
 #include "irq.h"
 #include "log.h"
@@ -93,17 +92,6 @@ first_process(void *arg)
 	first_program();
 }
 
-static void
-console_start(void)
-{
-	cons_sink[0] = uart_write;
-	log_screen = vga_init();
-	if (log_screen)
-		cons_sink[1] = vga_write;
-	uart_start();
-	kbd_start();
-}
-
 void
 kernel_main(uint32_t magic, paddr_t info)
 {
@@ -124,7 +112,9 @@ kernel_main(uint32_t magic, paddr_t info)
 	sched_init_cpu();
 	irq_init();
 	futex_init();
-	console_start();
+	vga_init();
+	uart_start();
+	kbd_start();
 	if (boot.archive != 0)
 		boot_archive_set(phys_to_virt(boot.archive), boot.archive_size);
 	smp_start();

@@ -259,36 +259,34 @@ trap_user(struct sys_regs *r, uint64_t vector, uint64_t err)
 		note_user_work(r);
 }
 
-static bool
-fixup(struct sys_regs *r)
+/* Where the kernel goes on if the instruction cannot reach user memory; NULL: it must. */
+static const struct extable *
+extable_of(uint64_t rip)
 {
-	for (const struct extable *e = extable_start; e < extable_end; e++) {
-		if (e->from == r->rip) {
-			r->rip = e->to;
-			return true;
-		}
-	}
-	return false;
+	for (const struct extable *e = extable_start; e < extable_end; e++)
+		if (e->from == rip)
+			return e;
+	return NULL;
 }
 
 void
 trap_kernel(struct sys_regs *r, uint64_t vector, uint64_t err)
 {
+	const struct extable *e;
+	uint64_t address;
+
 	if (vector >= TRAP_EXCEPTIONS) {
 		interrupt(vector);
 		return;
 	}
-	if (vector == TRAP_PAGE && read_cr2() < USER_TOP && thread_current()->proc != NULL) {
-		unsigned access = err & ERR_WRITE ? SYS_PROT_WRITE : SYS_PROT_READ;
-		uint64_t address = read_cr2();
-
-		for (const struct extable *e = extable_start; e < extable_end; e++)
-			if (e->from == r->rip && as_fault(as_current(), address, access) == 0)
-				return;
-	}
-	if ((vector == TRAP_PAGE || vector == TRAP_PROTECTION) && fixup(r))
+	address = read_cr2();
+	e = extable_of(r->rip);
+	if (e == NULL || (vector != TRAP_PAGE && vector != TRAP_PROTECTION))
+		panic_regs(trap_names[vector] != NULL ? trap_names[vector] : "exception", r, err);
+	if (vector == TRAP_PAGE && address < USER_TOP && thread_current()->proc != NULL &&
+	    as_fault(as_current(), address, err & ERR_WRITE ? SYS_PROT_WRITE : SYS_PROT_READ) == 0)
 		return;
-	panic_regs(trap_names[vector] != NULL ? trap_names[vector] : "exception", r, err);
+	r->rip = e->to;
 }
 
 /* A program's single steps are ignored; the others end the machine. */

@@ -53,13 +53,11 @@ uart_init(void)
 	present = true;
 }
 
-void
+static void
 uart_putc(char c)
 {
 	int tries = SEND_TRIES;
 
-	if (!present)
-		return;
 	while (room == 0) {
 		if (uart_in(LSR) & LSR_EMPTY)
 			room = FIFO;
@@ -73,7 +71,7 @@ uart_putc(char c)
 void
 uart_write(const char *s, size_t n)
 {
-	while (n-- > 0)
+	while (present && n-- > 0)
 		uart_putc(*s++);
 }
 

@@ -9,14 +9,13 @@
 /* As early as wanted: 115200 8N1, polled. */
 void uart_init(void);
 /* Gives up on a character when the line is stuck; nothing without a UART. */
-void uart_putc(char c);
 void uart_write(const char *s, size_t n);
 /* After irq_init: input by interrupt. */
 void uart_start(void);
 
-/* After the direct map: false if there is no VGA text screen. */
-bool vga_init(void);
-void vga_putc(char c);
+/* After mmu_init. */
+void vga_init(void);
+/* Nothing before vga_init, or without a text screen. */
 void vga_write(const char *s, size_t n);
 
 /* After irq_init: an absent controller is found out. */

@@ -24,21 +24,20 @@ static unsigned row, column;
 static enum escape state;
 
 /* Graphics controller, miscellaneous: not in graphics, window at 0xb8000 [IBM VGA, 2-86]. */
-bool
+void
 vga_init(void)
 {
 	uint8_t misc;
 
 	if (inb(MISC_OUTPUT) == 0xff || (inb(MISC_OUTPUT) & 1) == 0)
-		return false;
+		return;
 	outb(GRAPHICS, GRAPHICS_MISC);
 	misc = inb(GRAPHICS + 1);
 	if (misc == 0xff || (misc & 1) != 0 || (misc >> 2 & 3) != 3)
-		return false;
+		return;
 	screen = kernel_map_device(SCREEN, COLUMNS * ROWS * 2);
 	for (unsigned i = 0; i < COLUMNS * ROWS; i++)
 		screen[i] = GREY | ' ';
-	return true;
 }
 
 static void
@@ -125,10 +124,4 @@ vga_write(const char *s, size_t n)
 		put(*s++);
 	cursor_show();
 	spin_unlock(&vga_lock);
-}
-
-void
-vga_putc(char c)
-{
-	vga_write(&c, 1);
 }

@@ -9,6 +9,7 @@
  */
 #include "cons.h"
 
+#include "amd64/uart.h"
 #include "poll.h"
 #include "proc.h"
 
@@ -17,8 +18,6 @@
 #define END_OF_FILE	256	/* in the ready ring */
 
 enum { HOLD_RAW = 1, HOLD_NOECHO = 2 };
-
-void (*cons_sink[CONS_SINKS])(const char *s, size_t n);
 
 static struct {
 	struct spinlock lock;
@@ -36,27 +35,26 @@ static struct {
 };
 
 static void
-sinks_write(const char *s, size_t n)
+show(const char *s, size_t n)
 {
-	for (int i = 0; i < CONS_SINKS; i++)
-		if (cons_sink[i])
-			cons_sink[i](s, n);
+	uart_write(s, n);
+	vga_write(s, n);
 }
 
 /* A newline is preceded by a carriage return. */
-static void
+void
 cons_write(const char *s, size_t n)
 {
 	size_t start = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (s[i] == '\n') {
-			sinks_write(s + start, i - start);
-			sinks_write("\r\n", 2);
+			show(s + start, i - start);
+			show("\r\n", 2);
 			start = i + 1;
 		}
 	if (n > start)
-		sinks_write(s + start, n - start);
+		show(s + start, n - start);
 }
 
 /* Called with the lock held. */
@@ -178,7 +176,7 @@ cons_input(char c)
 	if (e.wake)
 		poll_notify();
 	for (uint32_t i = 0; echo && i < e.rubs; i++)
-		sinks_write("\b \b", 3);
+		show("\b \b", 3);
 	if (e.echo[0] && (echo || e.echo[0] == '\n'))
 		cons_write(e.echo, strnlen(e.echo, sizeof(e.echo)));
 	if (e.interrupt > 0)

@@ -4,10 +4,8 @@
 #pragma once
 #include "chan.h"
 
-#define CONS_SINKS 4
-/* Where output goes; NULL entries are skipped.  Called from any context, also with interrupts. */
-extern void (*cons_sink[CONS_SINKS])(const char *s, size_t n);
-
+/* Shows text on the serial line and the screen; from any context, also with interrupts. */
+void cons_write(const char *s, size_t n);
 /* A character was typed; at interrupt level or not. */
 void cons_input(char c);
 bool cons_is_terminal(const struct chan *c);
