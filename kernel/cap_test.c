@@ -39,6 +39,12 @@ error(int err, const char *fmt, ...)
 }
 
 int
+kvsnprintf(char *buf, size_t n, const char *fmt, va_list ap)
+{
+	return vsnprintf(buf, n, fmt, ap);
+}
+
+int
 ksnprintf(char *buf, size_t n, const char *fmt, ...)
 {
 	va_list ap;

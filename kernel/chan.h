@@ -37,6 +37,12 @@ int uio_put(struct uio *u, const void *src, size_t n);
 int uio_get(struct uio *u, void *dst, size_t n);
 /* For a file whose whole content is text: the part at off; bytes put, or an error. */
 int64_t uio_put_text(struct uio *u, uint64_t off, const char *text, size_t n);
+/* The same, of a text that fill(t, arg) makes, at most MADE_MAX bytes. */
+#define MADE_MAX 8192
+int64_t uio_put_made(struct uio *u, uint64_t off, void (*fill)(struct text *t, void *arg),
+		     void *arg);
+/* All that is left, piece by piece, to f: how much, or -EFAULT. */
+int64_t uio_get_all(struct uio *u, void (*f)(const char *s, size_t n));
 /*
  * A command written to a ctl file: up to n - 1 bytes into buf, ended, a trailing newline removed.
  * Returns the length of what was written, or -E2BIG, -EFAULT.
@@ -122,8 +128,10 @@ struct dev {
 	int (*map)(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 		   struct phys_map **out);
 	enum sys_kind kind;
-	/* For devices of generated trees: entry i of directory c, as a dirgen. */
+	/* For devices of generated trees: entry i of directory c; see devtab.c below. */
 	int (*gen)(struct chan *c, int i, struct dirtab *e, char *buf);
+	/* Finds a name in the root, if that is too long to go through: 0 or an error. */
+	int (*find)(const char *name, struct dirtab *e);
 };
 
 /* chan.c */
@@ -147,9 +155,10 @@ int64_t chan_write(struct chan *c, struct uio *u, uint64_t off);
 int chan_read_all(struct chan *c, void *buf, size_t n, uint64_t off);
 
 /*
- * devtab.c: for kernel devices whose trees are told by dev->gen: 1 and *e filled for entry i of
- * directory c (name points at static memory or at buf), 0 if there is none but more may follow, -1
- * at the end.  `mode` has POSIX's permission bits and the S_IF* bits.  A new channel has no aux.
+ * devtab.c: for kernel devices whose trees are told by dev->gen: *e filled for entry i of directory c
+ * (name points at static memory or at buf, of SYS_NAME_MAX + 1 bytes), and 1, or if it is more, the
+ * next entry's i; 0 if there is none but more may follow; -1 at the end.  `mode` has POSIX's
+ * permission bits and the S_IF* bits.  A new channel has no aux.
  */
 struct dirtab {
 	const char *name;
@@ -158,13 +167,14 @@ struct dirtab {
 	uint64_t size;
 };
 
-typedef int (*dirgen)(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1]);
 /* The root, of path 0: a directory, if the device has readdir. */
 int devtab_attach(const struct dev *d, struct chan **out);
 int devtab_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 		struct chan **out);
 int64_t devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off);
 int devtab_stat(struct chan *c, struct sys_stat *st, const struct dirtab *e);
+/* 0, or -EACCES if the file is to be written and its mode says that it cannot be. */
+int devtab_check(const struct dirtab *e, uint32_t flags);
 /* A directory that all may read, or a file that all may use. */
 int devtab_plain_stat(struct chan *c, struct sys_stat *st);
 /* Appends one record if it fits: its length, or 0. */

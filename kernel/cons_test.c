@@ -165,6 +165,7 @@ static void
 test_modes(void **state)
 {
 	char text[200];
+	struct text t = { text, sizeof(text), 0 };
 
 	(void)state;
 	type("be");
@@ -184,7 +185,7 @@ test_modes(void **state)
 	assert_string_equal(shown, "x\r\n");
 	get(100);
 	assert_int_equal(ctl_write("size 50 132"), 0);
-	consctl_text(text, sizeof(text));
+	consctl_text(&t);
 	assert_string_equal(text, "raw 0\necho 1\npgrp 0\nrows 50\ncolumns 132\n");
 	assert_int_equal(ctl_write("size 0 80"), -EINVAL);
 	assert_int_equal(ctl_write("size 5"), -EINVAL);
@@ -224,9 +225,9 @@ test_output(void **state)
 
 	(void)state;
 	nshown = 0;
-	assert_int_equal(cons_put(&u), 4);
+	assert_int_equal(uio_get_all(&u, cons_write), 4);
 	assert_string_equal(shown, "a\r\n\r\nb");
-	assert_int_equal(cons_put(&bad), -EFAULT);
+	assert_int_equal(uio_get_all(&bad, cons_write), -EFAULT);
 }
 
 int

@@ -48,6 +48,8 @@ dirent_pack(void *buf, size_t n, uint64_t path, int64_t off, uint8_t type, const
 static int
 find(struct chan *c, const char *name, struct dirtab *e, char *buf)
 {
+	if (c->dev->find && c->qid.path == 0)
+		return c->dev->find(name, e);
 	for (int i = 0; i < ENTRIES_MAX; i++) {
 		int r = c->dev->gen(c, i, e, buf);
 
@@ -100,22 +102,28 @@ devtab_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
 	char name[SYS_NAME_MAX + 1];
 	struct dirtab e;
 	size_t done = 0;
+	int r, i = (int)MIN(off, (uint64_t)INT32_MAX);
 
-	for (uint64_t i = off; i < ENTRIES_MAX; i++) {
-		int r = c->dev->gen(c, (int)i, &e, name);
+	for (; (r = c->dev->gen(c, i, &e, name)) >= 0; i = MAX(r, i + 1)) {
 		size_t k;
 
-		if (r < 0)
-			break;
 		if (r == 0)
 			continue;
-		k = dirent_pack((char *)buf + done, n - done, e.path, (int64_t)i + 1,
+		k = dirent_pack((char *)buf + done, n - done, e.path, MAX(r, i + 1),
 				dirent_type(e.mode), e.name);
 		if (k == 0)
 			return done > 0 ? (int64_t)done : -EINVAL;
 		done += k;
 	}
 	return (int64_t)done;
+}
+
+int
+devtab_check(const struct dirtab *e, uint32_t flags)
+{
+	if ((flags & SYS_O_ACCMODE) == SYS_O_RDONLY || e->mode & 0222)
+		return 0;
+	return error(EACCES, "%s: cannot be written", e->name);
 }
 
 int

@@ -128,7 +128,13 @@ char *strchr(const char *s, int c);
 /* Copies at most n - 1 bytes and always ends dst; returns strlen(src). */
 size_t strlcpy(char *dst, const char *src, size_t n);
 
-/* text.c.  Splits in place at blanks: how many words, at most max; -1 if there are more. */
+/* text.c.  A text being made: what does not fit in n bytes with their NUL is left out. */
+struct text {
+	char *buf;
+	size_t n, at;
+};
+void text_add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Splits in place at blanks: how many words, at most max; -1 if there are more. */
 int text_words(char *s, char **words, int max);
 /* Decimal or 0x hex, the whole of s, at most max: 0 or -EINVAL. */
 int text_number(const char *s, uint64_t max, uint64_t *out);

@@ -1,5 +1,16 @@
-/* The words and numbers of commands. */
+/* Texts of files, and the words and numbers of commands. */
 #include "kernel.h"
+
+void
+text_add(struct text *t, const char *fmt, ...)
+{
+	size_t room = t->n - t->at;
+	va_list ap;
+
+	va_start(ap, fmt);
+	t->at += MIN((size_t)kvsnprintf(t->buf + t->at, room, fmt, ap), room - 1);
+	va_end(ap);
+}
 
 int
 text_words(char *s, char **words, int max)

@@ -2,6 +2,7 @@
  * Data to and from the memory of the kernel or of the caller of a read or write.
  */
 #include "chan.h"
+#include "proc.h"
 
 int
 uio_put(struct uio *u, const void *src, size_t n)
@@ -38,6 +39,40 @@ uio_put_text(struct uio *u, uint64_t off, const char *text, size_t n)
 		return 0;
 	n = MIN(n - off, u->left);
 	return uio_put(u, text + off, n) < 0 ? -EFAULT : (int64_t)n;
+}
+
+int64_t
+uio_put_made(struct uio *u, uint64_t off, void (*fill)(struct text *t, void *arg), void *arg)
+{
+	struct text t = { .buf = kmalloc(MADE_MAX), .n = MADE_MAX };
+	int64_t n;
+
+	if (t.buf == NULL)
+		return -ENOMEM;
+	fill(&t, arg);
+	n = uio_put_text(u, off, t.buf, t.at);
+	kfree(t.buf);
+	return n;
+}
+
+#define PIECE 256
+
+int64_t
+uio_get_all(struct uio *u, void (*f)(const char *s, size_t n))
+{
+	size_t total = u->left;
+	char buf[PIECE];
+
+	while (u->left > 0) {
+		size_t n = MIN(u->left, sizeof(buf));
+
+		if (uio_get(u, buf, n) < 0)
+			return -EFAULT;
+		f(buf, n);
+		if (u->left > 0)
+			irq_window();
+	}
+	return (int64_t)total;
 }
 
 int64_t

@@ -227,24 +227,6 @@ cons_read(struct chan *c, struct uio *u)
 	return (int64_t)done;
 }
 
-int64_t
-cons_put(struct uio *u)
-{
-	size_t total = u->left;
-	char buf[256];
-
-	while (u->left > 0) {
-		size_t n = MIN(u->left, sizeof(buf));
-
-		if (uio_get(u, buf, n) < 0)
-			return -EFAULT;
-		cons_write(buf, n);
-		if (u->left > 0)
-			irq_window();
-	}
-	return (int64_t)total;
-}
-
 int
 cons_poll(void)
 {
@@ -256,11 +238,11 @@ cons_poll(void)
 	return ready;
 }
 
-int64_t
-consctl_text(char *buf, size_t n)
+void
+consctl_text(struct text *t)
 {
-	return ksnprintf(buf, n, "raw %d\necho %d\npgrp %d\nrows %u\ncolumns %u\n", tty.raw > 0,
-			 tty.raw == 0 && tty.noecho == 0, tty.pgrp, tty.rows, tty.columns);
+	text_add(t, "raw %d\necho %d\npgrp %d\nrows %u\ncolumns %u\n", tty.raw > 0,
+		 tty.raw == 0 && tty.noecho == 0, tty.pgrp, tty.rows, tty.columns);
 }
 
 /* Takes or leaves a mode for c. */

@@ -15,9 +15,8 @@ void random_bytes(void *buf, size_t n);
 
 /* What misc.c, the tree of /dev, needs of cons.c and random.c. */
 int64_t cons_read(struct chan *c, struct uio *u);
-int64_t cons_put(struct uio *u);
 int cons_poll(void);
-int64_t consctl_text(char *buf, size_t n);
+void consctl_text(struct text *t);
 int consctl_command(struct chan *c, char *text);
 void consctl_close(struct chan *c);
-void random_mix(const void *buf, size_t n);
+void random_mix(const char *buf, size_t n);

@@ -18,7 +18,7 @@ struct var {
 	struct list node;
 	uint64_t id;
 	char *value;
-	size_t length, room;
+	size_t length;
 	char name[];
 };
 
@@ -84,23 +84,20 @@ var_new(struct env *e, const char *name)
 	return v;
 }
 
-/* At least n bytes of room, the new ones zero: 0 or -ENOMEM. */
+/* The value is n bytes long, the new ones zero: 0 or -ENOMEM. */
 static int
-var_room(struct var *v, size_t n)
+var_resize(struct var *v, size_t n)
 {
-	size_t room = MAX(ROUND_UP(n, 64ul), v->room * 2);
-	char *value;
+	char *value = n > 0 ? kzalloc(n) : NULL;
+	size_t keep = MIN(n, v->length);
 
-	if (n <= v->room)
-		return 0;
-	value = kzalloc(room);
-	if (value == NULL)
+	if (n > 0 && value == NULL)
 		return -ENOMEM;
-	if (v->length > 0)
-		memcpy(value, v->value, v->length);
+	if (keep > 0)
+		memcpy(value, v->value, keep);
 	kfree(v->value);
 	v->value = value;
-	v->room = room;
+	v->length = n;
 	return 0;
 }
 
@@ -116,12 +113,11 @@ env_copy(struct env *e)
 	list_for_each(p, &e->vars) {
 		struct var *v = list_entry(p, struct var, node), *w = var_new(n, v->name);
 
-		if (w == NULL || var_room(w, v->length) < 0) {
+		if (w == NULL || var_resize(w, v->length) < 0) {
 			failed = true;
 			break;
 		}
 		w->id = v->id;
-		w->length = v->length;
 		if (v->length > 0)
 			memcpy(w->value, v->value, v->length);
 	}
@@ -144,12 +140,6 @@ env_lock(void)
 	return e;
 }
 
-static void
-env_unlock(struct env *e)
-{
-	mutex_unlock(&e->lock);
-}
-
 /* The variable with that name or, if it is NULL, that id. */
 static struct var *
 find(struct env *e, const char *name, uint64_t id)
@@ -161,14 +151,6 @@ find(struct env *e, const char *name, uint64_t id)
 			return v;
 	}
 	return NULL;
-}
-
-static void
-truncate(struct var *v)
-{
-	kfree(v->value);
-	v->value = NULL;
-	v->length = v->room = 0;
 }
 
 static int
@@ -190,7 +172,7 @@ env_gen(struct chan *c, int i, struct dirtab *d, char buf[SYS_NAME_MAX + 1])
 		r = 1;
 		break;
 	}
-	env_unlock(e);
+	mutex_unlock(&e->lock);
 	return r;
 }
 
@@ -201,8 +183,8 @@ env_open(struct chan **c, uint32_t flags)
 	struct var *v = find(e, NULL, (*c)->qid.path);
 
 	if (v && flags & SYS_O_TRUNC)
-		truncate(v);
-	env_unlock(e);
+		var_resize(v, 0);
+	mutex_unlock(&e->lock);
 	return v || (*c)->qid.path == QROOT ? 0 : -ENOENT;
 }
 
@@ -222,7 +204,7 @@ env_create(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
 		err = -ENOMEM;
 	else
 		c->qid = (struct qid){ .path = e->last_id };
-	env_unlock(e);
+	mutex_unlock(&e->lock);
 	return err;
 }
 
@@ -233,17 +215,17 @@ env_read(struct chan *c, struct uio *u, uint64_t off)
 	struct var *v = find(e, NULL, c->qid.path);
 	int64_t n = v ? uio_put_text(u, off, v->value, v->length) : -ENOENT;
 
-	env_unlock(e);
+	mutex_unlock(&e->lock);
 	return n;
 }
 
 static int64_t
 env_write(struct chan *c, struct uio *u, uint64_t off)
 {
-	size_t n = u->left;
+	size_t n = u->left, old;
 	struct env *e;
 	struct var *v;
-	int err;
+	int err = -ENOENT;
 
 	if (n == 0)
 		return 0;
@@ -251,12 +233,15 @@ env_write(struct chan *c, struct uio *u, uint64_t off)
 		return error(EFBIG, "env: a value of more than %lu bytes", VALUE_MAX);
 	e = env_lock();
 	v = find(e, NULL, c->qid.path);
-	err = v ? var_room(v, off + n) : -ENOENT;
-	if (err == 0)
-		err = uio_get(u, v->value + off, n);
-	if (err == 0 && off + n > v->length)
-		v->length = off + n;
-	env_unlock(e);
+	if (v) {
+		old = v->length;
+		err = off + n > old ? var_resize(v, off + n) : 0;
+		if (err == 0)
+			err = uio_get(u, v->value + off, n);
+		if (err < 0)
+			v->length = old;
+	}
+	mutex_unlock(&e->lock);
 	return err < 0 ? err : (int64_t)n;
 }
 
@@ -268,7 +253,7 @@ env_stat(struct chan *c, struct sys_stat *st)
 	struct var *v = find(e, NULL, c->qid.path);
 	size_t length = v ? v->length : 0;
 
-	env_unlock(e);
+	mutex_unlock(&e->lock);
 	if (v == NULL && !root)
 		return -ENOENT;
 	return devtab_stat(c, st, &(struct dirtab){ "", 0, root ? DIR_MODE : FILE_MODE, length });
@@ -295,7 +280,7 @@ env_unlink(struct chan *dir, const char *name, uint32_t flags)
 	v = find(e, name, 0);
 	if (v)
 		var_free(e, v);
-	env_unlock(e);
+	mutex_unlock(&e->lock);
 	return v ? 0 : -ENOENT;
 }
 

@@ -12,213 +12,47 @@
 #include "poll.h"
 #include "proc.h"
 
-#define TEXT_MAX	8192
 #define CHUNK		256
 #define EXIT_PORT	0xf4	/* QEMU's isa-debug-exit, where it is configured */
+
+enum { DIRECTORY = 0040555, DEVICE = 0020666, READ = 0100444, BOTH = 0100666 };
 
 enum {
 	QROOT, QCONS, QTTY, QCONSCTL, QKMSG, QTIME, QRANDOM, QURANDOM, QNULL, QZERO, QFULL,
 	QSYSSTAT, QSWAP, QCMDLINE, QDRIVERS, QSYSCTL, QUSER, QHOSTNAME, QMEM, QIO, QIRQ, QDMA,
-	QPCI, QSIP, QSD, QEDU, QPASS,
+	QPCI, QSIP, QSD, QEDU, QPASS, NFILES
 };
-enum { DIRECTORY = 0040555, DEVICE = 0020666, READ = 0100444, BOTH = 0100666 };
 
-static const struct dirtab files[] = {
-	{ "cons", QCONS, DEVICE, 0 }, { "tty", QTTY, DEVICE, 0 },
-	{ "consctl", QCONSCTL, BOTH, 0 }, { "kmsg", QKMSG, BOTH, 0 },
-	{ "time", QTIME, BOTH, 0 }, { "random", QRANDOM, DEVICE, 0 },
-	{ "urandom", QURANDOM, DEVICE, 0 }, { "null", QNULL, DEVICE, 0 },
-	{ "zero", QZERO, DEVICE, 0 }, { "full", QFULL, DEVICE, 0 },
-	{ "sysstat", QSYSSTAT, READ, 0 }, { "swap", QSWAP, READ, 0 },
-	{ "cmdline", QCMDLINE, READ, 0 }, { "drivers", QDRIVERS, READ, 0 },
-	{ "sysctl", QSYSCTL, BOTH, 0 }, { "user", QUSER, READ, 0 },
-	{ "hostname", QHOSTNAME, BOTH, 0 }, { "mem", QMEM, BOTH, 0 }, { "io", QIO, BOTH, 0 },
-	{ "irq", QIRQ, DIRECTORY, 0 }, { "dma", QDMA, DIRECTORY, 0 },
-	{ "pci", QPCI, DIRECTORY, 0 }, { "sip", QSIP, DIRECTORY, 0 },
-	{ "sd", QSD, DIRECTORY, 0 }, { "edu", QEDU, DIRECTORY, 0 },
-	{ "pass", QPASS, DIRECTORY, 0 },
+static const struct {
+	const char *name;
+	uint32_t mode;
+} files[NFILES] = {
+	[QROOT] = { "", DIRECTORY }, [QCONS] = { "cons", DEVICE }, [QTTY] = { "tty", DEVICE },
+	[QCONSCTL] = { "consctl", BOTH }, [QKMSG] = { "kmsg", BOTH }, [QTIME] = { "time", BOTH },
+	[QRANDOM] = { "random", DEVICE }, [QURANDOM] = { "urandom", DEVICE },
+	[QNULL] = { "null", DEVICE }, [QZERO] = { "zero", DEVICE }, [QFULL] = { "full", DEVICE },
+	[QSYSSTAT] = { "sysstat", READ }, [QSWAP] = { "swap", READ },
+	[QCMDLINE] = { "cmdline", READ }, [QDRIVERS] = { "drivers", READ },
+	[QSYSCTL] = { "sysctl", BOTH }, [QUSER] = { "user", READ },
+	[QHOSTNAME] = { "hostname", BOTH }, [QMEM] = { "mem", BOTH }, [QIO] = { "io", BOTH },
+	[QIRQ] = { "irq", DIRECTORY }, [QDMA] = { "dma", DIRECTORY }, [QPCI] = { "pci", DIRECTORY },
+	[QSIP] = { "sip", DIRECTORY }, [QSD] = { "sd", DIRECTORY }, [QEDU] = { "edu", DIRECTORY },
+	[QPASS] = { "pass", DIRECTORY },
 };
 
 static struct spinlock name_lock = SPINLOCK("hostname");
 static char hostname[65] = "lux9";
 
-bool
-cons_is_terminal(const struct chan *c)
-{
-	return c->dev == &dev_cons && (c->qid.path == QCONS || c->qid.path == QTTY);
-}
-
-static int
-files_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
-{
-	(void)buf;
-	if (c->qid.path != QROOT || i >= (int)ARRAY_LEN(files))
-		return -1;
-	*e = files[i];
-	return 1;
-}
-
-static int
-files_open(struct chan **c, uint32_t flags)
-{
-	const struct dirtab *e;
-
-	if ((*c)->qid.type & QT_DIR)
-		return 0;
-	e = &files[(*c)->qid.path - 1];
-	if (e->path == QMEM || e->path == QIO)
-		return error(ENXIO, "%s: its device is not mounted", e->name);
-	if ((flags & SYS_O_ACCMODE) != SYS_O_RDONLY && !(e->mode & 0222))
-		return error(EACCES, "%s: cannot be written", e->name);
-	return 0;
-}
-
 static void
-files_close(struct chan *c)
+sysstat_text(struct text *t)
 {
-	if (c->qid.path == QCONSCTL)
-		consctl_close(c);
-}
-
-static int
-sysstat_text(char *buf, size_t n)
-{
-	int at = 0;
-
-	for (unsigned i = 0; i < cpu_count() && (size_t)at < n; i++) {
+	for (unsigned i = 0; i < cpu_count(); i++) {
 		struct sched_stats s;
 
 		sched_stats(i, &s);
-		at += ksnprintf(buf + at, n - (size_t)at,
-				"cpu %u switches %lu syscalls %lu interrupts %lu ipis %lu "
-				"faults %lu idle_ns %lu\n", i, s.switches, s.syscalls, s.interrupts,
-				s.ipis, s.faults, s.idle_ns);
-	}
-	return at;
-}
-
-static int
-drivers_text(char *buf, size_t n)
-{
-	const struct dev *d;
-	int at = 0;
-
-	for (unsigned i = 0; (d = dev_at(i)) != NULL && (size_t)at < n; i++)
-		at += ksnprintf(buf + at, n - (size_t)at, "#%s\n", d->name);
-	return at;
-}
-
-static int
-time_text(char *buf, size_t n)
-{
-	uint64_t wall = time_wall();
-
-	return ksnprintf(buf, n, "%lu %lu %lu 1000000000\n", wall / 1000000000, wall, time_now());
-}
-
-static int
-hostname_text(char *buf, size_t n)
-{
-	int r;
-
-	spin_lock(&name_lock);
-	r = ksnprintf(buf, n, "%s", hostname);
-	spin_unlock(&name_lock);
-	return r;
-}
-
-static int
-text_of(uint64_t file, char *buf, size_t n)
-{
-	switch (file) {
-	case QCONSCTL:
-		return (int)consctl_text(buf, n);
-	case QTIME:
-		return time_text(buf, n);
-	case QSYSSTAT:
-		return sysstat_text(buf, n);
-	case QSWAP:
-		return ksnprintf(buf, n,
-				 "pages total %lu\npages free %lu\npage size %lu\nheap %lu\n",
-				 page_total(), page_free_count(), PAGE_SIZE, heap_used());
-	case QCMDLINE:
-		return ksnprintf(buf, n, "%s\n", boot.cmdline);
-	case QDRIVERS:
-		return drivers_text(buf, n);
-	case QSYSCTL:
-		return ksnprintf(buf, n, "version lux9\ncpus %u\nloader %s\n", cpu_count(),
-				 boot.loader);
-	case QUSER:
-		return ksnprintf(buf, n, "%u", proc_current()->uid);
-	case QHOSTNAME:
-		return hostname_text(buf, n);
-	default:
-		return -EPERM;
-	}
-}
-
-static int64_t
-read_text(struct chan *c, struct uio *u, uint64_t off)
-{
-	char *buf = kmalloc(TEXT_MAX);
-	int64_t n;
-
-	if (buf == NULL)
-		return -ENOMEM;
-	n = text_of(c->qid.path, buf, TEXT_MAX);
-	if (n >= 0)
-		n = uio_put_text(u, off, buf, MIN((size_t)n, TEXT_MAX - 1ul));
-	kfree(buf);
-	return n;
-}
-
-/* Zeros, random bytes or the log, piece by piece. */
-static int64_t
-read_bytes(uint64_t file, struct uio *u, uint64_t off)
-{
-	static const char zeros[PAGE_SIZE];
-	char buf[CHUNK];
-	size_t done = 0;
-
-	while (u->left > 0) {
-		bool zero = file == QZERO || file == QFULL;
-		size_t n = MIN(u->left, zero ? sizeof(zeros) : sizeof(buf));
-		const char *from = buf;
-
-		if (file == QKMSG)
-			n = log_read(buf, n, off + done);
-		else if (file == QRANDOM || file == QURANDOM)
-			random_bytes(buf, n);
-		else
-			from = zeros;
-		if (n == 0)
-			break;
-		if (uio_put(u, from, n) < 0)
-			return -EFAULT;
-		done += n;
-		if (u->left > 0)
-			irq_window();
-	}
-	return (int64_t)done;
-}
-
-static int64_t
-files_read(struct chan *c, struct uio *u, uint64_t off)
-{
-	switch (c->qid.path) {
-	case QCONS:
-	case QTTY:
-		return cons_read(c, u);
-	case QNULL:
-		return 0;
-	case QZERO:
-	case QFULL:
-	case QRANDOM:
-	case QURANDOM:
-	case QKMSG:
-		return read_bytes(c->qid.path, u, off);
-	default:
-		return read_text(c, u, off);
+		text_add(t, "cpu %u switches %lu syscalls %lu interrupts %lu ipis %lu faults %lu "
+			 "idle_ns %lu\n", i, s.switches, s.syscalls, s.interrupts, s.ipis,
+			 s.faults, s.idle_ns);
 	}
 }
 
@@ -270,7 +104,7 @@ system_command(char *text)
 }
 
 static int
-hostname_command(const char *text)
+hostname_command(char *text)
 {
 	if (cap_check(CAP_ADMIN) < 0)
 		return -EACCES;
@@ -280,6 +114,136 @@ hostname_command(const char *text)
 	strlcpy(hostname, text, sizeof(hostname));
 	spin_unlock(&name_lock);
 	return 0;
+}
+
+bool
+cons_is_terminal(const struct chan *c)
+{
+	return c->dev == &dev_cons && (c->qid.path == QCONS || c->qid.path == QTTY);
+}
+
+static struct dirtab
+entry_of(uint64_t file)
+{
+	return (struct dirtab){ files[file].name, file, files[file].mode, 0 };
+}
+
+static int
+files_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+{
+	(void)buf;
+	if (c->qid.path != QROOT || i >= NFILES - 1)
+		return -1;
+	*e = entry_of((uint64_t)i + 1);
+	return 1;
+}
+
+static int
+files_open(struct chan **c, uint32_t flags)
+{
+	struct dirtab e = entry_of((*c)->qid.path);
+
+	if (e.path == QMEM || e.path == QIO)
+		return error(ENXIO, "%s: its device is not mounted", e.name);
+	return devtab_check(&e, flags);
+}
+
+static void
+files_close(struct chan *c)
+{
+	if (c->qid.path == QCONSCTL)
+		consctl_close(c);
+}
+
+/* Zeros, random bytes or the log, piece by piece. */
+static int64_t
+read_bytes(uint64_t file, struct uio *u, uint64_t off)
+{
+	static const char zeros[PAGE_SIZE];
+	char buf[CHUNK];
+	size_t done = 0;
+
+	while (u->left > 0) {
+		bool zero = file == QZERO || file == QFULL;
+		size_t n = MIN(u->left, zero ? sizeof(zeros) : sizeof(buf));
+		const char *from = buf;
+
+		if (file == QKMSG)
+			n = log_read(buf, n, off + done);
+		else if (file == QRANDOM || file == QURANDOM)
+			random_bytes(buf, n);
+		else
+			from = zeros;
+		if (n == 0)
+			break;
+		if (uio_put(u, from, n) < 0)
+			return -EFAULT;
+		done += n;
+		if (u->left > 0)
+			irq_window();
+	}
+	return (int64_t)done;
+}
+
+static void
+file_text(struct text *t, void *arg)
+{
+	const struct chan *c = arg;
+	uint64_t wall = time_wall();
+	const struct dev *d;
+
+	switch (c->qid.path) {
+	case QCONSCTL:
+		consctl_text(t);
+		break;
+	case QTIME:
+		text_add(t, "%lu %lu %lu 1000000000\n", wall / 1000000000, wall, time_now());
+		break;
+	case QSYSSTAT:
+		sysstat_text(t);
+		break;
+	case QSWAP:
+		text_add(t, "pages total %lu\npages free %lu\npage size %lu\nheap %lu\n",
+			 page_total(), page_free_count(), PAGE_SIZE, heap_used());
+		break;
+	case QCMDLINE:
+		text_add(t, "%s\n", boot.cmdline);
+		break;
+	case QDRIVERS:
+		for (unsigned i = 0; (d = dev_at(i)) != NULL; i++)
+			text_add(t, "#%s\n", d->name);
+		break;
+	case QSYSCTL:
+		text_add(t, "version lux9\ncpus %u\nloader %s\n", cpu_count(), boot.loader);
+		break;
+	case QUSER:
+		text_add(t, "%u", proc_current()->uid);
+		break;
+	case QHOSTNAME:
+		spin_lock(&name_lock);
+		text_add(t, "%s", hostname);
+		spin_unlock(&name_lock);
+		break;
+	}
+}
+
+static int64_t
+files_read(struct chan *c, struct uio *u, uint64_t off)
+{
+	switch (c->qid.path) {
+	case QCONS:
+	case QTTY:
+		return cons_read(c, u);
+	case QNULL:
+		return 0;
+	case QZERO:
+	case QFULL:
+	case QRANDOM:
+	case QURANDOM:
+	case QKMSG:
+		return read_bytes(c->qid.path, u, off);
+	}
+	return uio_put_made(u, off, file_text, c);
 }
 
 static int
@@ -303,23 +267,6 @@ command(struct chan *c, char *text)
 }
 
 static int64_t
-random_write(struct uio *u)
-{
-	size_t total = u->left;
-	char buf[CHUNK];
-
-	while (u->left > 0) {
-		size_t n = MIN(u->left, sizeof(buf));
-
-		if (uio_get(u, buf, n) < 0)
-			return -EFAULT;
-		random_mix(buf, n);
-		irq_window();
-	}
-	return (int64_t)total;
-}
-
-static int64_t
 files_write(struct chan *c, struct uio *u, uint64_t off)
 {
 	char text[CHUNK];
@@ -330,7 +277,7 @@ files_write(struct chan *c, struct uio *u, uint64_t off)
 	switch (c->qid.path) {
 	case QCONS:
 	case QTTY:
-		return cons_put(u);
+		return uio_get_all(u, cons_write);
 	case QNULL:
 	case QZERO:
 		return (int64_t)u->left;
@@ -338,22 +285,20 @@ files_write(struct chan *c, struct uio *u, uint64_t off)
 		return -ENOSPC;
 	case QRANDOM:
 	case QURANDOM:
-		return random_write(u);
-	default:
-		n = uio_get_command(u, text, sizeof(text));
-		err = n < 0 ? 0 : command(c, text);
-		return err < 0 ? err : n;
+		return uio_get_all(u, random_mix);
 	}
+	n = uio_get_command(u, text, sizeof(text));
+	err = n < 0 ? 0 : command(c, text);
+	return err < 0 ? err : n;
 }
 
 static int
 files_stat(struct chan *c, struct sys_stat *st)
 {
-	static const struct dirtab root = { "", QROOT, DIRECTORY, 0 };
-	const struct dirtab *e = c->qid.path == QROOT ? &root : &files[c->qid.path - 1];
+	struct dirtab e = entry_of(c->qid.path);
 
-	devtab_stat(c, st, e);
-	if (e->mode == DEVICE)
+	devtab_stat(c, st, &e);
+	if (e.mode == DEVICE)
 		st->rdev = 1u << 8 | c->qid.path;
 	return 0;
 }

@@ -9,7 +9,6 @@
 #include "name.h"
 #include "procs.h"
 
-#define TEXT_MAX	8192
 #define FILE_BITS	8
 
 enum { QDIR, QCTL, QSTATUS, QNS, QFD, QMEM, QREGS, QNOTE, QWAIT, QARGS };
@@ -40,23 +39,13 @@ process(const struct chan *c)
 	return proc_find(pid_of(c));
 }
 
-/* From at to the file of that name in it. */
+/* A process by its number, or the caller. */
 static int
-walk_one(struct qid *at, const char *name)
+root_find(const char *name, struct dirtab *e)
 {
 	struct proc *p;
 	uint64_t pid;
 
-	if (!(at->type & QT_DIR))
-		return -ENOTDIR;
-	if (at->path != 0) {
-		for (size_t i = 0; i < ARRAY_LEN(files); i++)
-			if (strcmp(files[i].name, name) == 0) {
-				*at = (struct qid){ .path = at->path | files[i].path };
-				return 0;
-			}
-		return -ENOENT;
-	}
 	if (strcmp(name, "self") == 0)
 		pid = (uint64_t)proc_current()->pid;
 	else if (name[0] < '1' || name[0] > '9' || text_number(name, INT32_MAX, &pid) < 0)
@@ -65,28 +54,7 @@ walk_one(struct qid *at, const char *name)
 	if (p == NULL)
 		return -ENOENT;
 	proc_put(p);
-	at->path = pid << FILE_BITS;
-	return 0;
-}
-
-static int
-proc_walk(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
-	  struct chan **out)
-{
-	struct qid at = c->qid;
-
-	*out = NULL;
-	for (*done = 0; *done < n; ++*done) {
-		int err = walk_one(&at, names[*done]);
-
-		if (err < 0)
-			return *done == 0 ? err : 0;
-		qids[*done] = at;
-	}
-	*out = chan_new(&dev_proc);
-	if (*out == NULL)
-		return -ENOMEM;
-	(*out)->qid = at;
+	*e = (struct dirtab){ name, pid << FILE_BITS, DIRECTORY, 0 };
 	return 0;
 }
 
@@ -124,10 +92,9 @@ proc_open(struct chan **c, uint32_t flags)
 
 	if ((*c)->qid.path == 0)
 		return 0;
-	if (file != QDIR && (flags & SYS_O_ACCMODE) != SYS_O_RDONLY &&
-	    !(files[file - 1].mode & 0222))
-		return error(EACCES, "%s: cannot be written", files[file - 1].name);
-	err = open_process(*c, &p);
+	err = file == QDIR ? 0 : devtab_check(&files[file - 1], flags);
+	if (err == 0)
+		err = open_process(*c, &p);
 	if (err == 0)
 		proc_put(p);
 	return err;
@@ -158,53 +125,57 @@ state_name(const struct proc *p)
 	return names[first_thread(p)->state % ARRAY_LEN(names)];
 }
 
-static int
-status_text(struct proc *p, char *buf, size_t n)
+static void
+status_text(struct text *t, void *arg)
 {
-	uint64_t memory = proc_memory(p), cpu_ns;
-	int r;
+	struct proc *p = arg;
+	uint64_t memory = proc_memory(p);
 
 	spin_lock(&p->lock);
-	cpu_ns = p->cpu_ns;
-	r = ksnprintf(buf, n,
-		      "name %s\npid %d\nppid %d\npgrp %d\nsession %d\nuid %u\ngid %u\nstate %s\n"
-		      "threads %u\nmemory %lu\ncpu_ns %lu\nstart_ns %lu\n",
-		      p->name, p->pid, p->ppid, p->pgrp, p->session, p->uid, p->gid, state_name(p),
-		      p->nthreads, memory, cpu_ns, p->start_ns);
+	text_add(t, "name %s\npid %d\nppid %d\npgrp %d\nsession %d\nuid %u\ngid %u\nstate %s\n"
+		 "threads %u\nmemory %lu\ncpu_ns %lu\nstart_ns %lu\n", p->name, p->pid, p->ppid,
+		 p->pgrp, p->session, p->uid, p->gid, state_name(p), p->nthreads, memory,
+		 p->cpu_ns, p->start_ns);
 	spin_unlock(&p->lock);
-	return r;
 }
 
-static int
-fd_text(struct proc *p, char *buf, size_t n)
+static void
+args_text(struct text *t, void *arg)
 {
-	static const char *const modes[] = { "r", "w", "rw", "-" };
-	struct path *cwd = NULL;
-	struct fdtable *t;
-	int at;
+	struct proc *p = arg;
 
 	spin_lock(&p->lock);
-	t = p->fds;
-	if (t)
-		fdtable_get(t);
+	text_add(t, "%s\n", p->args);
+	spin_unlock(&p->lock);
+}
+
+static void
+fd_text(struct text *t, void *arg)
+{
+	static const char *const modes[] = { "r", "w", "rw", "-" };
+	struct proc *p = arg;
+	struct path *cwd = NULL;
+	struct fdtable *fds;
+
+	spin_lock(&p->lock);
+	fds = p->fds;
+	if (fds)
+		fdtable_get(fds);
 	if (p->cwd)
 		cwd = path_get(p->cwd->path);
 	spin_unlock(&p->lock);
-	at = ksnprintf(buf, n, "%s\n", cwd ? cwd->text : "");
+	text_add(t, "%s\n", cwd ? cwd->text : "");
 	path_put(cwd);
-	for (int fd = 0; t && fd < FD_MAX && (size_t)at < n; fd++) {
-		struct chan *c = fdtable_at(t, fd);
+	for (int fd = 0; fds && fd < FD_MAX; fd++) {
+		struct chan *c = fdtable_at(fds, fd);
 
 		if (c == NULL)
 			continue;
-		at += ksnprintf(buf + at, n - (size_t)at, "%d %s %s %u %lu %10lu %s\n", fd,
-				modes[c->flags & 3], c->dev->name, c->id, c->qid.path, c->offset,
-				c->path ? c->path->text : "-");
+		text_add(t, "%d %s %s %u %lu %10lu %s\n", fd, modes[c->flags & 3], c->dev->name,
+			 c->id, c->qid.path, c->offset, c->path ? c->path->text : "-");
 		chan_put(c);
 	}
-	if (t)
-		fdtable_put(t);
-	return at;
+	fdtable_put(fds);
 }
 
 static int64_t
@@ -337,28 +308,6 @@ write_regs(struct proc *p, struct uio *u, uint64_t off)
 }
 
 static int64_t
-read_text(struct proc *p, unsigned file, struct uio *u, uint64_t off)
-{
-	char *buf = kmalloc(TEXT_MAX);
-	int n;
-
-	if (buf == NULL)
-		return -ENOMEM;
-	if (file == QSTATUS) {
-		n = status_text(p, buf, TEXT_MAX);
-	} else if (file == QFD) {
-		n = fd_text(p, buf, TEXT_MAX);
-	} else {
-		spin_lock(&p->lock);
-		n = ksnprintf(buf, TEXT_MAX, "%s\n", p->args);
-		spin_unlock(&p->lock);
-	}
-	n = (int)uio_put_text(u, off, buf, MIN((size_t)n, TEXT_MAX - 1ul));
-	kfree(buf);
-	return n;
-}
-
-static int64_t
 proc_read(struct chan *c, struct uio *u, uint64_t off)
 {
 	struct proc *p;
@@ -368,9 +317,13 @@ proc_read(struct chan *c, struct uio *u, uint64_t off)
 		return n;
 	switch (file_of(c)) {
 	case QSTATUS:
+		n = uio_put_made(u, off, status_text, p);
+		break;
 	case QFD:
+		n = uio_put_made(u, off, fd_text, p);
+		break;
 	case QARGS:
-		n = read_text(p, file_of(c), u, off);
+		n = uio_put_made(u, off, args_text, p);
 		break;
 	case QNS:
 		n = read_ns(p, u, off);
@@ -430,50 +383,30 @@ proc_write(struct chan *c, struct uio *u, uint64_t off)
 	return n;
 }
 
-struct listing {
-	char *buf;
-	size_t n, at;
-	uint64_t after;
-	bool full;
-};
-
+/* Of the processes, which come in the order of their numbers, the first of at least *arg. */
 static int
-list_one(struct proc *p, void *arg)
+first_from(struct proc *p, void *arg)
 {
-	struct listing *l = arg;
-	char name[16];
-	size_t k;
-
-	if ((uint64_t)p->pid <= l->after)
-		return 0;
-	ksnprintf(name, sizeof(name), "%d", p->pid);
-	k = dirent_pack(l->buf + l->at, l->n - l->at, (uint64_t)p->pid << FILE_BITS, p->pid,
-			dirent_type(DIRECTORY), name);
-	l->at += k;
-	l->full = k == 0;
-	return l->full;
+	return p->pid >= *(int *)arg ? p->pid : 0;
 }
 
 static int
-files_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+proc_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 {
-	(void)buf;
+	if (c->qid.path == 0) {
+		int pid = proc_each(first_from, &i);
+
+		if (pid == 0)
+			return -1;
+		ksnprintf(buf, SYS_NAME_MAX + 1, "%d", pid);
+		*e = (struct dirtab){ buf, (uint64_t)pid << FILE_BITS, DIRECTORY, 0 };
+		return pid + 1;
+	}
 	if (i >= (int)ARRAY_LEN(files))
 		return -1;
 	*e = files[i];
 	e->path |= c->qid.path;
 	return 1;
-}
-
-static int64_t
-proc_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
-{
-	struct listing l = { .buf = buf, .n = n, .after = off };
-
-	if (c->qid.path != 0)
-		return devtab_readdir(c, buf, n, off);
-	proc_each(list_one, &l);
-	return l.full && l.at == 0 ? -EINVAL : (int64_t)l.at;
 }
 
 static int
@@ -495,7 +428,7 @@ proc_stat(struct chan *c, struct sys_stat *st)
 }
 
 const struct dev dev_proc = {
-	.name = "proc", .attach = devtab_attach, .walk = proc_walk, .open = proc_open,
-	.read = proc_read, .write = proc_write, .readdir = proc_readdir, .stat = proc_stat,
-	.gen = files_gen,
+	.name = "proc", .attach = devtab_attach, .walk = devtab_walk, .open = proc_open,
+	.read = proc_read, .write = proc_write, .readdir = devtab_readdir, .stat = proc_stat,
+	.gen = proc_gen, .find = root_find,
 };

@@ -115,32 +115,23 @@ random_bytes(void *buf, size_t n)
 
 	spin_lock(&pool.lock);
 	stir_all();
-	while (n > 0) {
-		size_t k = MIN(n, sizeof(block));
-
+	for (size_t i = 0; i < n; i += sizeof(block)) {
 		next_block(block);
-		memcpy(p, block, k);
-		p += k;
-		n -= k;
+		memcpy(p + i, block, MIN(n - i, sizeof(block)));
 	}
 	spin_unlock(&pool.lock);
 	memset(block, 0, sizeof(block));
 }
 
 void
-random_mix(const void *buf, size_t n)
+random_mix(const char *buf, size_t n)
 {
-	const uint8_t *p = buf;
-
 	spin_lock(&pool.lock);
-	while (n > 0) {
+	for (size_t i = 0; i < n; i += sizeof(uint64_t)) {
 		uint64_t v = 0;
-		size_t k = MIN(n, sizeof(v));
 
-		memcpy(&v, p, k);
+		memcpy(&v, buf + i, MIN(n - i, sizeof(v)));
 		stir(v);
-		p += k;
-		n -= k;
 	}
 	spin_unlock(&pool.lock);
 }
