@@ -95,7 +95,7 @@ struct dev {
 	 */
 	int (*walk)(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 		    struct chan **out);
-	/* Opens c itself, or replaces *c by another channel (clone files). */
+	/* Opens c itself, or replaces *c by another channel (clone files).  NULL: a directory may be. */
 	int (*open)(struct chan **c, uint32_t flags);
 	/* Makes name in the directory c and turns c into it, open. */
 	int (*create)(struct chan *c, const char *name, uint32_t flags, uint32_t mode);

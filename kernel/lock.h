@@ -120,16 +120,3 @@ ref_put(uint32_t *r)
 {
 	return __atomic_sub_fetch(r, 1, __ATOMIC_ACQ_REL) == 0;
 }
-
-/* True if it was not 0 and is now one more. */
-static inline bool
-ref_try(uint32_t *r)
-{
-	uint32_t v = __atomic_load_n(r, __ATOMIC_RELAXED);
-
-	while (v != 0)
-		if (__atomic_compare_exchange_n(r, &v, v + 1, false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED))
-			return true;
-	return false;
-}

@@ -41,14 +41,6 @@ put_number(struct out *o, uint64_t v, unsigned base, int width, char pad)
 }
 
 static void
-put_signed(struct out *o, int64_t v, int width, char pad)
-{
-	if (v < 0)
-		put(o, '-');
-	put_number(o, v < 0 ? -(uint64_t)v : (uint64_t)v, 10, width, pad);
-}
-
-static void
 put_string(struct out *o, const char *s, int width)
 {
 	int n = 0;
@@ -67,6 +59,7 @@ kvsnprintf(char *buf, size_t n, const char *f, va_list ap)
 	for (; *f != '\0'; f++) {
 		char pad = ' ';
 		int width = 0, longs = 0;
+		uint64_t v;
 
 		if (*f != '%') {
 			put(&o, *f);
@@ -83,15 +76,16 @@ kvsnprintf(char *buf, size_t n, const char *f, va_list ap)
 		}
 		switch (*f) {
 		case 'd':
-			put_signed(&o, longs ? va_arg(ap, int64_t) : va_arg(ap, int), width, pad);
-			break;
 		case 'u':
-			put_number(&o, longs ? va_arg(ap, uint64_t) : va_arg(ap, unsigned), 10,
-				   width, pad);
-			break;
 		case 'x':
-			put_number(&o, longs ? va_arg(ap, uint64_t) : va_arg(ap, unsigned), 16,
-				   width, pad);
+			v = longs ? va_arg(ap, uint64_t) : va_arg(ap, unsigned);
+			if (*f == 'd' && !longs)
+				v = (uint64_t)(int)v;
+			if (*f == 'd' && (int64_t)v < 0) {
+				put(&o, '-');
+				v = -v;
+			}
+			put_number(&o, v, *f == 'x' ? 16 : 10, width, pad);
 			break;
 		case 'p':
 			put_string(&o, "0x", 0);

@@ -66,7 +66,7 @@ open_check(const struct chan *c, uint32_t flags)
 	if (c->qid.type & QT_DIR && ((flags & SYS_O_ACCMODE) != SYS_O_RDONLY ||
 				     flags & (SYS_O_TRUNC | SYS_O_CREAT)))
 		return error(EISDIR, "%s: is a directory", name);
-	if (c->dev->open == NULL)
+	if (c->dev->open == NULL && !(c->qid.type & QT_DIR))
 		return error(EPERM, "%s: cannot be opened", name);
 	return 0;
 }
@@ -82,7 +82,7 @@ open_chan(struct chan *c, uint32_t flags, struct chan **out)
 
 	if (head)
 		mount_head_get(head);
-	if (err == 0 && !(flags & SYS_O_PATH))
+	if (err == 0 && !(flags & SYS_O_PATH) && c->dev->open)
 		err = c->dev->open(&c, keep | (flags & SYS_O_TRUNC));
 	if (err < 0) {
 		path_put(path);

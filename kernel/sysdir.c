@@ -315,8 +315,8 @@ member_readdir(const struct mount_head *h, int i, char *buf, size_t n, uint64_t 
 	struct chan *m = chan_clone(h->member[i].to);
 	int64_t r = 0;
 
-	if (m && m->dev->open && m->dev->readdir &&
-	    m->dev->open(&m, SYS_O_RDONLY | SYS_O_DIRECTORY) == 0) {
+	if (m && m->dev->readdir &&
+	    (!m->dev->open || m->dev->open(&m, SYS_O_RDONLY | SYS_O_DIRECTORY) == 0)) {
 		m->open = true;
 		r = m->dev->readdir(m, buf, n, off);
 	}

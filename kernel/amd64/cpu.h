@@ -64,7 +64,6 @@ struct cpu {
 	uint64_t timer_armed;		/* deadline in the LAPIC, or FOREVER */
 	uint64_t slice_end;
 	struct sched_stats stats;
-	uint64_t idle_since;
 	paddr_t page_cache[64];		/* page.c */
 	unsigned page_cached;
 	uint64_t gdt[8];

@@ -8,7 +8,6 @@
 #include "uart.h"
 
 #include "../dev/cons.h"
-#include "../irq.h"
 #include "cpu.h"
 
 enum {
@@ -139,15 +138,6 @@ controller_init(void)
 void
 kbd_start(void)
 {
-	bool level, low;
-	int handle;
-
-	if (!controller_init())
-		return;
-	handle = irq_alloc(kbd_interrupt, NULL);
-	irq_line_kind(KBD_LINE, &level, &low);
-	if (handle < 0 || irq_route_line(handle, KBD_LINE, level, low) < 0)
-		return;
-	irq_line_mask(KBD_LINE, false);
-	kbd_interrupt(NULL);
+	if (controller_init())
+		console_line(KBD_LINE, kbd_interrupt);
 }

@@ -7,7 +7,6 @@
 #include "uart.h"
 
 #include "../dev/cons.h"
-#include "../irq.h"
 #include "cpu.h"
 
 enum {
@@ -84,21 +83,26 @@ uart_interrupt(void *arg)
 		cons_input((char)uart_in(DATA));
 }
 
+bool
+console_line(unsigned line, irq_handler h)
+{
+	bool level, low;
+	int handle = irq_alloc(h, NULL);
+
+	irq_line_kind(line, &level, &low);
+	if (handle < 0 || irq_route_line(handle, line, level, low) < 0)
+		return false;
+	irq_line_mask(line, false);
+	h(NULL);		/* an edge that came before would be the last */
+	return true;
+}
+
 void
 uart_start(void)
 {
-	bool level, low;
-	int handle;
-
 	if (!present)
 		return;
-	handle = irq_alloc(uart_interrupt, NULL);
-	irq_line_kind(COM1_LINE, &level, &low);
-	if (handle < 0 || irq_route_line(handle, COM1_LINE, level, low) < 0) {
-		kprint("uart: no interrupt; there will be no input\n");
-		return;
-	}
 	uart_out(IER, IER_RECEIVED);
-	irq_line_mask(COM1_LINE, false);
-	uart_interrupt(NULL);		/* an edge that came before would be the last */
+	if (!console_line(COM1_LINE, uart_interrupt))
+		kprint("uart: no interrupt; there will be no input\n");
 }

@@ -4,7 +4,7 @@
  * What is typed goes to cons_input of dev/cons.h.
  */
 #pragma once
-#include "../kernel.h"
+#include "../irq.h"
 
 /* As early as wanted: 115200 8N1, polled. */
 void uart_init(void);
@@ -12,6 +12,9 @@ void uart_init(void);
 void uart_write(const char *s, size_t n);
 /* After irq_init: input by interrupt. */
 void uart_start(void);
+
+/* The handler takes what comes on the line, an ISA line, from now on: false if it cannot. */
+bool console_line(unsigned line, irq_handler h);
 
 /* After mmu_init. */
 void vga_init(void);

@@ -247,13 +247,12 @@ consctl_text(struct text *t)
 
 /* Takes or leaves a mode for c. */
 static void
-hold(struct chan *c, unsigned mode, int *count, bool on)
+hold(struct chan *c, unsigned mode, bool on)
 {
+	int *count = mode == HOLD_RAW ? &tty.raw : &tty.noecho;
+
 	spin_lock(&tty.lock);
-	if (on && !(c->aux2 & mode))
-		++*count;
-	if (!on && c->aux2 & mode)
-		--*count;
+	*count += on - ((c->aux2 & mode) != 0);
 	c->aux2 = on ? c->aux2 | mode : c->aux2 & ~(uint64_t)mode;
 	if (tty.raw > 0)
 		line_ready();
@@ -265,33 +264,38 @@ hold(struct chan *c, unsigned mode, int *count, bool on)
 void
 consctl_close(struct chan *c)
 {
-	hold(c, HOLD_RAW, &tty.raw, false);
-	hold(c, HOLD_NOECHO, &tty.noecho, false);
+	hold(c, HOLD_RAW, false);
+	hold(c, HOLD_NOECHO, false);
 }
 
 int
 consctl_command(struct chan *c, char *text)
 {
+	static const struct {
+		const char *word;
+		unsigned mode;
+		bool on;
+	} modes[] = {
+		{ "rawon", HOLD_RAW, true }, { "rawoff", HOLD_RAW, false },
+		{ "echooff", HOLD_NOECHO, true }, { "echoon", HOLD_NOECHO, false },
+	};
 	uint64_t a = 0, b = 0;
 	char *w[3];
 	int n = text_words(text, w, 3);
 
-	if (n == 1 && strcmp(w[0], "rawon") == 0)
-		hold(c, HOLD_RAW, &tty.raw, true);
-	else if (n == 1 && strcmp(w[0], "rawoff") == 0)
-		hold(c, HOLD_RAW, &tty.raw, false);
-	else if (n == 1 && strcmp(w[0], "echooff") == 0)
-		hold(c, HOLD_NOECHO, &tty.noecho, true);
-	else if (n == 1 && strcmp(w[0], "echoon") == 0)
-		hold(c, HOLD_NOECHO, &tty.noecho, false);
-	else if (n == 2 && strcmp(w[0], "pgrp") == 0 && text_number(w[1], INT32_MAX, &a) == 0)
+	for (size_t i = 0; n == 1 && i < ARRAY_LEN(modes); i++)
+		if (strcmp(w[0], modes[i].word) == 0) {
+			hold(c, modes[i].mode, modes[i].on);
+			return 0;
+		}
+	if (n == 2 && strcmp(w[0], "pgrp") == 0 && text_number(w[1], INT32_MAX, &a) == 0) {
 		__atomic_store_n(&tty.pgrp, (int)a, __ATOMIC_RELAXED);
-	else if (n == 3 && strcmp(w[0], "size") == 0 && text_number(w[1], 9999, &a) == 0 &&
-		 text_number(w[2], 9999, &b) == 0 && a > 0 && b > 0) {
-		tty.rows = (unsigned)a;
-		tty.columns = (unsigned)b;
-	} else {
-		return error(EINVAL, "consctl: want rawon rawoff echoon echooff, pgrp N, size R C");
+		return 0;
 	}
+	if (n != 3 || strcmp(w[0], "size") != 0 || text_number(w[1], 9999, &a) < 0 ||
+	    text_number(w[2], 9999, &b) < 0 || a == 0 || b == 0)
+		return error(EINVAL, "consctl: want rawon rawoff echoon echooff, pgrp N, size R C");
+	tty.rows = (unsigned)a;
+	tty.columns = (unsigned)b;
 	return 0;
 }

@@ -57,36 +57,18 @@ io_check(uint64_t port, size_t width)
 	return cap_check_port(port > 0xffff ? 0x10000 : (unsigned)port, (unsigned)width);
 }
 
-/* The waiting answer: taken at once, whole, as far as the caller has room. */
-static size_t
-take_answer(struct chan *c, char *text, size_t room)
-{
-	struct answer *a = c->aux;
-	size_t n;
-
-	spin_lock(&c->lock);
-	n = MIN(a->length - a->done, room);
-	memcpy(text, a->text + a->done, n);
-	a->done += n;
-	spin_unlock(&c->lock);
-	return n;
-}
-
 static int64_t
 io_read(struct chan *c, struct uio *u, uint64_t off)
 {
-	char text[sizeof ((struct answer *)0)->text];
-	size_t n = take_answer(c, text, MIN(u->left, sizeof text));
+	size_t n = u->left;
+	int64_t r;
 	uint32_t v;
-	int r;
 
-	if (n > 0) {
-		r = uio_put(u, text, n);
-		return r < 0 ? r : (int64_t)n;
-	}
-	n = u->left;
-	if (n != 1 && n != 2 && n != 4)
-		return 0;
+	spin_lock(&c->lock);
+	r = answer_read(c->aux, u);
+	spin_unlock(&c->lock);
+	if (r != 0 || (n != 1 && n != 2 && n != 4))
+		return r;
 	if ((r = io_check(off, n)) < 0)
 		return r;
 	v = port_read((uint16_t)off, n);

@@ -29,22 +29,8 @@ root_attach(const struct dev *d, struct chan **out)
 	return err;
 }
 
-static int
-root_open(struct chan **c, uint32_t flags)
-{
-	(void)c;
-	(void)flags;
-	return 0;
-}
-
-static int
-root_stat(struct chan *c, struct sys_stat *st)
-{
-	return devtab_stat(c, st, &(struct dirtab){ "", c->qid.path, DIR_MODE, 0 });
-}
-
 const struct dev dev_root = {
 	.gen = root_gen,
-	.name = "root", .attach = root_attach, .walk = devtab_walk, .open = root_open,
-	.readdir = devtab_readdir, .stat = root_stat,
+	.name = "root", .attach = root_attach, .walk = devtab_walk,
+	.readdir = devtab_readdir, .stat = devtab_plain_stat,
 };

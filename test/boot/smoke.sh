@@ -14,6 +14,7 @@ cat /none || echo "missing file $?"
 for i in 1 2 3; do echo "loop $i"; done
 sleep 0.1
 date
+date '+seconds %s'
 env | grep PATH
 sleep 5 &
 kill -KILL $!
@@ -28,7 +29,11 @@ cat /boot/init.conf | sha256sum
 echo to nowhere > /dev/null
 cat /dev/sysstat
 END
+now=$(date +%s)
 boot
+then=$(find_re '^seconds [0-9]+$' | cut -d' ' -f2)
+[ $((then - now)) -ge -2 ] && [ $((then - now)) -le "$TIMEOUT" ] ||
+	fail "the clock is $((then - now)) s wrong"
 expect 'status 1' 'subshell 9' 'not found 127' 'missing file 1' 'loop 3' 'killed 137' \
 	'variable works substitution' 'cat: /none: '
 expect "$(head -c 100 /dev/zero | sha256sum)" "$(sha256sum < "$dir/extra/init.conf")"
