@@ -582,10 +582,7 @@ region_fork(struct as *parent, struct as *child, struct region *r)
 
 		if (c == NULL || !as_within_limit(child))
 			return -ENOMEM;
-		if (*e & PTE_W || (r->prot & SYS_PROT_WRITE))
-			*e = (*e & ~PTE_W) | PTE_COW;
-		else
-			*e |= PTE_COW;	/* it may be made writable later */
+		*e = (*e & ~PTE_W) | PTE_COW;	/* one that is not writable may be made so later */
 		page_get(*e & PTE_ADDR);
 		*c = *e;
 		as_count(child, 1);

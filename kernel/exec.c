@@ -19,6 +19,7 @@
 #include "page.h"
 #include "procs.h"
 #include "syscall.h"
+#include "userpath.h"
 
 #define PERSONALITY	"/boot/personality"
 #define READ_ORDER	4u		/* files are read in runs of 2^4 pages */
@@ -197,45 +198,33 @@ read_segments(struct chan *c, struct image *im)
 }
 
 static int
-image_read(struct chan *c, struct image **out)
+image_read(struct chan *c, uint64_t size, struct image **out)
 {
-	struct sys_stat st;
-	const char *why;
+	size_t n = MIN(size, (uint64_t)ELF_HEAD_MAX);
 	char *head = kmalloc(ELF_HEAD_MAX);
 	struct image *im = kzalloc(sizeof *im);
-	int err = -ENOMEM;
+	int err = head && im ? chan_read_all(c, head, n, 0) : -ENOMEM;
+	const char *why;
 
-	if (head == NULL || im == NULL)
-		goto fail;
-	memset(&st, 0, sizeof st);
-	err = c->dev->stat != NULL ? c->dev->stat(c, &st) : -EPERM;
-	if (err != 0)
-		goto fail;
-	size_t n = MIN(st.size, (uint64_t)ELF_HEAD_MAX);
-
-	err = chan_read_all(c, head, n, 0);
-	if (err != 0)
-		goto fail;
-	if (elf_parse(head, n, st.size, &im->elf, &why) != 0) {
+	if (err == 0 && elf_parse(head, n, size, &im->elf, &why) != 0)
 		err = error(ENOEXEC, "exec: %s", why);
-		goto fail;
+	if (err == 0)
+		err = read_segments(c, im);
+	kfree(head);
+	if (err != 0) {
+		if (im != NULL)
+			image_free(im);
+		return err;
 	}
 	im->dev = c->dev;
 	im->id = c->id;
 	im->qid = c->qid;
 	im->refs = 1;
-	list_init(&im->link);
-	err = read_segments(c, im);
-	if (err != 0)
-		goto fail;
-	kfree(head);
+	spin_lock(&image_lock);
+	list_push(&images, &im->link);
+	spin_unlock(&image_lock);
 	*out = im;
 	return 0;
-fail:
-	kfree(head);
-	if (im != NULL)
-		image_free(im);
-	return err;
 }
 
 static int
@@ -248,19 +237,10 @@ image_open(struct chan *from, const char *path, struct image **out)
 	if (err != 0)
 		return err;
 	if (c->dev->stat == NULL || c->dev->stat(c, &st) != 0 || (st.mode & 0170000) != 0100000 ||
-	    !(st.mode & 0111)) {
-		chan_put(c);
-		return error(EACCES, "exec: %s is not a program", path);
-	}
-	*out = image_find(c);
-	if (*out == NULL) {
-		err = image_read(c, out);
-		if (err == 0) {
-			spin_lock(&image_lock);
-			list_push(&images, &(*out)->link);
-			spin_unlock(&image_lock);
-		}
-	}
+	    !(st.mode & 0111))
+		err = error(EACCES, "exec: %s is not a program", path);
+	else if ((*out = image_find(c)) == NULL)
+		err = image_read(c, st.size, out);
 	chan_put(c);
 	return err;
 }
@@ -454,9 +434,7 @@ exec_commit(struct exec_program *prog)
 	r->rflags = RFLAGS_IF | 2;
 	t->fs_base = t->gs_base = 0;
 	t->in_note = false;
-	memset(t->fpu, 0, 512);
-	((uint16_t *)t->fpu)[0] = 0x37f;
-	((uint32_t *)t->fpu)[6] = 0x1f80;
+	fpu_init(t->fpu);
 	__asm__ volatile("fxrstor64 (%0)" : : "r"(t->fpu) : "memory");
 	cpu_set_thread(t);
 	__atomic_fetch_or(&t->work, WORK_FRAME, __ATOMIC_RELAXED);
@@ -494,27 +472,23 @@ sys_exec(const uint64_t a[6])
 {
 	struct exec_args args;
 	struct exec_program prog;
+	struct user_path path;
 	struct chan *from = NULL;
-	char *path = kmalloc(SYS_PATH_MAX);
-	int64_t err = path != NULL ? exec_args_new(&args) : -ENOMEM;
+	int64_t err = user_path_get(&path, a[1]);
 
-	if (err != 0) {
-		kfree(path);
+	if (err < 0)
 		return err;
-	}
-	err = copy_str_from_user(path, (const char *)a[1], SYS_PATH_MAX);
-	if (err >= 0)
+	err = exec_args_new(&args);
+	if (err == 0)
 		err = user_vector(&args, a[2], false);
-	if (err >= 0)
+	if (err == 0)
 		err = user_vector(&args, a[3], true);
-	if (err >= 0 && path[0] != '/' && (int)a[0] != SYS_CWD &&
-	    (from = fd_get((int)a[0])) == NULL)
-		err = -EBADF;
-	if (err >= 0)
-		err = exec_load(from, path, &args, &prog);
-	if (from != NULL)
-		chan_put(from);
-	kfree(path);
+	if (err == 0)
+		err = user_path_from(&path, a[0], &from);
+	if (err == 0)
+		err = exec_load(from, path.text, &args, &prog);
+	chan_put(from);
+	user_path_put(&path);
 	exec_args_free(&args);
 	if (err != 0)
 		return err;

@@ -9,14 +9,13 @@
 #include "proc.h"
 
 #define FIRST	32
-#define WORDS	(FD_MAX / 64)
 
 struct fdtable {
 	struct chan **slot;
 	uint32_t size;
 	uint32_t refs;
 	struct spinlock lock;
-	uint64_t used[WORDS], cloexec[WORDS];
+	uint64_t cloexec[FD_MAX / 64];
 	struct chan *first[FIRST];
 };
 
@@ -95,7 +94,6 @@ fdtable_copy(struct fdtable *t)
 		if (n->slot[i])
 			chan_get(n->slot[i]);
 	}
-	memcpy(n->used, t->used, sizeof(n->used));
 	memcpy(n->cloexec, t->cloexec, sizeof(n->cloexec));
 	spin_unlock(&t->lock);
 	return n;
@@ -162,44 +160,39 @@ put_at(struct fdtable *t, int fd, struct chan *c, bool cloexec)
 	struct chan *old = t->slot[fd];
 
 	t->slot[fd] = c;
-	t->used[fd / 64] = c ? t->used[fd / 64] | bit(fd) : t->used[fd / 64] & ~bit(fd);
 	t->cloexec[fd / 64] = cloexec ? t->cloexec[fd / 64] | bit(fd)
 				      : t->cloexec[fd / 64] & ~bit(fd);
 	return old;
 }
 
-static int
-least_free(const struct fdtable *t, int least)
+/* The least number from `least` on that is free, in the table or behind it. */
+static uint32_t
+least_free(const struct fdtable *t, uint32_t least)
 {
-	uint64_t below = bit(least) - 1;
-
-	for (int w = least / 64; w < WORDS; w++) {
-		uint64_t free_ = ~t->used[w] & ~below;
-
-		if (free_)
-			return w * 64 + __builtin_ctzl(free_);
-		below = 0;
-	}
-	return -1;
+	while (least < t->size && t->slot[least])
+		least++;
+	return least;
 }
 
 int
 fd_install(struct chan *c, int least, bool cloexec)
 {
 	struct fdtable *t = current_table();
-	int fd = -1, err = least < 0 || least >= FD_MAX ? -EINVAL : 0;
+	int err = least < 0 || least >= FD_MAX ? -EINVAL : 0;
 
 	while (err == 0) {
+		uint32_t fd;
+
 		spin_lock(&t->lock);
-		fd = least_free(t, least);
-		if (fd >= 0 && (uint32_t)fd < t->size) {
-			put_at(t, fd, c, cloexec);
+		fd = least_free(t, (uint32_t)least);
+		if (fd < t->size) {
+			put_at(t, (int)fd, c, cloexec);
 			spin_unlock(&t->lock);
-			return fd;
+			return (int)fd;
 		}
 		spin_unlock(&t->lock);
-		err = fd < 0 ? error(EMFILE, "too many open files: %d", FD_MAX)
-			     : grow(t, size_for(fd));
+		err = fd >= FD_MAX ? error(EMFILE, "too many open files: %d", FD_MAX)
+				   : grow(t, size_for((int)fd));
 	}
 	chan_put(c);
 	return err;
@@ -235,20 +228,23 @@ fdtable_put_at(struct fdtable *t, int fd, struct chan *c)
 	return r < 0 ? r : 0;
 }
 
-int
-fd_close(int fd)
+static int
+close_in(struct fdtable *t, int fd)
 {
-	struct fdtable *t = current_table();
 	struct chan *old = NULL;
 
 	spin_lock(&t->lock);
 	if ((uint32_t)fd < t->size)
 		old = put_at(t, fd, NULL, false);
 	spin_unlock(&t->lock);
-	if (old == NULL)
-		return -EBADF;
 	chan_put(old);
-	return 0;
+	return old ? 0 : -EBADF;
+}
+
+int
+fd_close(int fd)
+{
+	return close_in(current_table(), fd);
 }
 
 int
@@ -270,17 +266,7 @@ fd_cloexec(int fd, int set)
 void
 fdtable_exec(struct fdtable *t)
 {
-	for (int w = 0; w < WORDS; w++)
-		for (;;) {
-			struct chan *old;
-			uint64_t set;
-
-			spin_lock(&t->lock);
-			set = t->cloexec[w];
-			old = set ? put_at(t, w * 64 + __builtin_ctzl(set), NULL, false) : NULL;
-			spin_unlock(&t->lock);
-			if (set == 0)
-				break;
-			chan_put(old);
-		}
+	for (int fd = 0; fd < (int)t->size; fd++)
+		if (t->cloexec[fd / 64] & bit(fd))
+			close_in(t, fd);
 }

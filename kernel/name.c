@@ -71,37 +71,32 @@ open_check(const struct chan *c, uint32_t flags)
 	return 0;
 }
 
-/* Opens c, whose reference passes. */
+/* The place's file, open. */
 static int
-open_chan(struct chan *c, uint32_t flags, struct chan **out)
+place_open(struct place *p, uint32_t flags, struct chan **out)
 {
 	uint32_t keep = flags & ~(SYS_O_CREAT | SYS_O_EXCL | SYS_O_TRUNC | SYS_O_CLOEXEC);
-	struct mount_head *head = c->head;
-	struct path *path = path_get(c->path);
-	int err = open_check(c, flags);
+	struct chan *c, *place;
+	int err = place_chan(p, &c);
 
-	if (head)
-		mount_head_get(head);
+	if (err < 0)
+		return err;
+	place = c;		/* opening may put another channel in its place */
+	chan_get(place);
+	err = open_check(c, flags);
 	if (err == 0 && !(flags & SYS_O_PATH) && c->dev->open)
 		err = c->dev->open(&c, keep | (flags & SYS_O_TRUNC));
 	if (err < 0) {
-		path_put(path);
-		mount_head_put(head);
 		chan_put(c);
-		return err;
+	} else {
+		if (c->path == NULL)
+			c->path = path_get(place->path);
+		c->flags = keep;
+		c->open = !(flags & SYS_O_PATH);
+		*out = c;
 	}
-	if (c->path == NULL)
-		c->path = path;
-	else
-		path_put(path);
-	if (c->head == NULL && c->qid.type & QT_DIR)
-		c->head = head;
-	else
-		mount_head_put(head);
-	c->flags = keep;
-	c->open = !(flags & SYS_O_PATH);
-	*out = c;
-	return 0;
+	chan_put(place);
+	return err;
 }
 
 /* Which member of the union gets new files. */
@@ -167,7 +162,6 @@ open_or_create(struct chan *from, const char *path, uint32_t flags, uint32_t mod
 
 	for (int i = 0; i < CREATE_RACES && err == -EEXIST; i++) {
 		struct walker w;
-		struct chan *c;
 
 		err = walk_text(&w, from, path, n,
 				(excl || flags & SYS_O_NOFOLLOW ? 0 : FOLLOW) | THROUGH);
@@ -177,9 +171,7 @@ open_or_create(struct chan *from, const char *path, uint32_t flags, uint32_t mod
 			break;
 		}
 		if (err == 0) {
-			err = place_chan(&w.at, &c);
-			if (err == 0)
-				err = open_chan(c, flags, out);
+			err = place_open(&w.at, flags, out);
 			walker_done(&w);
 			break;
 		}
@@ -199,28 +191,21 @@ name_lookup(struct chan *from, const char *path, enum name_what what, uint32_t f
 	    uint32_t mode, struct chan **out)
 {
 	struct place p = { 0 };
-	enum name_what how;
-	struct chan *c;
+	enum name_what how = what;
 	int err = bad_path(path);
 
 	if (err < 0)
 		return err;
 	if (what == NAME_CREATE)
 		return open_or_create(from, path, flags, mode, out);
-	how = what;
 	if (what == NAME_OPEN)
 		how = flags & SYS_O_NOFOLLOW ? NAME_NOFOLLOW : NAME_WALK;
 	err = name_place(from, path, how, &p);
 	if (err < 0)
 		return err;
-	err = place_chan(&p, &c);
+	err = what == NAME_OPEN ? place_open(&p, flags, out) : place_chan(&p, out);
 	place_put(&p);
-	if (err < 0)
-		return err;
-	if (what == NAME_OPEN)
-		return open_chan(c, flags, out);
-	*out = c;
-	return 0;
+	return err;
 }
 
 /* The member of the union that has the name; the first if none has. */

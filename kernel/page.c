@@ -301,6 +301,18 @@ records_place(size_t n)
 	panic("boot: %zu bytes for the records of pages are too many", n);
 }
 
+/* The RAM between two addresses may be allocated. */
+static void
+release_ram(paddr_t low, paddr_t high)
+{
+	for (unsigned i = 0; i < boot.nranges; i++) {
+		const struct boot_range *r = &boot.range[i];
+
+		if (r->type == BOOT_RAM && r->start < high && r->end > low)
+			release(MAX(r->start, low), MIN(r->end, high));
+	}
+}
+
 void
 page_init(void)
 {
@@ -312,17 +324,11 @@ page_init(void)
 			npages = MAX(npages, boot.range[i].end >> PAGE_SHIFT);
 	pages = phys_to_virt(records_place(npages * sizeof *pages));
 	memset(pages, 0, npages * sizeof *pages);
-	for (unsigned i = 0; i < boot.nranges; i++)
-		if (boot.range[i].type == BOOT_RAM && boot.range[i].start < LOW_PAGES << PAGE_SHIFT)
-			release(boot.range[i].start,
-				MIN(boot.range[i].end, LOW_PAGES << PAGE_SHIFT));
+	release_ram(0, LOW_PAGES << PAGE_SHIFT);
 }
 
 void
 page_init_high(void)
 {
-	for (unsigned i = 0; i < boot.nranges; i++)
-		if (boot.range[i].type == BOOT_RAM && boot.range[i].end > LOW_PAGES << PAGE_SHIFT)
-			release(MAX(boot.range[i].start, LOW_PAGES << PAGE_SHIFT),
-				boot.range[i].end);
+	release_ram(LOW_PAGES << PAGE_SHIFT, UINT64_MAX);
 }

@@ -124,6 +124,7 @@ void thread_set_work(struct thread *t, uint32_t work);
 /* A new thread with a stack and one reference; runs fn(arg) in the kernel if proc is NULL. */
 struct thread *thread_new(struct proc *p, uint32_t prio);
 void thread_put(struct thread *t);
+void fpu_init(void *fpu);		/* as a program finds it */
 void sched_start(struct thread *t);	/* T_NEW to runnable; takes over the reference */
 /* The registers of a thread of a process when it is in the kernel. */
 struct sys_regs *thread_regs(struct thread *t);

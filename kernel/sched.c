@@ -472,6 +472,14 @@ wake_all(struct waitq *q)
 
 /* --- threads --------------------------------------------------------------------------------- */
 
+void
+fpu_init(void *fpu)
+{
+	memset(fpu, 0, FPU_SIZE);
+	((uint16_t *)fpu)[0] = 0x37f;	/* FCW */
+	((uint32_t *)fpu)[6] = 0x1f80;	/* MXCSR */
+}
+
 struct thread *
 thread_new(struct proc *p, uint32_t prio)
 {
@@ -480,7 +488,7 @@ thread_new(struct proc *p, uint32_t prio)
 	if (t == NULL)
 		return NULL;
 	t->kstack = kernel_stack_alloc();
-	t->fpu = p != NULL ? kzalloc(FPU_SIZE) : NULL;
+	t->fpu = p != NULL ? kmalloc(FPU_SIZE) : NULL;
 	if (t->kstack == NULL || (p != NULL && t->fpu == NULL)) {
 		if (t->kstack != NULL)
 			kernel_stack_free(t->kstack);
@@ -497,10 +505,8 @@ thread_new(struct proc *p, uint32_t prio)
 	list_init(&t->run);
 	list_init(&t->wait);
 	list_init(&t->siblings);
-	if (p != NULL) {
-		((uint16_t *)t->fpu)[0] = 0x37f;	/* FCW */
-		((uint32_t *)t->fpu)[6] = 0x1f80;	/* MXCSR */
-	}
+	if (p != NULL)
+		fpu_init(t->fpu);
 	/* What switch_stacks() pops, then thread_start's view: the frame. */
 	uint64_t *sp = (uint64_t *)thread_regs(t);
 

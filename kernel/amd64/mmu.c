@@ -122,18 +122,10 @@ kmap(uint64_t va, paddr_t pa, pte_t flags)
 static void
 direct_map(paddr_t start, paddr_t end, bool giant)
 {
-	const pte_t flags = PTE_P | PTE_W | PTE_PS | PTE_G | PTE_NX;
-
-	for (paddr_t pa = ROUND_DOWN(start, HUGE); pa < end;) {
-		uint64_t va = pa + DIRECT_MAP;
-
-		if (giant && (pa & (GIANT - 1)) == 0 && end - pa >= GIANT) {
-			*entry_at(kernel_pml4, va, 2, true) = pa | flags;
-			pa += GIANT;
-		} else {
-			*entry_at(kernel_pml4, va, 1, true) = pa | flags;
-			pa += HUGE;
-		}
+	for (paddr_t pa = ROUND_DOWN(start, HUGE), n; pa < end; pa += n) {
+		n = giant && (pa & (GIANT - 1)) == 0 && end - pa >= GIANT ? GIANT : HUGE;
+		*entry_at(kernel_pml4, pa + DIRECT_MAP, n == GIANT ? 2 : 1, true) =
+			pa | PTE_P | PTE_W | PTE_PS | PTE_G | PTE_NX;
 	}
 }
 
