@@ -440,9 +440,9 @@ exec_commit(struct exec_program *prog)
 	__atomic_fetch_or(&t->work, WORK_FRAME, __ATOMIC_RELAXED);
 }
 
-/* Adds the strings of a user's vector. */
+/* Adds the strings of a user's vector and counts them. */
 static int
-user_vector(struct exec_args *a, uint64_t vector, bool environment)
+user_vector(struct exec_args *a, uint64_t vector, unsigned *count)
 {
 	for (size_t i = 0; vector != 0; i++) {
 		uint64_t s;
@@ -459,10 +459,7 @@ user_vector(struct exec_args *a, uint64_t vector, bool environment)
 		if (n < 0)
 			return (int)n;
 		a->used += (size_t)n + 1;
-		if (environment)
-			a->envc++;
-		else
-			a->argc++;
+		++*count;
 	}
 	return 0;
 }
@@ -480,9 +477,9 @@ sys_exec(const uint64_t a[6])
 		return err;
 	err = exec_args_new(&args);
 	if (err == 0)
-		err = user_vector(&args, a[2], false);
+		err = user_vector(&args, a[2], &args.argc);
 	if (err == 0)
-		err = user_vector(&args, a[3], true);
+		err = user_vector(&args, a[3], &args.envc);
 	if (err == 0)
 		err = user_path_from(&path, a[0], &from);
 	if (err == 0)

@@ -36,26 +36,16 @@ place_put(struct place *p)
 	*p = (struct place){ 0 };
 }
 
-/* The root of the kernel's own tree, under everything. */
+/* The root of the kernel's own tree, under everything: made while the first process is alone. */
 static struct chan *
 root_chan(void)
 {
 	static struct chan *root;
-	struct chan *c = __atomic_load_n(&root, __ATOMIC_ACQUIRE), *expected = NULL;
 
-	if (c == NULL) {
-		if (dev_root.attach(&dev_root, &c) < 0)
-			return NULL;
-		if (c->path == NULL ||
-		    !__atomic_compare_exchange_n(&root, &expected, c, false, __ATOMIC_ACQ_REL,
-						 __ATOMIC_ACQUIRE)) {
-			chan_put(c);
-			c = expected;
-		}
-	}
-	if (c)
-		chan_get(c);
-	return c;
+	if (root == NULL && dev_root.attach(&dev_root, &root) < 0)
+		return NULL;
+	chan_get(root);
+	return root;
 }
 
 static bool

@@ -22,11 +22,18 @@ root_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 static int
 root_attach(const struct dev *d, struct chan **out)
 {
-	int err = devtab_attach(d, out);
+	struct chan *c;
+	int err = devtab_attach(d, &c);
 
-	if (err == 0)
-		(*out)->path = path_new("/", 1);
-	return err;
+	if (err < 0)
+		return err;
+	c->path = path_new("/", 1);
+	if (c->path == NULL) {
+		chan_put(c);
+		return -ENOMEM;
+	}
+	*out = c;
+	return 0;
 }
 
 const struct dev dev_root = {
