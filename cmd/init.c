@@ -1,8 +1,8 @@
 /*
- * init: the first process.  Opens the console, sets the clock, runs the commands in /boot/init.conf
- * (or in the file that init.conf=PATH on the kernel's command line names) with the shell, and gives a
- * shell on the console whenever there is none.  Every process whose parent has ended becomes its
- * child; it collects them.
+ * init: the first process.  Opens the console, sets the clock, runs the commands in
+ * /boot/init.conf (or in the file that init.conf=PATH on the kernel's command line names) with the
+ * shell, and gives a shell on the console whenever there is none.  Every process whose parent has
+ * ended becomes its child; it collects them.
  *
  * With init.end=exit on the command line there is no shell after the commands: the machine ends,
  * with their status as QEMU's (shutdown -s).  That is how demonstrations and tests run.

@@ -276,8 +276,7 @@ in_reach(uint64_t addr, size_t length)
 }
 
 int
-as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like,
-       enum map_where where)
+as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like, enum map_where how)
 {
 	struct region *r = kmalloc(sizeof *r);
 	struct list *after;
@@ -294,12 +293,12 @@ as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like,
 		goto fail;
 	as_lock(as);
 	err = -ENOMEM;
-	if (where == MAP_HINT &&
+	if (how == MAP_HINT &&
 	    (!in_reach(*addr, length) || place_find(as, *addr, *addr + length) == NULL))
 		*addr = room_find(as, length);
 	if (!in_reach(*addr, length) || as->nregions >= AS_REGIONS_MAX)
 		goto fail_locked;
-	if (where == MAP_REPLACE) {
+	if (how == MAP_REPLACE) {
 		err = range_split(as, *addr, *addr + length);
 		if (err != 0)
 			goto fail_locked;

@@ -58,16 +58,17 @@ void as_lock(struct as *as);
 void as_unlock(struct as *as);
 struct as *as_new(void);
 struct as *as_fork(struct as *parent);
+enum map_where {
+	MAP_HINT,		/* at *addr if that is free, else the highest room */
+	MAP_FREE,		/* at *addr, or -EEXIST */
+	MAP_REPLACE,		/* at *addr; what is there goes */
+};
 /*
- * Where a region goes: at *addr if that is free, else where there is room; there, or -EEXIST; there.
- */
-enum map_where { MAP_HINT, MAP_FREE, MAP_REPLACE };
-/*
- * Adds a region and sets *addr.  -EINVAL for a bad range, -ENOMEM.  What backs it is given in `like`
- * (start and end are ignored), whose references pass.
+ * Adds a region and sets *addr.  -EINVAL for a bad range, -ENOMEM.  What backs it is given in
+ * `like` (start and end are ignored), whose references pass.
  */
 int as_map(struct as *as, uint64_t *addr, size_t length, const struct region *like,
-	   enum map_where where);
+	   enum map_where how);
 int as_protect(struct as *as, uint64_t addr, size_t length, unsigned prot);
 /* Makes one page present: 0, -EFAULT or -ENOMEM. */
 int as_fault(struct as *as, uint64_t addr, unsigned access);

@@ -95,7 +95,7 @@ struct dev {
 	 */
 	int (*walk)(struct chan *c, int n, const char *const *names, int *done, struct qid *qids,
 		    struct chan **out);
-	/* Opens c itself, or replaces *c by another channel (clone files).  NULL: a directory may be. */
+	/* Opens c itself, or replaces *c by another channel.  NULL: directories can be opened. */
 	int (*open)(struct chan **c, uint32_t flags);
 	/* Makes name in the directory c and turns c into it, open. */
 	int (*create)(struct chan *c, const char *name, uint32_t flags, uint32_t mode);
@@ -155,9 +155,9 @@ int64_t chan_write(struct chan *c, struct uio *u, uint64_t off);
 int chan_read_all(struct chan *c, void *buf, size_t n, uint64_t off);
 
 /*
- * devtab.c: for kernel devices whose trees are told by dev->gen: *e filled for entry i of directory c
- * (name points at static memory or at buf, of SYS_NAME_MAX + 1 bytes), and 1, or if it is more, the
- * next entry's i; 0 if there is none but more may follow; -1 at the end.  `mode` has POSIX's
+ * devtab.c: for kernel devices whose trees are told by dev->gen: *e filled for entry i of directory
+ * c (name points at static memory or at buf, of SYS_NAME_MAX + 1 bytes), and 1, or if it is more,
+ * the next entry's i; 0 if there is none but more may follow; -1 at the end.  `mode` has POSIX's
  * permission bits and the S_IF* bits.  A new channel has no aux.
  */
 struct dirtab {

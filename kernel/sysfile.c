@@ -56,16 +56,16 @@ user_data(uint64_t base, uint64_t n)
 static inline int64_t
 read_write(const uint64_t a[6], bool write)
 {
-	struct uio u = user_data(a[1], a[2]);
 	struct chan *c = fd_get((int)a[0]);
 	bool own = a[3] == UINT64_MAX;
-	uint64_t off = a[3];
+	struct uio u;
+	uint64_t off;
 	int64_t n;
 
 	if (unlikely(c == NULL))
 		return -EBADF;
-	if (own)
-		off = __atomic_load_n(&c->offset, __ATOMIC_RELAXED);
+	u = user_data(a[1], a[2]);
+	off = own ? __atomic_load_n(&c->offset, __ATOMIC_RELAXED) : a[3];
 	if (unlikely(!c->open ||
 		     (c->flags & SYS_O_ACCMODE) == (write ? SYS_O_RDONLY : SYS_O_WRONLY)))
 		n = -EBADF;

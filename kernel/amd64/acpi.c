@@ -126,7 +126,10 @@ add_cpu(uint32_t apic_id, uint32_t flags)
 	acpi.cpus[acpi.ncpus++] = apic_id;
 }
 
-/* [ACPI 6.4, 5.2.12]: one record of the MADT, n bytes.  An x2APIC is beyond our local APIC's reach. */
+/*
+ * [ACPI 6.4, 5.2.12]: one record of the MADT, n bytes.  An x2APIC's is passed over: an xAPIC cannot
+ * reach it.
+ */
 static void
 madt_record(const uint8_t *r, unsigned n)
 {

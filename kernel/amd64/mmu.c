@@ -2,8 +2,8 @@
  * The kernel's own mappings, page tables, and TLB consistency.
  *
  * The upper half is the same in every address space: its top-level entries are all made at boot.
- * Slot 256 on: the direct map of RAM; 508: kernel stacks, each above an unmapped page; 510: a window
- * for each processor, and device registers; 511: the kernel.
+ * Slot 256 on: the direct map of RAM; 508: kernel stacks, each above an unmapped page; 510: a
+ * window for each processor, and device registers; 511: the kernel.
  *
  * A processor that must forget translations is sent an interrupt and counts what it did; the
  * sender waits for the count.  Whoever spins with interrupts off answers too (tlb_answer), so two

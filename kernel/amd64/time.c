@@ -1,6 +1,6 @@
 /*
- * Time: the TSC, measured against the PIT's channel 2 at boot.  The date is what somebody sets: init
- * does, from the CMOS clock.
+ * Time: the TSC, measured against the PIT's channel 2 at boot.  The date is what somebody sets:
+ * init does, from the CMOS clock.
  */
 #include "cpu.h"
 
