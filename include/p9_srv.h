@@ -231,7 +231,9 @@ int p9_srv_port(const struct p9_srv *);
 
 struct p9_srv_stats {
 	uint64_t requests, bytes_read, bytes_written;
-	uint64_t errors;	/* replies; ENOENT, which is everyday, is not counted or kept */
+	/* Replies that tell of a failure of the server or of what is behind it: EIO, ENODEV, ENXIO,
+	 * ETIMEDOUT, ENOMEM, EPROTO, EHOSTDOWN, EBADMSG.  A client's own mistakes are none. */
+	uint64_t errors;
 	uint32_t inflight, fids, conns;
 	uint64_t oldest_ns;	/* for how long these calls have seen the oldest waiting */
 	uint64_t last_error_ns;	/* os_time_ns of it; 0: none */

@@ -124,7 +124,7 @@ struct sip_health {
 	/* The thread that reports, under the same lock: */
 	pthread_cond_t wake;
 	pthread_t thread;
-	bool running, ending;
+	bool running, ending, fresh;	/* fresh: an error that is not reported yet */
 };
 
 struct sip_server {
@@ -181,7 +181,7 @@ sip_count(struct sip_server *s)
 {
 	atomic_fetch_add_explicit(&s->health.requests, 1, memory_order_relaxed);
 }
-/* One request failed for a reason that is ours or the device's; keeps and logs the text. */
+/* A failure of ours or the device's beside those that are answers; keeps and logs the text. */
 void sip_error(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);
 
 /* A line "NAME: text" on standard error and in the log: log.c. */

@@ -356,8 +356,8 @@ recover(struct ahci_port *p, bool failed)
 	restart(p);
 	/* Only now: until the reset the device still knew the buffer. */
 	if (bad) {
-		sip_error(p->hba->server, "%s port %u: %s", p->hba->dev->info.addr, p->index,
-			  bad->why);
+		sip_log(p->hba->server, "%s port %u: %s", p->hba->dev->info.addr, p->index,
+			bad->why);
 		ahci_io_done(bad, err);
 	}
 }

@@ -270,6 +270,14 @@ keep_error(struct p9_srv_state *st, struct p9_req *r)
 	pthread_mutex_unlock(&st->lock);
 }
 
+/* Not what a client did wrong, or what is everyday. */
+static bool
+own_failure(uint32_t err)
+{
+	return err == EIO || err == ENODEV || err == ENXIO || err == ETIMEDOUT || err == ENOMEM ||
+	       err == EPROTO || err == EHOSTDOWN || err == EBADMSG;
+}
+
 /* The answer in r->out is final. */
 void
 p9_finish(struct p9_req *r)
@@ -286,7 +294,7 @@ p9_finish(struct p9_req *r)
 		p9_bump(&n->bytes_read, r->out.length, mine);
 	} else if (r->out.type == IPC_TWRITE + 1) {
 		p9_bump(&n->bytes_written, r->out.count, mine);
-	} else if (p9_failed(r) && r->out.error != ENOENT) {
+	} else if (p9_failed(r) && own_failure(r->out.error)) {
 		p9_bump(&n->errors, 1, mine);
 		keep_error(st, r);
 	}

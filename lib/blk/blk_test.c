@@ -460,6 +460,7 @@ errors(void **state)
 	struct world *w = start(512);
 	struct p9c_file *f = opened(w, "sdT0/data", O_RDWR);
 	uint8_t buf[4096] = { 0 };
+	struct p9_srv_stats stats;
 
 	(void)state;
 	w->ram.bad = 77;
@@ -469,6 +470,11 @@ errors(void **state)
 	assert_int_equal(p9c_write(f, buf, 600, 76 * 512 + 5), -EIO);
 	assert_int_equal(p9c_write(f, buf, 512, 77 * 512), -EIO);
 	assert_int_equal(p9c_read(f, buf, 512, 78 * 512), 512);
+	/* A client's mistake is not counted among the server's failures. */
+	assert_int_equal(p9c_write(f, buf, 512, NSECTORS * 512), -ENOSPC);
+	p9_srv_stats(&w->srv, &stats);
+	assert_int_equal(stats.errors, 5);
+	assert_string_equal(stats.last_error, "sdT0: bad sector 77");
 	w->ram.bad = UINT64_MAX;
 	assert_int_equal(p9c_write(f, buf, 10, 77 * 512 + 5), 10); /* no claim was left */
 	p9c_clunk(f);

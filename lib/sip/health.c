@@ -110,6 +110,8 @@ sip_error(struct sip_server *s, const char *fmt, ...)
 	pthread_mutex_lock(&s->health.lock);
 	memcpy(s->health.last_error, text, sizeof text);
 	s->health.last_error_ns = os_time_ns();
+	s->health.fresh = true;		/* reported at once: the kernel keeps the time of the report */
+	pthread_cond_signal(&s->health.wake);
 	pthread_mutex_unlock(&s->health.lock);
 	sip_log(s, "%s", text);
 }
@@ -121,13 +123,16 @@ sip_health_text(struct sip_server *s, char *buf, size_t n)
 	struct p9_srv_stats stats = { 0 };
 	if (s->p9.state)
 		p9_srv_stats(&s->p9, &stats);
+	one_line(stats.last_error);
 	pthread_mutex_lock(&h->lock);
+	const char *last = stats.last_error_ns > h->last_error_ns ? stats.last_error : h->last_error;
 	int len = snprintf(buf, n, "state %s\nrequests %lu\nerrors %lu\n",
-		sip_state_name(h->state), h->requests + stats.requests, h->errors);
+		sip_state_name(h->state), h->requests + stats.requests,
+		h->errors + stats.errors);
 	if (h->message[0] && len > 0 && (size_t)len < n)
 		len += snprintf(buf + len, n - (size_t)len, "message %s\n", h->message);
-	if (h->last_error[0] && len > 0 && (size_t)len < n)
-		len += snprintf(buf + len, n - (size_t)len, "last %s\n", h->last_error);
+	if (last[0] && len > 0 && (size_t)len < n)
+		len += snprintf(buf + len, n - (size_t)len, "last %s\n", last);
 	pthread_mutex_unlock(&h->lock);
 	return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
 }
@@ -188,7 +193,10 @@ reporter(void *arg)
 	pthread_mutex_lock(&h->lock);
 	while (!h->ending) {
 		struct timespec until = next_report(s);
-		pthread_cond_timedwait(&h->wake, &h->lock, &until);
+		while (!h->ending && !h->fresh &&
+		       pthread_cond_timedwait(&h->wake, &h->lock, &until) != ETIMEDOUT)
+			;
+		h->fresh = false;
 		if (h->ending)
 			break;
 		pthread_mutex_unlock(&h->lock);

@@ -1,4 +1,5 @@
 /* The base server: options, states, health texts, the order of a life, what an error undoes. */
+#include "os.h"
 #include "sip.h"
 
 #include <errno.h>
@@ -187,7 +188,13 @@ reports(void **state)
 	assert_string_equal("state starting\nrequests 0\nerrors 0\nstate healthy\nrequests 0\n"
 		"errors 0\n", text);
 	assert_int_equal(0, sip_health_start(&s));
-	sip_health_end(&s);		/* at once, not after a period */
+	sip_error(&s, "the first");	/* reported at once, not after a period */
+	for (int ms = 0; ms < 500 && !strstr(text, "errors 1\nlast the first\n"); ms++) {
+		os_sleep_ns(1000000);
+		assert_true(pread(s.health_fd, text, sizeof text - 1, 0) > 0);
+	}
+	assert_non_null(strstr(text, "errors 1\nlast the first\n"));
+	sip_health_end(&s);
 	sip_health_end(&s);
 	unlink(path);
 }
