@@ -1,22 +1,22 @@
-# The disk driver is killed fifty times under readers: its successor is soon healthy and has its
-# disk.  First in time counted in instructions, where the bound is tight: a driver's start takes
-# 1.4 ms; then on two processors.
+# The disk driver is killed fifty times under readers: they notice a pause and nothing else.  First
+# in time counted in instructions, where the bound is what a repair may take; then on two processors,
+# with other work on the machine that this runs on.
 . test/boot/lib.sh
 
 sh tool/mkdisk.sh "$dir/disk" || fail mkdisk
 with_prog restart
-init <<'EOF'
+init <<'END'
 sipd -1
-restart ahci /dev/sd/sdC0/part/2 50 15000 /dev/sd
+restart ahci /dev/sd/sdC0/part/2 50 50000
 free
-EOF
-CPUS=1 EXTRA="-icount shift=0,sleep=off" TIMEOUT=200 DISKS=$dir/disk boot
+END
+CPUS=1 EXTRA="-icount shift=0" TIMEOUT=200 DISKS=$dir/disk boot
 expect 'restart: all right'
 console | grep '^restart: '
-init <<'EOF'
+init <<'END'
 sipd -1
-restart ahci /dev/sd/sdC0/part/2 50 1000000 /dev/sd
-EOF
+restart ahci /dev/sd/sdC0/part/2 50 2000000
+END
 CPUS=2 TIMEOUT=200 DISKS=$dir/disk boot
 expect 'restart: all right'
 console | grep '^restart: '
