@@ -167,15 +167,27 @@ pass_readdir(struct pass *p, struct p9_req *r, struct pass_answer *a)
 		pass_error(a, n);
 }
 
+/* Plain 9P2000 asks for it by a stat that changes nothing, on a fid that need not be open. */
+static int
+sync_place(int place, bool data_only)
+{
+	int fd = os_open_place(place, O_RDONLY);
+
+	if (fd < 0)	/* what cannot be opened has nothing to bring to its medium */
+		return fd == -ELOOP || fd == -ENXIO ? 0 : fd;
+	int rc = os_fsync(fd, data_only);
+	os_close(fd);
+	return rc;
+}
+
 void
 pass_fsync(struct pass *p, struct p9_req *r, struct pass_answer *a)
 {
-	int fd = pass_file_of(r->fid)->fd;
+	const struct pass_file *f = pass_file_of(r->fid);
+	bool data_only = r->in.flags & 1;
 
 	(void)p;
-	if (fd < 0)
-		os_set_errstr("fid is not open");
-	result(a, fd < 0 ? -EBADF : os_fsync(fd, r->in.flags & 1));
+	result(a, f->fd >= 0 ? os_fsync(f->fd, data_only) : sync_place(f->node->place, data_only));
 }
 
 void

@@ -131,6 +131,7 @@ reading_and_writing(void **state)
 	assert_memory_equal(got + 1, data, sizeof data);
 	assert_int_equal(p9c_read(f, got, 10, 1 << 30), 0);
 	assert_int_equal(p9c_fsync(f, true), 0);
+	assert_int_equal(p9c_fsync(root, false), 0);		/* which is not open */
 	assert_int_equal(f->qid.path, stat_below("tree/f").st_ino);
 	p9c_clunk(f);
 	st = stat_below("tree/f");
