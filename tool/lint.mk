@@ -20,6 +20,7 @@ lint: lint-form lint-clang lint-headers lint-cppcheck lint-tidy
 
 lint-form:
 	@sh tool/form.sh $(C_FILES) $(H_FILES)
+	@sh tool/kernel_lines.sh > /dev/null
 
 lint-clang:
 	@echo "clang"
