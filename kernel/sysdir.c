@@ -176,10 +176,11 @@ sys_mkdir(const uint64_t a[6])
 {
 	struct entry e;
 	int r = entry_get(&e, a[0], a[1], false);
-	struct chan *dir = e.dir.c;
+	struct chan *dir;
 
 	if (r < 0)
 		return r;
+	dir = e.dir.c;
 	r = dir->dev->mkdir ? dir->dev->mkdir(dir, e.name, (uint32_t)a[2] & 07777) : -EPERM;
 	return entry_done(&e, r);
 }
@@ -189,10 +190,11 @@ sys_unlink(const uint64_t a[6])
 {
 	struct entry e;
 	int r = entry_get(&e, a[0], a[1], true);
-	struct chan *dir = e.dir.c;
+	struct chan *dir;
 
 	if (r < 0)
 		return r;
+	dir = e.dir.c;
 	r = dir->dev->unlink ? dir->dev->unlink(dir, e.name, (uint32_t)a[2]) : -EPERM;
 	return entry_done(&e, r);
 }
@@ -203,10 +205,11 @@ sys_mknod(const uint64_t a[6])
 	uint64_t rdev = a[3] << 32 | (uint32_t)a[4];
 	struct entry e;
 	int r = entry_get(&e, a[0], a[1], false);
-	struct chan *dir = e.dir.c;
+	struct chan *dir;
 
 	if (r < 0)
 		return r;
+	dir = e.dir.c;
 	r = dir->dev->mknod ? dir->dev->mknod(dir, e.name, (uint32_t)a[2], rdev) : -EPERM;
 	return entry_done(&e, r);
 }
