@@ -4,7 +4,7 @@ PROG_SRC := $(wildcard test/prog/*.c)
 TEST_PROGS := $(patsubst test/prog/%.c,$B/prog/%,$(PROG_SRC))
 
 # Programs that know nothing of Lux9: ordinary static Linux binaries, put into a scenario's archive.
-$B/prog/%: test/prog/%.c
+$B/prog/%: test/prog/%.c $(wildcard test/prog/*.h)
 	@mkdir -p $(@D)
 	@echo "PROG  $*"
 	$V$(LUXCC) $(CSTD) $(WARN) -O2 -D_GNU_SOURCE -Iinclude -static -no-pie -pthread -o $@ $<
