@@ -8,6 +8,7 @@
 #   ISO      boot this CD image instead of KERNEL and INITRD;  UEFI=1: with OVMF
 #   CPUS     processors (1)         MEM      memory (512M)
 #   DISKS    raw images, on AHCI ports 0, 1, ... in this order
+#   CACHE    QEMU's cache mode for them (writeback); unsafe: a flush does not wait for the host's disk
 #   SERIAL   the console: stdio (default) or a file
 #   TIMEOUT  seconds before the machine is ended; 0: never (120)
 #   GDB      1: start stopped, gdb server on port 1234;  a path: on that Unix socket
@@ -51,7 +52,7 @@ else
 fi
 n=0
 for d in ${DISKS:-}; do
-	set -- "$@" -drive "file=$d,if=none,id=d$n,format=raw,cache=writeback" \
+	set -- "$@" -drive "file=$d,if=none,id=d$n,format=raw,cache=${CACHE:-writeback}" \
 		-device "ide-hd,drive=d$n,bus=ide.$n,serial=LUX9-$n"
 	n=$((n + 1))
 done

@@ -9,7 +9,7 @@
 #	refuse 'panic'                  and none with this
 #
 # The machine ends when the commands end: with their status, which boot checks.  CPUS, MEM, DISKS,
-# EXTRA, APPEND, KERNEL and TIMEOUT are those of tool/qemu.sh.  Files put into $dir/extra before
+# CACHE, EXTRA, APPEND, KERNEL and TIMEOUT are those of tool/qemu.sh.  Files put into $dir/extra before
 # boot are laid over the boot archive.
 
 set -u
