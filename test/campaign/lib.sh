@@ -1,0 +1,231 @@
+# The kill campaigns: a server is killed at random instants, hundreds of times, under programs that
+# know what every answer must be.  Sourced after test/boot/lib.sh, by its scenarios (short) and by
+# tool/campaign.sh (long).
+#
+#	campaign VARIANT DEATHS SEED [CAUSE...]
+#
+# boots a machine, kills DEATHS times, and judges.  The causes are those of test/prog/reaper.c.
+#
+#	disk	the disk's driver dies under writers and readers of the raw disk
+#	deep	the disk's driver dies under ext4fs, which others read
+#	tree	ext4fs dies under those who read it
+#	both	ext4fs and the disk's driver die, each when it likes
+#	names	an interposer dies under makers of names, before and after what it was asked to do
+#	lossy	the disk's driver dies; between it and its clients messages are late, twice, or lost
+#
+# BUILD_FAULTS=1: the driver is a test build, which knows causes from inside.  AGAIN: percent of
+# deaths after which the successor dies too, before it is healthy.
+
+. test/campaign/manifests.sh
+
+# What is printed for the table, and who must have said that all is right.
+campaign_judge()
+{
+	local p
+	for p; do
+		expect "$p: all right"
+	done
+	refuse 'stuck in'
+}
+
+campaign_image()
+{
+	python3 test/campaign/judge.py image "$dir/disk" "$dir/ledger" || fail "the image is not right"
+}
+
+# The arguments of reaper for the causes, quoted for the shell of the machine.
+causes()
+{
+	local c
+	for c; do
+		printf " -cause '%s'" "$c"
+	done
+}
+
+# reaper SERVER DEATHS SEED FAULTS-FILE PROBE CAUSE...
+reaper()
+{
+	local server=$1 deaths=$2 seed=$3 faults=$4 probe=$5
+	shift 5
+	echo "reaper -server $server -deaths $deaths -seed $seed -faults $faults -probe $probe" \
+		"-again ${AGAIN:-10} -samples$(causes "$@")"
+}
+
+# The commands of the machine: a load in the background, deaths, the load's end and verdict.
+load_and_deaths()
+{
+	local load=$1 deaths=$2
+	cat <<END
+$load -ready /tmp/ready &
+load=\$!
+await -t 60 /tmp/ready
+$deaths
+kill \$load
+wait \$load
+cat /dev/sip/servers/*/health
+END
+}
+
+blank_disks()
+{
+	truncate -s 16M "$dir/disk"
+	truncate -s 1M "$dir/ledger"
+	DISKS="$dir/disk $dir/ledger"
+}
+
+tree_disk()
+{
+	make_tree "$dir/tree/all" 150 3
+	seq 1 1000 > "$dir/tree/probe"
+	sh tool/mkdisk.sh "$dir/disk" "$dir/tree" 16 || fail mkdisk
+	DISKS=$dir/disk
+}
+
+campaign_disk()
+{
+	local deaths=$1 seed=$2
+	shift 2
+	blank_disks
+	manifest_ahci
+	manifest_tmp
+	{
+		echo 'sipd &'
+		echo 'await -t 30 /dev/sd/sdC0/raw /dev/sd/sdC1/raw'
+		load_and_deaths \
+			"stamp -server ahci -seed $seed -ledger /dev/sd/sdC1/raw /dev/sd/sdC0/raw" \
+			"$(reaper ahci "$deaths" "$seed" /dev/sd/sdctl /dev/sd/sdC0/raw "$@")"
+		echo 'stamp -check -ledger /dev/sd/sdC1/raw /dev/sd/sdC0/raw'
+	} | init
+	DISKS=$DISKS boot
+	campaign_judge stamp reaper
+	expect "reaper: leaked nothing"
+	campaign_image
+}
+
+# tree_campaign SEED SERVER DEATHS-COMMANDS
+tree_campaign()
+{
+	local seed=$1 server=$2 deaths=$3
+	tree_disk
+	manifest_ahci
+	manifest_root
+	manifest_tmp
+	{
+		echo 'sipd &'
+		echo 'await -t 30 /root/probe'
+		load_and_deaths "readers -server $server -seed $seed /root/all" "$deaths"
+		echo 'cd /root; sha256sum -r . '
+	} | init
+	sha256sum "$dir/disk" > "$dir/before"
+	DISKS=$DISKS boot
+	campaign_judge readers reaper
+	sha256sum --quiet -c "$dir/before" || fail "the disk was changed"
+	(cd "$dir/tree" && find . -type f -exec sha256sum {} +) | sort > "$dir/want"
+	console | grep -E '^[0-9a-f]{64}  ' | sed 's:  \(\./\)*:  ./:' | sort > "$dir/got"
+	cmp "$dir/want" "$dir/got" || fail "the tree is not what it was"
+}
+
+campaign_deep()
+{
+	local deaths=$1 seed=$2
+	shift 2
+	tree_campaign "$seed" ahci \
+		"$(reaper ahci "$deaths" "$seed" /dev/sd/sdctl /dev/sd/sdC0/raw "$@")"
+}
+
+campaign_tree()
+{
+	local deaths=$1 seed=$2
+	shift 2
+	tree_campaign "$seed" root "$(reaper root "$deaths" "$seed" none /root/probe "$@")"
+}
+
+campaign_both()
+{
+	local deaths=$1 seed=$2
+	shift 2
+	tree_campaign "$seed" root "$(reaper ahci "$deaths" "$seed" /dev/sd/sdctl /dev/sd/sdC0/raw "$@") -others &
+other=\$!
+$(reaper root "$deaths" "$seed" none /root/probe kill note) -others
+wait \$other"
+}
+
+campaign_names()
+{
+	local deaths=$1 seed=$2
+	shift 2
+	manifest_pass names /tmp tmp 5000
+	manifest_tmp
+	{
+		echo 'sipd &'
+		echo 'await -t 30 /dev/pass/namesctl'
+		echo 'dd if=/dev/zero of=/tmp/probe bs=512 count=1'
+		load_and_deaths "names -server names -seed $seed /mnt" \
+			"$(reaper names "$deaths" "$seed" /dev/pass/namesctl /mnt/probe "$@")"
+	} | init
+	boot
+	campaign_judge names reaper
+}
+
+# Rules are gone when the interposer has died, as it does of every message that is lost.
+lossy_rules()
+{
+	cat <<END
+( while sleep 0.1; do grep -q delay /dev/pass/lossyctl || {
+	echo 'seed $1' > /dev/pass/lossyctl
+	echo 'delay all 1% 20' > /dev/pass/lossyctl
+	echo 'duplicate all 1%' > /dev/pass/lossyctl
+	echo 'drop all 0.1%' > /dev/pass/lossyctl
+	echo 'drop all 0.1% reply' > /dev/pass/lossyctl
+}; done ) &
+rules=\$!
+END
+}
+
+campaign_lossy()
+{
+	local deaths=$1 seed=$2
+	shift 2
+	blank_disks
+	manifest_ahci
+	manifest_tmp
+	manifest_pass lossy /dev/sd ahci 500
+	{
+		echo 'sipd &'
+		echo 'await -t 30 /dev/pass/lossyctl /mnt/sdC0/raw'
+		lossy_rules "$seed"
+		load_and_deaths \
+			"stamp -server ahci -seed $seed -ledger /dev/sd/sdC1/raw /mnt/sdC0/raw" \
+			"$(reaper ahci "$deaths" "$seed" /dev/sd/sdctl /dev/sd/sdC0/raw "$@") -others"
+		echo 'kill $rules'
+		echo 'stamp -check -ledger /dev/sd/sdC1/raw /dev/sd/sdC0/raw'
+	} | init
+	DISKS=$DISKS boot
+	campaign_judge stamp reaper
+	expect 'a request is older than the deadline'
+	campaign_image
+}
+
+# Sets `mixed`: all causes that the variant has.
+mixed_causes()
+{
+	local m
+	mixed=(kill note)
+	case $1 in
+	names)	for m in create mkdir unlink rename link symlink setattr write; do
+			mixed+=("crash $m # before" "crash $m # after")
+		done ;;
+	tree)	;;
+	*)	[ "${BUILD_FAULTS:-0}" = 0 ] || mixed=(mixed) ;;
+	esac
+}
+
+campaign()
+{
+	local variant=$1
+	shift
+	rm -rf "$dir/extra" "$dir/tree" "$dir/disk" "$dir/ledger"
+	with_prog stamp reaper readers names
+	[ "${BUILD_FAULTS:-0}" = 0 ] || with_fault_prog ahci
+	"campaign_$variant" "$@"
+}
