@@ -49,6 +49,7 @@ help:
 #: make run        install what is missing, build, boot in QEMU with disks
 #: make test       all tests; T=name runs one;  make lint, make fmt: the code's form
 #: make bench      figures beside Linux;  make fuzz T=name: one fuzz target, unbounded
+#: make campaign   servers are killed under load: N=10000 VARIANT=disk; see tool/campaign.sh
 #: make debug      boots stopped, with gdb attached;  make iso: a GRUB image, BIOS and UEFI
 #: make clean      removes build/
 
