@@ -205,6 +205,8 @@ struct sip_pci_info {		/* what /dev/pci/B.D.Fctl says */
 	int irq;		/* a line; -1: none */
 	unsigned msi, msix;	/* how many vectors it can have */
 	bool enabled;
+	uint32_t serial;	/* of no other function since boot; 0: not told */
+	bool leaving;		/* its driver is to end */
 	int vector;		/* the first given by msi or msix: /dev/irq/vector; -1: none */
 };
 

@@ -103,48 +103,62 @@ granted(const struct cap_spec *s, bool (*covers)(const struct grant *, uint64_t,
 	return false;
 }
 
+/* The function of a grant, with a reference; NULL if it has gone or it is another kind of grant. */
+static struct pci_func *
+granted_func(const struct grant *g)
+{
+	return g->kind == GRANT_PCI ? pci_find(g->lo, g->hi) : NULL;
+}
+
 static bool
 grant_has_mem(const struct grant *g, uint64_t pa, size_t n)
 {
-	const struct pci_func *f = g->kind == GRANT_PCI ? pci_find(g->lo) : NULL;
+	struct pci_func *f = granted_func(g);
+	bool has = f != NULL && pci_has_mem(f, pa, n);
 
-	return f != NULL && pci_has_mem(f, pa, n);
+	pci_put(f);
+	return has;
 }
 
 static bool
 grant_has_pages(const struct grant *g, uint64_t pa, size_t n)
 {
-	const struct pci_func *f = g->kind == GRANT_PCI ? pci_find(g->lo) : NULL;
+	struct pci_func *f = granted_func(g);
+	bool has = f != NULL && pci_has_pages(f, pa, n);
 
-	return f != NULL && pci_has_pages(f, pa, n);
+	pci_put(f);
+	return has;
 }
 
 static bool
 grant_has_port(const struct grant *g, uint64_t port, size_t width)
 {
-	const struct pci_func *f = g->kind == GRANT_PCI ? pci_find(g->lo) : NULL;
+	struct pci_func *f = granted_func(g);
+	bool has = f != NULL && pci_has_port(f, (unsigned)port, (unsigned)width);
 
-	if (g->kind == GRANT_PORT)
-		return port >= g->lo && port + width - 1 <= g->hi;
-	return f != NULL && pci_has_port(f, (unsigned)port, (unsigned)width);
+	pci_put(f);
+	return has || (g->kind == GRANT_PORT && port >= g->lo && port + width - 1 <= g->hi);
 }
 
 static bool
 grant_has_line(const struct grant *g, uint64_t line, size_t n)
 {
-	const struct pci_func *f = g->kind == GRANT_PCI ? pci_find(g->lo) : NULL;
+	struct pci_func *f = granted_func(g);
+	bool has = f != NULL && pci_has_line(f, (unsigned)line);
 
 	(void)n;
-	if (g->kind == GRANT_LINE)
-		return g->lo == line;
-	return f != NULL && pci_has_line(f, (unsigned)line);
+	pci_put(f);
+	return has || (g->kind == GRANT_LINE && g->lo == line);
 }
 
 static bool
 grant_is_pci(const struct grant *g, uint64_t bdf, size_t n)
 {
+	struct pci_func *f = g->kind == GRANT_PCI && g->lo == bdf ? granted_func(g) : NULL;
+
 	(void)n;
-	return g->kind == GRANT_PCI && g->lo == bdf;
+	pci_put(f);
+	return f != NULL;
 }
 
 /* What nobody may touch. */
@@ -175,26 +189,36 @@ cap_check_mem(paddr_t pa, size_t n)
 	return error(EACCES, "mem: 0x%lx is not in a granted range", pa);
 }
 
+static bool
+has_bar_in(const struct pci_func *f, paddr_t pa, size_t n)
+{
+	for (unsigned b = 0; b < PCI_BARS; b++)
+		if (!f->bar[b].io && f->bar[b].size != 0 && f->bar[b].base < pa + n &&
+		    pa < f->bar[b].base + f->bar[b].size)
+			return true;
+	return false;
+}
+
 /* A page may hold small BARs of several functions: all of them must be granted. */
 int
 cap_check_map(paddr_t pa, size_t n)
 {
 	const struct cap_spec *s = current();
-	struct pci_func *f;
 	int r = check_never(pa, n);
 
 	if (r < 0 || s->unlimited)
 		return r;
 	if (!granted(s, grant_has_pages, pa, n))
 		return error(EACCES, "mem: 0x%lx is not in a granted range", pa);
-	for (unsigned i = 0; (f = pci_at(i)) != NULL; i++)
-		for (unsigned b = 0; b < PCI_BARS; b++)
-			if (!f->bar[b].io && f->bar[b].size != 0 && f->bar[b].base < pa + n &&
-			    pa < f->bar[b].base + f->bar[b].size &&
-			    !granted(s, grant_is_pci, f->bdf, 1))
-				return error(EACCES, "mem: 0x%lx shares a page with %u.%u.%u", pa,
-					     f->bdf >> 8, f->bdf >> 3 & 31, f->bdf & 7);
-	return 0;
+	for (unsigned i = 0; i < pci_count() && r == 0; i++) {
+		struct pci_func *f = pci_at(i);
+
+		if (f != NULL && has_bar_in(f, pa, n) && !granted(s, grant_is_pci, f->bdf, 1))
+			r = error(EACCES, "mem: 0x%lx shares a page with %u.%u.%u", pa,
+				  f->bdf >> 8, f->bdf >> 3 & 31, f->bdf & 7);
+		pci_put(f);
+	}
+	return r;
 }
 
 int
@@ -232,10 +256,20 @@ cap_check_pci(unsigned bdf)
 }
 
 static int
+check_func(const struct grant *g)
+{
+	struct pci_func *f = granted_func(g);
+
+	pci_put(f);
+	return f != NULL ? cap_check_pci(g->lo) :
+	       error(ENODEV, "pci: %u.%u.%u has gone", g->lo >> 8, g->lo >> 3 & 31, g->lo & 7);
+}
+
+static int
 check_grant(const struct grant *g)
 {
 	switch (g->kind) {
-	case GRANT_PCI: return cap_check_pci(g->lo);
+	case GRANT_PCI: return check_func(g);
 	case GRANT_PORT: return cap_check_port(g->lo, g->hi - g->lo + 1);
 	case GRANT_LINE: return cap_check_line(g->lo);
 	}

@@ -40,7 +40,8 @@ enum grant_kind { GRANT_PCI, GRANT_PORT, GRANT_LINE };
 
 struct grant {
 	enum grant_kind kind;
-	uint32_t lo, hi;		/* inclusive; a function and a line are lo */
+	/* Inclusive; a line is lo; a function is lo, and hi its serial: it ends with the function. */
+	uint32_t lo, hi;
 };
 
 #define CAP_GRANTS_MAX 24

@@ -14,11 +14,11 @@ static struct proc self;
 static struct thread me = { .proc = &self };
 static char error_text[256];
 
-static struct pci_func ahci = { .bdf = 0xfa, .pin = 1, .line = 10,
+static struct pci_func ahci = { .bdf = 0xfa, .serial = 5, .pin = 1, .line = 10,
 	.bar[5] = { .base = 0xfebf1000, .size = 0x1000 },
 	.bar[4] = { 0xc040, 0x20, true, false, false } };
-static struct pci_func small = { .bdf = 0x10, .bar[0] = { .base = 0xfebf2000, .size = 0x400 } };
-static struct pci_func other = { .bdf = 0x18, .bar[0] = { .base = 0xfebf2400, .size = 0x400 } };
+static struct pci_func small = { .bdf = 0x10, .serial = 6, .bar[0] = { .base = 0xfebf2000, .size = 0x400 } };
+static struct pci_func other = { .bdf = 0x18, .serial = 7, .bar[0] = { .base = 0xfebf2400, .size = 0x400 } };
 static struct pci_func *funcs[] = { &ahci, &small, &other };
 
 struct thread *
@@ -86,19 +86,39 @@ acpi_owns_port(unsigned port, unsigned width)
 	return port < 0x680 && port + width > 0x600;
 }
 
-struct pci_func *
-pci_at(unsigned i)
+unsigned
+pci_count(void)
 {
-	return i < ARRAY_LEN(funcs) ? funcs[i] : NULL;
+	return ARRAY_LEN(funcs);
 }
 
 struct pci_func *
-pci_find(unsigned bdf)
+pci_at(unsigned i)
+{
+	funcs[i]->refs++;
+	return funcs[i];
+}
+
+struct pci_func *
+pci_find(unsigned bdf, uint32_t serial)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(funcs); i++)
-		if (funcs[i]->bdf == bdf)
-			return funcs[i];
+		if (funcs[i]->bdf == bdf && funcs[i]->serial == serial)
+			return pci_at(i);
 	return NULL;
+}
+
+void
+pci_put(struct pci_func *f)
+{
+	if (f != NULL)
+		f->refs--;
+}
+
+static bool
+none_referred_to(void)
+{
+	return ahci.refs == 0 && small.refs == 0 && other.refs == 0;
 }
 
 static bool
@@ -174,7 +194,7 @@ test_ranges(void **state)
 {
 	(void)state;
 	struct cap_set *c = with((struct cap_spec){ .mask = CAP_DEVICE, .ngrants = 3, .grants = {
-		{ GRANT_PCI, 0xfa, 0xfa }, { GRANT_PORT, 0x1f0, 0x1f7 },
+		{ GRANT_PCI, 0xfa, 5 }, { GRANT_PORT, 0x1f0, 0x1f7 },
 		{ GRANT_LINE, 14, 14 } } });
 
 	assert_int_equal(cap_check_mem(0xfebf1000, 4), 0);
@@ -228,14 +248,15 @@ test_shared_page(void **state)
 {
 	(void)state;
 	struct cap_set *c = with((struct cap_spec){ .mask = CAP_DEVICE, .ngrants = 2,
-		.grants = { { GRANT_PCI, 0xfa, 0xfa }, { GRANT_PCI, 0x10, 0x10 } } });
+		.grants = { { GRANT_PCI, 0xfa, 5 }, { GRANT_PCI, 0x10, 6 } } });
 
 	assert_int_equal(cap_check_map(0xfebf1000, 0x1000), 0);
 	assert_int_equal(cap_check_map(0xfebf2000, 0x1000), -EACCES);
 	assert_int_equal(cap_check_map(0xfebf1000, 0x2000), -EACCES);
+	assert_true(none_referred_to());
 	cap_put(c);
 	c = with((struct cap_spec){ .mask = CAP_DEVICE, .ngrants = 2,
-		.grants = { { GRANT_PCI, 0x18, 0x18 }, { GRANT_PCI, 0x10, 0x10 } } });
+		.grants = { { GRANT_PCI, 0x18, 7 }, { GRANT_PCI, 0x10, 6 } } });
 	assert_int_equal(cap_check_map(0xfebf2000, 0x1000), 0);
 	cap_put(c);
 }
@@ -245,13 +266,13 @@ test_shrink(void **state)
 {
 	(void)state;
 	struct cap_set *c = with((struct cap_spec){ .mask = CAP_DEVICE, .ngrants = 2,
-		.grants = { { GRANT_PCI, 0xfa, 0xfa }, { GRANT_PORT, 0x3f8, 0x3ff } } }), *d = NULL;
+		.grants = { { GRANT_PCI, 0xfa, 5 }, { GRANT_PORT, 0x3f8, 0x3ff } } }), *d = NULL;
 	struct cap_spec s = { .mask = CAP_DEVICE | CAP_DMA };
 
 	assert_int_equal(cap_new(&s, &d), -EACCES);
 	s = (struct cap_spec){ .mask = CAP_DEVICE, .unlimited = true };
 	assert_int_equal(cap_new(&s, &d), -EACCES);
-	s = (struct cap_spec){ .ngrants = 1, .grants = { { GRANT_PCI, 0x10, 0x10 } } };
+	s = (struct cap_spec){ .ngrants = 1, .grants = { { GRANT_PCI, 0x10, 6 } } };
 	assert_int_equal(cap_new(&s, &d), -EACCES);
 	s.grants[0] = (struct grant){ GRANT_PORT, 0x3f8, 0x400 };
 	assert_int_equal(cap_new(&s, &d), -EACCES);
@@ -266,12 +287,37 @@ test_shrink(void **state)
 	cap_put(c);
 }
 
+/* A grant is of one function, not of the place where it is: it does not pass to the next one. */
+static void
+test_unplugged(void **state)
+{
+	(void)state;
+	struct cap_set *c = with((struct cap_spec){ .mask = CAP_DEVICE, .ngrants = 1,
+		.grants = { { GRANT_PCI, 0xfa, 5 } } }), *d = NULL;
+	struct cap_spec s = { .ngrants = 1, .grants = { { GRANT_PCI, 0xfa, 5 } } };
+
+	assert_int_equal(cap_check_mem(0xfebf1000, 4), 0);
+	ahci.serial = 8;
+	assert_int_equal(cap_check_pci(0xfa), -EACCES);
+	assert_int_equal(cap_check_mem(0xfebf1000, 4), -EACCES);
+	assert_int_equal(cap_check_map(0xfebf1000, 0x1000), -EACCES);
+	assert_int_equal(cap_check_port(0xc040, 4), -EACCES);
+	assert_int_equal(cap_check_line(10), -EACCES);
+	assert_int_equal(cap_new(&s, &d), -ENODEV);
+	assert_string_equal(error_text, "pci: 0.31.2 has gone");
+	self.caps = &all;
+	assert_int_equal(cap_new(&s, &d), -ENODEV);
+	ahci.serial = 5;
+	cap_put(c);
+	assert_true(none_referred_to());
+}
+
 static void
 test_text(void **state)
 {
 	(void)state;
 	struct cap_spec s = { .mask = CAP_DEVICE | CAP_ADMIN, .ngrants = 3, .grants = {
-		{ GRANT_PCI, 0xfa, 0xfa }, { GRANT_PORT, 0x1f0, 0x1f7 }, { GRANT_LINE, 14, 14 } } };
+		{ GRANT_PCI, 0xfa, 5 }, { GRANT_PORT, 0x1f0, 0x1f7 }, { GRANT_LINE, 14, 14 } } };
 	char buf[256];
 	unsigned bdf;
 
@@ -327,7 +373,7 @@ main(void)
 		cmocka_unit_test(test_mask), cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_never), cmocka_unit_test(test_shared_page),
 		cmocka_unit_test(test_shrink), cmocka_unit_test(test_text),
-		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_words), cmocka_unit_test(test_unplugged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

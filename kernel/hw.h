@@ -38,6 +38,10 @@ void irqdev_proc_exit(struct proc *p);
 struct pci_func *pcidev_owned(const struct proc *p, const struct pci_func *after);
 void pcidev_disown(struct pci_func *f);	/* vectors and ownership */
 
+/* dev/mem.c */
+/* The end of a map of /dev/mem that overlaps the range, or 0. */
+uint64_t memdev_map_over(paddr_t pa, uint64_t n);
+
 /* dev/dma.c */
 #define DMA_ANY_DEVICE 0xffffffffu
 /*

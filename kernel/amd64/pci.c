@@ -1,15 +1,17 @@
 /*
- * PCI: configuration access, enumeration, BARs, messages, reset.
+ * PCI: configuration access, enumeration, BARs, messages, reset.  The table is pci_table.c's.
  *
  * [PCI 3.0; PCI Express 5.0, chapter 7; PCI-PCI bridge 1.2].  Segment 0, the first 256 bytes of
  * configuration space, by ports 0xcf8 and 0xcfc: every PC has them, and nothing here needs more.
- * The firmware has given buses and addresses; nothing is assigned here, and a function that comes
- * later (hot plug) is not seen.
+ * The firmware has given buses, and addresses to what was there at boot; what comes later gets its
+ * addresses in pci_plug.c.
  *
- * config_lock makes a port access of two steps one.  The table is made once at boot.
+ * A function that was removed (`gone`) answers with ones, and nothing is written to whoever has its
+ * place now.  config_lock makes a port access of two steps one, and guards `gone`.
  */
 #include "pci.h"
 
+#include "../hw.h"
 #include "../irq.h"
 #include "../mem.h"
 #include "../proc.h"
@@ -20,8 +22,8 @@ enum {
 	CONFIG_ADDRESS = 0xcf8, CONFIG_DATA = 0xcfc
 };
 
-enum { CLASS_STORAGE = 0x01, CLASS_NETWORK = 0x02, CLASS_BRIDGE = 0x06, CLASS_IDE = 0x0101 };
-enum { HEADER_MULTI = 0x80, HEADER_TYPE = 0x7f, HEADER_BRIDGE = 1, STATUS_CAPABILITIES = 0x10 };
+enum { CLASS_STORAGE = 0x01, CLASS_NETWORK = 0x02, CLASS_BRIDGE = 0x06 };
+enum { HEADER_MULTI = 0x80, HEADER_TYPE = 0x7f, STATUS_CAPABILITIES = 0x10 };
 
 enum {				/* [PCI 3.0, 6.8.1], from the capability */
 	MSI_CONTROL = 2, MSI_ADDRESS = 4, MSI_DATA_32 = 8, MSI_ADDRESS_HIGH = 8, MSI_DATA_64 = 12,
@@ -30,12 +32,11 @@ enum {				/* [PCI 3.0, 6.8.1], from the capability */
 
 enum {				/* [PCI 3.0, 6.8.2] */
 	MSIX_CONTROL = 2, MSIX_TABLE = 4, MSIX_SIZE = 0x7ff, MSIX_FUNCTION_MASK = 1 << 14,
-	MSIX_ENABLE = 1 << 15, MSIX_ENTRY = 16, MSIX_ENTRY_MASKED = 1
+	MSIX_ENABLE = 1 << 15, MSIX_ENTRY_MASKED = 1
 };
 
 enum {				/* [PCIe 5.0, 7.5.3; PCI PM 1.2, 3.2] */
-	EXP_DEVICE_CAP = 4, EXP_DEVICE_CONTROL = 8, EXP_DEVICE_STATUS = 10, EXP_FLR = 1 << 28,
-	EXP_START_FLR = 1 << 15, EXP_PENDING = 1 << 5,
+	EXP_FLR = 1 << 28, EXP_START_FLR = 1 << 15, EXP_PENDING = 1 << 5,
 	PM_CONTROL = 4, PM_STATE = 3, PM_D3HOT = 3, PM_NO_SOFT_RESET = 1 << 3
 };
 
@@ -44,16 +45,14 @@ enum {				/* [PCIe 5.0, 7.5.3; PCI PM 1.2, 3.2] */
 #define PENDING_TRIES	10		/* of 10 ms */
 
 static struct spinlock config_lock = SPINLOCK("pci config");
-static struct pci_func *funcs[PCI_FUNCS_MAX];
-static unsigned nfuncs;
 
+/* config_lock is held. */
 static uint32_t
 config(unsigned bdf, unsigned offset, unsigned width, const uint32_t *write)
 {
 	uint16_t data = (uint16_t)(CONFIG_DATA + (offset & 3));
 	uint32_t v = 0;
 
-	spin_lock(&config_lock);
 	outl(CONFIG_ADDRESS, 0x80000000u | bdf << 8 | (offset & 0xfc));
 	if (write == NULL)
 		v = width == 4 ? inl(data) : width == 2 ? inw(data) : inb(data);
@@ -63,14 +62,18 @@ config(unsigned bdf, unsigned offset, unsigned width, const uint32_t *write)
 		outw(data, (uint16_t)*write);
 	else
 		outb(data, (uint8_t)*write);
-	spin_unlock(&config_lock);
 	return v;
 }
 
 static uint32_t
 config_read(unsigned bdf, unsigned offset, unsigned width)
 {
-	return config(bdf, offset, width, NULL);
+	uint32_t v;
+
+	spin_lock(&config_lock);
+	v = config(bdf, offset, width, NULL);
+	spin_unlock(&config_lock);
+	return v;
 }
 
 static bool
@@ -83,16 +86,34 @@ config_valid(unsigned offset, unsigned width)
 uint32_t
 pci_read(const struct pci_func *f, unsigned offset, unsigned width)
 {
+	uint32_t v = ~0u;
+
 	if (!config_valid(offset, width))
-		return ~0u;
-	return config_read(f->bdf, offset, width);
+		return v;
+	spin_lock(&config_lock);
+	if (!f->gone)
+		v = config(f->bdf, offset, width, NULL);
+	spin_unlock(&config_lock);
+	return v;
 }
 
 void
 pci_write(const struct pci_func *f, unsigned offset, unsigned width, uint32_t v)
 {
-	if (config_valid(offset, width))
+	if (!config_valid(offset, width))
+		return;
+	spin_lock(&config_lock);
+	if (!f->gone)
 		config(f->bdf, offset, width, &v);
+	spin_unlock(&config_lock);
+}
+
+void
+pci_lost(struct pci_func *f)
+{
+	spin_lock(&config_lock);
+	f->gone = true;
+	spin_unlock(&config_lock);
 }
 
 void
@@ -100,6 +121,8 @@ pci_command(const struct pci_func *f, uint16_t clear, uint16_t set)
 {
 	uint32_t v = pci_read(f, PCI_COMMAND, 2);
 
+	if (f->header == PCI_HEADER_BRIDGE)	/* what is behind it needs these */
+		clear &= (uint16_t)~(PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
 	pci_write(f, PCI_COMMAND, 2, (v & ~(uint32_t)clear) | set);
 	pci_read(f, PCI_COMMAND, 2);		/* what was posted before has arrived */
 }
@@ -141,20 +164,30 @@ bar_read(struct pci_func *f, unsigned i, unsigned n)
 	}
 	b->base = b->io ? lo & 0xfffc : (lo & ~15u) | (uint64_t)hi << 32;
 	b->size = bar_size(lo_size, hi_size, b->io, b->is64);
-	if (b->base == 0 || b->base % MAX(b->size, 1ull) != 0 || b->base + b->size < b->base)
-		b->size = 0;
 	return b->is64 ? 2 : 1;
+}
+
+/* The firmware's addresses: a BAR without a good one is as none. */
+static void
+bars_check(struct pci_func *f)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		struct pci_bar *b = &f->bar[i];
+
+		if (b->base == 0 || b->base % MAX(b->size, 1ull) != 0 || b->base + b->size < b->base)
+			b->size = 0;
+	}
 }
 
 static void
 bars_read(struct pci_func *f)
 {
-	unsigned n = f->header == 0 ? PCI_BARS : f->header == HEADER_BRIDGE ? 2 : 0;
+	unsigned n = f->header == 0 ? PCI_BARS : f->header == PCI_HEADER_BRIDGE ? 2 : 0;
 	uint16_t command = (uint16_t)pci_read(f, PCI_COMMAND, 2);
 
 	if (f->class >> 8 == CLASS_BRIDGE << 8)		/* the host bridge decodes RAM */
 		return;
-	pci_command(f, PCI_COMMAND_IO | PCI_COMMAND_MEM, 0);
+	pci_write(f, PCI_COMMAND, 2, command & ~(uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEM));
 	for (unsigned i = 0; i < n;)
 		i += bar_read(f, i, n);
 	pci_write(f, PCI_COMMAND, 2, command);
@@ -187,7 +220,7 @@ capabilities_read(struct pci_func *f)
 {
 	unsigned at;
 
-	if ((pci_read(f, PCI_STATUS, 2) & STATUS_CAPABILITIES) == 0 || f->header > HEADER_BRIDGE)
+	if ((pci_read(f, PCI_STATUS, 2) & STATUS_CAPABILITIES) == 0 || f->header > PCI_HEADER_BRIDGE)
 		return;
 	at = pci_read(f, PCI_CAPABILITIES, 1) & 0xfc;
 	for (int i = 0; i < CAPABILITIES_MAX && at >= 0x40; i++) {
@@ -197,20 +230,22 @@ capabilities_read(struct pci_func *f)
 		at = v >> 8 & 0xfc;
 	}
 	if (f->cap_msix != 0 && (f->msix_bar >= PCI_BARS || f->bar[f->msix_bar].io ||
-	    f->msix_offset + (uint64_t)f->msix_vectors * MSIX_ENTRY > f->bar[f->msix_bar].size)) {
+	    f->msix_offset + (uint64_t)f->msix_vectors * PCI_MSIX_ENTRY > f->bar[f->msix_bar].size)) {
 		f->cap_msix = 0;
 		f->msix_vectors = 0;
 	}
 }
 
 static struct pci_func *
-func_add(unsigned bdf)
+func_new(unsigned bdf)
 {
-	struct pci_func *f = nfuncs < PCI_FUNCS_MAX ? kzalloc(sizeof *f) : NULL;
+	struct pci_func *f = kzalloc(sizeof *f);
 	uint32_t v;
 
 	if (f == NULL)
 		return NULL;
+	f->refs = 1;
+	list_init(&f->owned);
 	f->bdf = (uint16_t)bdf;
 	f->vendor = (uint16_t)pci_read(f, PCI_VENDOR, 2);
 	f->device = (uint16_t)pci_read(f, PCI_DEVICE, 2);
@@ -224,36 +259,103 @@ func_add(unsigned bdf)
 		f->subvendor = (uint16_t)pci_read(f, PCI_SUBVENDOR, 2);
 		f->subdevice = (uint16_t)pci_read(f, PCI_SUBDEVICE, 2);
 	}
-	bars_read(f);
-	capabilities_read(f);
-	if (f->class >> 16 == CLASS_STORAGE || f->class >> 16 == CLASS_NETWORK)
-		pci_command(f, PCI_COMMAND_MASTER, 0);
-	funcs[nfuncs++] = f;
+	if (f->header == PCI_HEADER_BRIDGE)
+		f->secondary = (uint8_t)pci_read(f, PCI_SECONDARY_BUS, 1);
 	return f;
 }
 
-/* The functions of one bus; buses behind its bridges are noted in `todo`. */
+/* Storage and network functions get no bus mastering; a bridge passes on what is behind it. */
 static void
-bus_scan(unsigned bus, bool todo[BUSES])
+master_at_start(struct pci_func *f)
 {
+	if (f->class >> 16 == CLASS_STORAGE || f->class >> 16 == CLASS_NETWORK)
+		pci_command(f, PCI_COMMAND_MASTER, 0);
+	if (f->header == PCI_HEADER_BRIDGE)
+		pci_command(f, 0, PCI_COMMAND_MASTER);
+}
+
+/*
+ * Adds the function; `behind` is the bridge of a slot, where it gets its addresses, or NULL for the
+ * firmware's.  False if it is in the table already, or cannot be.
+ */
+static bool
+func_add(unsigned bdf, const struct pci_func *behind)
+{
+	struct pci_func *f = pci_find(bdf, 0);
+
+	if (f != NULL) {
+		pci_put(f);
+		return false;
+	}
+	f = func_new(bdf);
+	if (f == NULL)
+		return false;
+	if (behind != NULL && f->header != 0) {
+		kprint("pci: %u.%u.%u: a bridge in a slot is left alone\n", bdf >> 8, bdf >> 3 & 31,
+		       bdf & 7);
+		pci_put(f);
+		return false;
+	}
+	bars_read(f);
+	if (behind != NULL)
+		pci_plug_bars(f, behind);
+	else
+		bars_check(f);
+	capabilities_read(f);
+	if (behind != NULL)
+		pci_plug_payload(f, behind);
+	f->unquiet = behind != NULL;	/* it may have been here before, and at work */
+	master_at_start(f);
+	if (!pci_add(f)) {
+		kprint("pci: no room for another function\n");
+		pci_put(f);
+		return false;
+	}
+	return true;
+}
+
+static bool
+func_there(unsigned bdf)
+{
+	unsigned v = config_read(bdf, PCI_VENDOR, 2);
+
+	return v != 0xffff && v != 0 && v != 1;	/* 1: not ready yet [PCIe 5.0, 2.3.2] */
+}
+
+unsigned
+pci_scan(unsigned bus, const struct pci_func *behind)
+{
+	unsigned added = 0;
+
 	for (unsigned dev = 0; dev < 32; dev++) {
 		bool multi = true;
 
 		for (unsigned fn = 0; fn < 8 && multi; fn++) {
 			unsigned bdf = bus << 8 | dev << 3 | fn;
-			unsigned v = config_read(bdf, PCI_VENDOR, 2);
-			struct pci_func *f;
 
-			if (v == 0xffff || v == 0) {
+			if (!func_there(bdf)) {
 				multi = fn != 0;
 				continue;
 			}
 			if (fn == 0)
 				multi = config_read(bdf, PCI_HEADER, 1) & HEADER_MULTI;
-			f = func_add(bdf);
-			if (f != NULL && f->header == HEADER_BRIDGE)
-				todo[pci_read(f, PCI_SECONDARY_BUS, 1) & 0xff] = true;
+			added += func_add(bdf, behind);
 		}
+	}
+	return added;
+}
+
+/* Buses behind bridges that were found. */
+static void
+buses_behind(bool todo[BUSES])
+{
+	struct pci_func *f;
+
+	for (unsigned i = 0; i < pci_count(); i++) {
+		f = pci_at(i);
+		if (f != NULL && f->header == PCI_HEADER_BRIDGE)
+			todo[f->secondary] = true;
+		pci_put(f);
 	}
 }
 
@@ -269,113 +371,20 @@ pci_init(void)
 			if (!todo[bus] || done[bus])
 				continue;
 			done[bus] = more = true;
-			bus_scan(bus, todo);
+			pci_scan(bus, NULL);
 		}
+		buses_behind(todo);
 	}
-	kprint("pci: %u functions\n", nfuncs);
-}
-
-unsigned
-pci_count(void)
-{
-	return nfuncs;
-}
-
-struct pci_func *
-pci_at(unsigned i)
-{
-	return i < nfuncs ? funcs[i] : NULL;
-}
-
-struct pci_func *
-pci_find(unsigned bdf)
-{
-	for (unsigned i = 0; i < nfuncs; i++)
-		if (funcs[i]->bdf == bdf)
-			return funcs[i];
-	return NULL;
-}
-
-static bool
-within(uint64_t at, uint64_t n, uint64_t base, uint64_t size)
-{
-	return size != 0 && at >= base && n <= size && at - base <= size - n;
-}
-
-bool
-pci_has_mem(const struct pci_func *f, paddr_t pa, size_t n)
-{
-	for (unsigned i = 0; i < PCI_BARS; i++)
-		if (!f->bar[i].io && within(pa, n, f->bar[i].base, f->bar[i].size))
-			return true;
-	return false;
-}
-
-bool
-pci_has_pages(const struct pci_func *f, paddr_t pa, size_t n)
-{
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		const struct pci_bar *b = &f->bar[i];
-
-		if (!b->io && b->size != 0 &&
-		    within(pa, n, ROUND_DOWN(b->base, PAGE_SIZE), ROUND_UP(b->size, PAGE_SIZE)))
-			return true;
-	}
-	return false;
-}
-
-/* An IDE function in compatibility mode has the ISA ports and lines [PCI IDE 1.0, 2.1]. */
-static bool
-ide_compatible(const struct pci_func *f, unsigned channel)
-{
-	return f->class >> 8 == CLASS_IDE && (f->class >> (2 * channel) & 1) == 0;
-}
-
-bool
-pci_has_port(const struct pci_func *f, unsigned port, unsigned width)
-{
-	static const uint16_t command[2] = { 0x1f0, 0x170 }, control[2] = { 0x3f6, 0x376 };
-
-	for (unsigned i = 0; i < PCI_BARS; i++)
-		if (f->bar[i].io && within(port, width, f->bar[i].base, f->bar[i].size))
-			return true;
-	for (unsigned i = 0; i < 2; i++)
-		if (ide_compatible(f, i) && (within(port, width, command[i], 8) ||
-					     within(port, width, control[i], 1)))
-			return true;
-	return false;
-}
-
-bool
-pci_has_line(const struct pci_func *f, unsigned line)
-{
-	if (f->pin >= 1 && f->pin <= 4 && f->line == line && line != 0 && line != 0xff)
-		return true;
-	return (line == 14 && ide_compatible(f, 0)) || (line == 15 && ide_compatible(f, 1));
-}
-
-paddr_t
-pci_msix_in(paddr_t pa, size_t n)
-{
-	paddr_t first = 0;
-
-	for (unsigned i = 0; i < nfuncs; i++) {
-		const struct pci_func *f = funcs[i];
-		paddr_t table;
-
-		if (f->cap_msix == 0)
-			continue;
-		table = f->bar[f->msix_bar].base + f->msix_offset;
-		if (pa < table + (uint64_t)f->msix_vectors * MSIX_ENTRY && table < pa + n &&
-		    (first == 0 || table < first))
-			first = table;
-	}
-	return first;
+	kprint("pci: %u functions\n", pci_count());
 }
 
 uint8_t
-pci_write_mask(unsigned offset)
+pci_write_mask(const struct pci_func *f, unsigned offset)
 {
+	uint8_t slot = pci_slot_mask(f, offset);
+
+	if (slot != 0)
+		return slot;
 	switch (offset) {
 	case PCI_COMMAND: return PCI_COMMAND_MWI | PCI_COMMAND_PARITY;
 	case PCI_COMMAND + 1: return (PCI_COMMAND_SERR | PCI_COMMAND_NO_INTX) >> 8;
@@ -414,14 +423,17 @@ pci_msi_on(struct pci_func *f, const int *handles, unsigned n)
 static void
 msix_entry(struct pci_func *f, unsigned i, int handle)
 {
-	volatile uint32_t *e = f->msix_table + i * (MSIX_ENTRY / 4);
-	uint64_t address;
-	uint32_t data;
+	paddr_t at = f->bar[f->msix_bar].base + f->msix_offset + i * (uint64_t)PCI_MSIX_ENTRY;
+	volatile uint32_t *e;
+	uint64_t address = 0;
+	uint32_t data = 0;
 
+	if (handle != 0)
+		irq_message(handle, &address, &data);
+	e = (volatile uint32_t *)(kernel_window(ROUND_DOWN(at, PAGE_SIZE)) + at % PAGE_SIZE);
 	e[3] = MSIX_ENTRY_MASKED;
 	if (handle == 0)
 		return;
-	irq_message(handle, &address, &data);
 	e[0] = (uint32_t)address;
 	e[1] = (uint32_t)(address >> 32);
 	e[2] = data;
@@ -437,9 +449,6 @@ pci_msix_on(struct pci_func *f, const int *handles, unsigned n)
 		return -ENODEV;
 	if (n > f->msix_vectors)
 		return -EINVAL;
-	if (f->msix_table == NULL)
-		f->msix_table = kernel_map_device(f->bar[f->msix_bar].base + f->msix_offset,
-						  f->msix_vectors * (size_t)MSIX_ENTRY);
 	control = pci_read(f, f->cap_msix + MSIX_CONTROL, 2) & ~(uint32_t)MSIX_FUNCTION_MASK;
 	pci_command(f, 0, PCI_COMMAND_NO_INTX | PCI_COMMAND_MEM);
 	pci_write(f, f->cap_msix + MSIX_CONTROL, 2, control | MSIX_ENABLE | MSIX_FUNCTION_MASK);
@@ -487,12 +496,12 @@ reset_start(struct pci_func *f)
 	unsigned exp = f->cap_express, pm = f->cap_pm;
 	uint32_t v;
 
-	if (exp != 0 && (pci_read(f, exp + EXP_DEVICE_CAP, 4) & EXP_FLR)) {
+	if (exp != 0 && (pci_read(f, exp + PCI_EXP_DEVICE_CAP, 4) & EXP_FLR)) {
 		for (int i = 0; i < PENDING_TRIES; i++)
-			if (pci_read(f, exp + EXP_DEVICE_STATUS, 2) & EXP_PENDING)
+			if (pci_read(f, exp + PCI_EXP_DEVICE_STATUS, 2) & EXP_PENDING)
 				sleep_ns(RESET_WAIT_NS / PENDING_TRIES);
-		v = pci_read(f, exp + EXP_DEVICE_CONTROL, 2);
-		pci_write(f, exp + EXP_DEVICE_CONTROL, 2, v | EXP_START_FLR);
+		v = pci_read(f, exp + PCI_EXP_DEVICE_CONTROL, 2);
+		pci_write(f, exp + PCI_EXP_DEVICE_CONTROL, 2, v | EXP_START_FLR);
 		return 0;
 	}
 	if (pm == 0 || (pci_read(f, pm + PM_CONTROL, 2) & PM_NO_SOFT_RESET))
@@ -511,6 +520,8 @@ pci_reset(struct pci_func *f)
 
 	if (f->header != 0)
 		return -EOPNOTSUPP;
+	if (pci_read(f, PCI_VENDOR, 2) != f->vendor)	/* pulled out */
+		return -EIO;
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		saved[i] = pci_read(f, PCI_BAR0 + 4 * i, 4);
 	misc = pci_read(f, PCI_LINE, 4);

@@ -1,8 +1,10 @@
 /*
- * PCI functions: configuration space, BARs, messages, reset.  pci.c.
+ * PCI functions: configuration space, BARs, messages, reset: pci.c; the table: pci_table.c; slots:
+ * pci_plug.c.
  *
- * A function found at boot stays in the table for good.  Who drives a function is dev/pci.c's
- * business; the calls here that change one are made by its owner or with nobody owning it.
+ * A function may be removed at any time; whoever has a reference keeps the structure, and what it
+ * reads of the function are ones.  Who drives a function is dev/pci.c's business; the calls here that
+ * change one are made by its owner or with nobody owning it.
  */
 #pragma once
 #include "../kernel.h"
@@ -10,6 +12,8 @@
 #define PCI_BARS	6
 #define PCI_FUNCS_MAX	256
 #define PCI_CONFIG_SIZE	256
+#define PCI_HEADER_BRIDGE 1
+#define PCI_MSIX_ENTRY	16		/* bytes of an MSI-X table's entry */
 
 /* Offsets in configuration space [PCI 3.0, 6.1]. */
 enum pci_config {
@@ -18,6 +22,12 @@ enum pci_config {
 	PCI_LATENCY = 0x0d, PCI_HEADER = 0x0e, PCI_BAR0 = 0x10, PCI_SUBVENDOR = 0x2c,
 	PCI_SUBDEVICE = 0x2e, PCI_CAPABILITIES = 0x34, PCI_LINE = 0x3c, PCI_PIN = 0x3d,
 	PCI_SECONDARY_BUS = 0x19, PCI_SUBORDINATE_BUS = 0x1a
+};
+
+enum pci_express {			/* [PCIe 5.0, 7.5.3], from the capability */
+	PCI_EXP_FLAGS = 2, PCI_EXP_DEVICE_CAP = 4, PCI_EXP_DEVICE_CONTROL = 8,
+	PCI_EXP_DEVICE_STATUS = 10, PCI_EXP_SLOT_CAP = 20, PCI_EXP_SLOT_CONTROL = 24,
+	PCI_EXP_SLOT_STATUS = 26
 };
 
 enum pci_command {
@@ -35,17 +45,22 @@ struct pci_bar {
 };
 
 struct pci_func {
+	uint32_t refs;
+	uint32_t serial;		/* of no other function since boot; never 0 */
 	uint16_t bdf;			/* bus << 8 | device << 3 | function */
 	uint16_t vendor, device, subvendor, subdevice;
 	uint32_t class;			/* 24 bits: base, sub, interface */
 	uint8_t revision, header, line, pin;
+	uint8_t secondary;		/* of a bridge: the bus behind it */
 	uint8_t cap_pm, cap_msi, cap_msix, cap_express;	/* 0: none */
 	uint16_t msi_vectors, msix_vectors;	/* that it has */
 	uint8_t msix_bar;
 	uint32_t msix_offset;
-	volatile uint32_t *msix_table;	/* mapped at its first use */
 	struct pci_bar bar[PCI_BARS];
+	bool gone;			/* pci.c's */
 	/* dev/pci.c's, under its lock. */
+	bool leaving;			/* nobody becomes its owner any more */
+	struct list owned;
 	struct proc *owner;
 	int32_t owner_pid;
 	bool unquiet;			/* its last owner died, and nobody has stopped it since */
@@ -58,16 +73,31 @@ struct pci_func {
  * when /dev/pci is attached first.
  */
 void pci_init(void);
-unsigned pci_count(void);
-struct pci_func *pci_at(unsigned i);		/* NULL beyond the last */
-struct pci_func *pci_find(unsigned bdf);	/* or NULL */
+unsigned pci_count(void);			/* places of the table; some may be free */
+/* These give a reference, or NULL. */
+struct pci_func *pci_at(unsigned i);
+struct pci_func *pci_find(unsigned bdf, uint32_t serial);	/* serial 0: any */
+struct pci_func *pci_bridge_of(unsigned bus);	/* that the bus is right behind */
+void pci_put(struct pci_func *f);		/* NULL is valid */
+/* Gives f its serial and a place; its reference passes to the table.  False if that is full. */
+bool pci_add(struct pci_func *f);
+/*
+ * Adds the functions of a bus that are not in the table yet, and gives them addresses if `behind`
+ * is the bridge of their slot: how many.  One caller at a time.
+ */
+unsigned pci_scan(unsigned bus, const struct pci_func *behind);
+/* Takes f out of the table for good; the table's reference passes to the caller. */
+void pci_take(struct pci_func *f);
+void pci_lost(struct pci_func *f);		/* from now on it reads as ones */
+/* The end of a memory BAR that overlaps the range, or 0. */
+uint64_t pci_bar_over(uint64_t pa, uint64_t n);
 /* width 1, 2 or 4, aligned; reads beyond the space, or of a function that is gone, give ones. */
 uint32_t pci_read(const struct pci_func *f, unsigned offset, unsigned width);
 void pci_write(const struct pci_func *f, unsigned offset, unsigned width, uint32_t v);
 /* Sets and clears bits of the command register. */
 void pci_command(const struct pci_func *f, uint16_t clear, uint16_t set);
-/* The bits of the byte at offset that a driver may write. */
-uint8_t pci_write_mask(unsigned offset);
+/* The bits of the byte at offset that the function's driver may write. */
+uint8_t pci_write_mask(const struct pci_func *f, unsigned offset);
 
 /* What a function's BARs hold, for grants. */
 bool pci_has_mem(const struct pci_func *f, paddr_t pa, size_t n);
@@ -90,3 +120,9 @@ void pci_messages_off(struct pci_func *f);
  * afterwards.  Sleeps about 100 ms.  -EOPNOTSUPP if it has no reset of its own.
  */
 int pci_reset(struct pci_func *f);
+
+/* pci_plug.c: a function that came into the slot of a bridge. */
+void pci_plug_bars(struct pci_func *f, const struct pci_func *bridge);
+void pci_plug_payload(struct pci_func *f, const struct pci_func *bridge);
+/* The bits of a byte of the slot's registers that a port's driver may write; 0 elsewhere. */
+uint8_t pci_slot_mask(const struct pci_func *f, unsigned offset);

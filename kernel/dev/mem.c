@@ -6,6 +6,10 @@
  * checked against the caller's grant (cap.c); nobody reaches RAM.  With everything granted the VGA
  * and BIOS area can be read, and its VGA part written.  A map that would cover an MSI-X table ends
  * before the table's page.
+ *
+ * What is in use, mapped or being read or written, is in the list `uses` before the grant is
+ * checked.  An address in it is not given to a function that is plugged in (pci_plug.c): whoever
+ * used it for a function that has gone finds nobody there.
  */
 #include "../amd64/pci.h"
 #include "../cap.h"
@@ -14,6 +18,46 @@
 
 enum { TRANSFER_MAX = 1 << 16 };
 enum { BIOS_START = 0xc0000, BIOS_END = 0x100000 };
+
+struct use {
+	struct list all;
+	struct phys_map map;		/* only pa and length, while it is read or written */
+};
+
+static struct spinlock uses_lock = SPINLOCK("mem uses");
+static struct list uses = LIST_INIT(uses);
+
+static void
+use_begin(struct use *us)
+{
+	spin_lock(&uses_lock);
+	list_append(&uses, &us->all);
+	spin_unlock(&uses_lock);
+}
+
+static void
+use_end(struct use *us)
+{
+	spin_lock(&uses_lock);
+	list_remove(&us->all);
+	spin_unlock(&uses_lock);
+}
+
+uint64_t
+memdev_map_over(paddr_t pa, uint64_t n)
+{
+	uint64_t end = 0;
+
+	spin_lock(&uses_lock);
+	list_for_each(p, &uses) {
+		const struct phys_map *m = &list_entry(p, struct use, all)->map;
+
+		if (m->pa < pa + n && pa < m->pa + m->length)
+			end = MAX(end, m->pa + m->length);
+	}
+	spin_unlock(&uses_lock);
+	return end;
+}
 
 static int
 mem_open(struct chan **cp, uint32_t flags)
@@ -82,15 +126,19 @@ transfer(struct uio *u, paddr_t pa, size_t n, bool write)
 static int64_t
 mem_access(struct uio *u, paddr_t pa, bool write)
 {
-	size_t n = MIN(u->left, (size_t)TRANSFER_MAX);
-	int r = cap_check(CAP_DEVICE);
+	struct use us = { .map = { .pa = pa, .length = MIN(u->left, (size_t)TRANSFER_MAX) } };
+	int64_t r = cap_check(CAP_DEVICE);
 
-	if (r < 0 || n == 0)
+	if (r < 0 || us.map.length == 0)
 		return r;
-	r = cap_check_mem(pa, n);
-	if (r == 0 && write && pa < BIOS_END && pa + n > BIOS_START)
+	use_begin(&us);
+	r = cap_check_mem(pa, us.map.length);
+	if (r == 0 && write && pa < BIOS_END && pa + us.map.length > BIOS_START)
 		r = error(EACCES, "mem: the bios area is read-only");
-	return r < 0 ? r : transfer(u, pa, n, write);
+	if (r == 0)
+		r = transfer(u, pa, us.map.length, write);
+	use_end(&us);
+	return r;
 }
 
 static int64_t
@@ -110,14 +158,31 @@ mem_write(struct chan *c, struct uio *u, uint64_t off)
 static void
 map_put(struct phys_map *pm)
 {
-	kfree(pm);
+	struct use *us = pm->arg;
+
+	use_end(us);
+	kfree(us);
+}
+
+static int
+map_check(uint64_t off, size_t n, unsigned prot)
+{
+	int r;
+
+	if (off % PAGE_SIZE != 0 || (prot & SYS_PROT_EXEC))
+		return error(EINVAL, "mem: 0x%lx cannot be mapped so", off);
+	if ((r = cap_check_map(off, n)) < 0)
+		return r;
+	if ((prot & SYS_PROT_WRITE) && off < BIOS_END && off + n > BIOS_START)
+		return error(EACCES, "mem: the bios area is read-only");
+	return 0;
 }
 
 static int
 mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 	struct phys_map **out)
 {
-	struct phys_map *pm;
+	struct use *us;
 	paddr_t table;
 	int r = cap_check(CAP_DEVICE);
 
@@ -128,19 +193,18 @@ mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 	table = ROUND_DOWN(pci_msix_in(off, n), PAGE_SIZE);
 	if (table > off)
 		n = table - off;
-	if (off % PAGE_SIZE != 0 || (prot & SYS_PROT_EXEC))
-		return error(EINVAL, "mem: 0x%lx cannot be mapped so", off);
-	if ((r = cap_check_map(off, n)) < 0)
-		return r;
-	if ((prot & SYS_PROT_WRITE) && off < BIOS_END && off + n > BIOS_START)
-		return error(EACCES, "mem: the bios area is read-only");
-	pm = kzalloc(sizeof *pm);
-	if (pm == NULL)
+	us = kzalloc(sizeof *us);
+	if (us == NULL)
 		return -ENOMEM;
-	*pm = (struct phys_map){ .pa = off, .length = n, .refs = 1, .put = map_put,
-				 .cache = flags & SYS_MAP_WC ? MAP_WC : MAP_UNCACHED };
-	*out = pm;
-	return 0;
+	us->map = (struct phys_map){ .pa = off, .length = n, .refs = 1, .put = map_put, .arg = us,
+				     .cache = flags & SYS_MAP_WC ? MAP_WC : MAP_UNCACHED };
+	use_begin(us);
+	r = map_check(off, n, prot);
+	if (r < 0)
+		map_put(&us->map);
+	else
+		*out = &us->map;
+	return r;
 }
 
 const struct dev dev_mem = {

@@ -20,7 +20,7 @@ enum { DIRECTORY = 0040555, DEVICE = 0020666, READ = 0100444, BOTH = 0100666 };
 enum {
 	QROOT, QCONS, QTTY, QCONSCTL, QKMSG, QTIME, QRANDOM, QURANDOM, QNULL, QZERO, QFULL,
 	QSYSSTAT, QSWAP, QCMDLINE, QDRIVERS, QSYSCTL, QUSER, QHOSTNAME, QMEM, QIO, QIRQ, QDMA,
-	QPCI, QSIP, QSD, QEDU, QPASS, NFILES
+	QPCI, QSIP, QSD, QEDU, QPASS, QSLOT, NFILES
 };
 
 static const struct {
@@ -37,7 +37,7 @@ static const struct {
 	[QHOSTNAME] = { "hostname", BOTH }, [QMEM] = { "mem", BOTH }, [QIO] = { "io", BOTH },
 	[QIRQ] = { "irq", DIRECTORY }, [QDMA] = { "dma", DIRECTORY }, [QPCI] = { "pci", DIRECTORY },
 	[QSIP] = { "sip", DIRECTORY }, [QSD] = { "sd", DIRECTORY }, [QEDU] = { "edu", DIRECTORY },
-	[QPASS] = { "pass", DIRECTORY },
+	[QPASS] = { "pass", DIRECTORY }, [QSLOT] = { "slot", DIRECTORY },
 };
 
 static struct spinlock name_lock = SPINLOCK("hostname");

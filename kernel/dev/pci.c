@@ -1,35 +1,57 @@
 /*
- * /dev/pci: PCI functions as files, B.D.Fctl and B.D.Fraw.
+ * /dev/pci: PCI functions as files, B.D.Fctl and B.D.Fraw; ctl, through which they come and go.
  *
  * Anybody may read a ctl file.  Commands need CAP_DEVICE and the grant of the function; the first
  * one makes the caller its owner, until `disable` or its end, and nobody else's commands are taken.
  * Vectors made by `msi` and `msix` are files of /dev/irq.  Raw reads need the grant; raw writes
  * reach the few bits that can harm nobody else (pci_write_mask).
  *
- * owner_lock protects owners and vectors.  It is not held while a function is reset: `owner`
- * stays, and keeps others out.
+ * A file is of one function (its serial is in the path): when another has its place, the old file
+ * gives ENODEV.  Removal takes messages and bus mastering first, then the function out of the table.
+ * One that has an owner stays in `owned` until the owner ends, since its buffers have to wait for a
+ * device that could not be reset.
+ *
+ * owner_lock protects owners, vectors and the list, and makes scans and removals one at a time.  It
+ * is not held while a function is reset: `owner` stays, and keeps others out.
  */
 #include "../amd64/pci.h"
 
 #include "../cap.h"
 #include "../hw.h"
 #include "../irq.h"
+#include "../poll.h"
 #include "../proc.h"
 
-enum { FILE_ROOT, FILE_CTL = 0, FILE_RAW = 1, TEXT_MAX = 2048 };
+/* A function's path is serial << 32 | bdf << 1 | raw; serials begin with 1. */
+enum { FILE_ROOT, FILE_CTL, TEXT_MAX = 2048 };
 
 static struct mutex owner_lock = MUTEX_STATIC(owner_lock, "pci owner");
+static struct list owned = LIST_INIT(owned);	/* functions with an owner, each with a reference */
+static uint64_t changes = 1;			/* of the list of functions */
 
+/* The function of a file, with a reference; NULL, and a text, if it has gone. */
 static struct pci_func *
 func_of(const struct chan *c)
 {
-	return pci_find((unsigned)(c->qid.path - 1) / 2);
+	unsigned bdf = (uint32_t)c->qid.path >> 1;
+	struct pci_func *f = pci_find(bdf, (uint32_t)(c->qid.path >> 32));
+
+	if (f == NULL)
+		error(ENODEV, "pci: %u.%u.%u has gone", bdf >> 8, bdf >> 3 & 31, bdf & 7);
+	return f;
 }
 
 static bool
 is_raw(const struct chan *c)
 {
-	return (c->qid.path - 1) % 2 == FILE_RAW;
+	return c->qid.path & 1;
+}
+
+static void
+changed(void)
+{
+	__atomic_add_fetch(&changes, 1, __ATOMIC_SEQ_CST);
+	poll_notify();
 }
 
 static int
@@ -45,15 +67,25 @@ pci_attach(const struct dev *d, struct chan **out)
 static int
 pci_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 {
-	const struct pci_func *f = pci_at((unsigned)i / 2);
-	bool raw = i % 2 == FILE_RAW;
+	unsigned place = ((unsigned)i - 1) / 2;
+	bool raw = i % 2 == 0;
+	struct pci_func *f;
 
 	(void)c;
-	if (f == NULL)
+	if (i == 0) {
+		*e = (struct dirtab){ "ctl", FILE_CTL, HW_RW, 0 };
+		return 1;
+	}
+	if (place >= pci_count())
 		return -1;
+	f = pci_at(place);
+	if (f == NULL)
+		return 0;
 	ksnprintf(buf, SYS_NAME_MAX + 1, "%u.%u.%u%s", f->bdf >> 8, f->bdf >> 3 & 31, f->bdf & 7,
 		  raw ? "raw" : "ctl");
-	*e = (struct dirtab){ buf, 1 + 2u * f->bdf + raw, HW_RW, raw ? PCI_CONFIG_SIZE : 0 };
+	*e = (struct dirtab){ buf, (uint64_t)f->serial << 32 | f->bdf << 1 | raw, HW_RW,
+			      raw ? PCI_CONFIG_SIZE : 0 };
+	pci_put(f);
 	return 1;
 }
 
@@ -69,12 +101,19 @@ static int
 pci_open(struct chan **cp, uint32_t flags)
 {
 	struct chan *c = *cp;
+	struct pci_func *f;
+	int r;
 
 	if (c->qid.path == FILE_ROOT)
 		return 0;
 	if (!is_raw(c) && (flags & SYS_O_ACCMODE) == SYS_O_RDONLY)
 		return 0;
-	return check(func_of(c));
+	if (c->qid.path == FILE_CTL)
+		return cap_check(CAP_DEVICE);
+	f = func_of(c);
+	r = f != NULL ? check(f) : -ENODEV;
+	pci_put(f);
+	return r;
 }
 
 #define LINE(...) (n += (size_t)ksnprintf(text + n, TEXT_MAX - n, __VA_ARGS__))
@@ -100,6 +139,7 @@ ctl_text(const struct pci_func *f, char *text)
 	size_t n = 0;
 
 	LINE("class 0x%06x\nvendor 0x%04x\ndevice 0x%04x\n", f->class, f->vendor, f->device);
+	LINE("serial %u\n", f->serial);
 	LINE("subsystem 0x%04x 0x%04x\nrevision 0x%02x\n", f->subvendor, f->subdevice, f->revision);
 	n = bars_text(f, text, n);
 	LINE("irq %u\nmsi %u\nmsix %u\n", f->pin != 0 ? f->line : 0, f->msi_vectors,
@@ -110,6 +150,8 @@ ctl_text(const struct pci_func *f, char *text)
 	LINE("enabled %d\n", (command & (PCI_COMMAND_MEM | PCI_COMMAND_IO)) != 0);
 	LINE("busmaster %d\n", (command & PCI_COMMAND_MASTER) != 0);
 	mutex_lock(&owner_lock);
+	if (f->leaving)
+		LINE("leaving 1\n");
 	LINE("owner %d\n", f->owner != NULL ? f->owner_pid : 0);
 	for (unsigned i = 0; i < f->nhandles; i++)
 		LINE("vector %d\n", IRQ_MESSAGE_BASE + f->handles[i]);
@@ -138,9 +180,8 @@ raw_read(const struct pci_func *f, struct uio *u, uint64_t off)
 }
 
 static int64_t
-pci_file_read(struct chan *c, struct uio *u, uint64_t off)
+func_read(const struct chan *c, const struct pci_func *f, struct uio *u, uint64_t off)
 {
-	const struct pci_func *f = func_of(c);
 	char *text;
 	int64_t r;
 
@@ -156,16 +197,75 @@ pci_file_read(struct chan *c, struct uio *u, uint64_t off)
 	return r;
 }
 
+/* The count is taken first: what changes while it is read is told of again. */
+static int64_t
+changes_read(struct chan *c, struct uio *u, uint64_t off)
+{
+	uint64_t seen = __atomic_load_n(&changes, __ATOMIC_SEQ_CST);
+	char text[32];
+
+	if (off == 0)
+		c->aux2 = seen;
+	return uio_put_text(u, off, text, (size_t)ksnprintf(text, sizeof text, "changes %lu\n",
+							    seen));
+}
+
+static int64_t
+pci_file_read(struct chan *c, struct uio *u, uint64_t off)
+{
+	struct pci_func *f;
+	int64_t r;
+
+	if (c->qid.path == FILE_CTL)
+		return changes_read(c, u, off);
+	f = func_of(c);
+	r = f != NULL ? func_read(c, f, u, off) : -ENODEV;
+	pci_put(f);
+	return r;
+}
+
+/* Readable when the list has changed since this channel's last read of the file. */
+static int
+pci_poll(struct chan *c)
+{
+	if (c->qid.path != FILE_CTL || c->aux2 != __atomic_load_n(&changes, __ATOMIC_SEQ_CST))
+		return POLLIN | POLLOUT;
+	return POLLOUT;
+}
+
 /* owner_lock is held: the caller owns f from now on, if nobody else does. */
 static int
 claim(struct pci_func *f)
 {
-	if (f->owner != NULL && f->owner != proc_current())
-		return error(EBUSY, "pci: %u.%u.%u is in use by process %d", f->bdf >> 8,
-			     f->bdf >> 3 & 31, f->bdf & 7, f->owner_pid);
+	unsigned b = f->bdf >> 8, d = f->bdf >> 3 & 31, fn = f->bdf & 7;
+
+	if (f->gone)
+		return error(ENODEV, "pci: %u.%u.%u has gone", b, d, fn);
+	if (f->owner == proc_current())
+		return 0;
+	if (f->owner != NULL)
+		return error(EBUSY, "pci: %u.%u.%u is in use by process %d", b, d, fn,
+			     f->owner_pid);
+	if (f->leaving)
+		return error(ENODEV, "pci: %u.%u.%u is leaving", b, d, fn);
 	f->owner = proc_current();
 	f->owner_pid = f->owner->pid;
+	ref_get(&f->refs);
+	list_append(&owned, &f->owned);
 	return 0;
+}
+
+/* owner_lock is held.  The caller has a reference of its own. */
+static void
+disown(struct pci_func *f)
+{
+	if (f->owner == NULL)
+		return;
+	f->owner = NULL;
+	list_remove(&f->owned);
+	if (f->leaving)
+		changed();
+	pci_put(f);
 }
 
 /* By the owner, or for it. */
@@ -238,7 +338,7 @@ disable(struct pci_func *f)
 	pci_command(f, PCI_COMMAND_MASTER, 0);
 	messages_free(f);
 	pci_command(f, PCI_COMMAND_IO | PCI_COMMAND_MEM, 0);
-	f->owner = NULL;
+	disown(f);
 }
 
 /* owner_lock is held, and f is the caller's. */
@@ -305,8 +405,8 @@ ctl_write(struct pci_func *f, struct uio *u)
 	}
 	if (r == 0)
 		r = command(f, w, n);
-	if (r < 0 && fresh)
-		f->owner = NULL;
+	if (r < 0 && fresh && f->owner == proc_current())
+		disown(f);
 	mutex_unlock(&owner_lock);
 	return r < 0 ? r : length;
 }
@@ -323,7 +423,7 @@ raw_write(struct pci_func *f, struct uio *u, uint64_t off)
 	if ((r = uio_get(u, &v, width)) < 0)
 		return r;
 	for (unsigned i = 0; i < width; i++)
-		mask |= (uint32_t)pci_write_mask((unsigned)off + i) << (8 * i);
+		mask |= (uint32_t)pci_write_mask(f, (unsigned)off + i) << (8 * i);
 	mutex_lock(&owner_lock);
 	r = claim(f);
 	if (r == 0) {
@@ -337,27 +437,130 @@ raw_write(struct pci_func *f, struct uio *u, uint64_t off)
 	return r < 0 ? r : (int64_t)width;
 }
 
+/* --- functions come and go --- */
+
+/* Whoever was granted a port decides over what is behind it. */
+static int
+check_port(const struct pci_func *bridge, const char *word, const char *what)
+{
+	if (bridge == NULL)
+		return error(EINVAL, "pci: %s %s: nothing there is behind a bridge", word, what);
+	return cap_has(proc_current()->caps, CAP_ADMIN) ? 0 : check(bridge);
+}
+
+static int
+rescan(const char *text)
+{
+	struct pci_func *bridge = NULL;
+	unsigned added = 0;
+	uint64_t bus;
+	int r;
+
+	if (text_number(text, 255, &bus) == 0)
+		bridge = pci_bridge_of((unsigned)bus);
+	r = check_port(bridge, "rescan", text);
+	if (r == 0) {
+		mutex_lock(&owner_lock);
+		added = pci_scan((unsigned)bus, bridge);
+		mutex_unlock(&owner_lock);
+	}
+	if (added != 0)
+		changed();
+	pci_put(bridge);
+	return r;
+}
+
+/* owner_lock is held.  The device may be there or not; the table's reference becomes the caller's. */
+static void
+remove(struct pci_func *f)
+{
+	messages_free(f);
+	pci_command(f, PCI_COMMAND_MASTER | PCI_COMMAND_IO | PCI_COMMAND_MEM, PCI_COMMAND_NO_INTX);
+	pci_take(f);
+}
+
+/* `leave` and `remove`, of a function behind a port. */
+static int
+depart(const char *word, const char *text)
+{
+	struct pci_func *f, *bridge;
+	unsigned bdf;
+	bool gone;
+	int r;
+
+	if (cap_parse_pci(text, &bdf) < 0)
+		return error(EINVAL, "pci: %s is not B.D.F", text);
+	bridge = pci_bridge_of(bdf >> 8);
+	r = check_port(bridge, word, text);
+	pci_put(bridge);
+	f = r == 0 ? pci_find(bdf, 0) : NULL;
+	if (f == NULL)
+		return r < 0 ? r : error(ENOENT, "pci: there is no %s", text);
+	mutex_lock(&owner_lock);
+	gone = f->gone;
+	f->leaving = true;
+	if (!gone && word[0] == 'r')
+		remove(f);
+	mutex_unlock(&owner_lock);
+	if (!gone)
+		changed();
+	if (!gone && word[0] == 'r')
+		pci_put(f);
+	pci_put(f);
+	return 0;
+}
+
+static int64_t
+list_write(struct uio *u)
+{
+	char text[64], *w[3];
+	int64_t length = uio_get_command(u, text, sizeof text);
+	int n, r;
+
+	if (length < 0)
+		return length;
+	n = text_words(text, w, 3);
+	if (n == 2 && strcmp(w[0], "rescan") == 0)
+		r = rescan(w[1]);
+	else if (n == 2 && (strcmp(w[0], "leave") == 0 || strcmp(w[0], "remove") == 0))
+		r = depart(w[0], w[1]);
+	else
+		r = error(EINVAL, "pci: commands: rescan BUS, leave B.D.F, remove B.D.F");
+	return r < 0 ? r : length;
+}
+
 static int64_t
 pci_file_write(struct chan *c, struct uio *u, uint64_t off)
 {
-	struct pci_func *f = func_of(c);
-	int r = check(f);
+	struct pci_func *f;
+	int64_t r;
 
-	if (r < 0)
-		return r;
-	return is_raw(c) ? raw_write(f, u, off) : ctl_write(f, u);
+	if (c->qid.path == FILE_CTL)
+		return list_write(u);
+	f = func_of(c);
+	r = f != NULL ? check(f) : -ENODEV;
+	if (r == 0)
+		r = is_raw(c) ? raw_write(f, u, off) : ctl_write(f, u);
+	pci_put(f);
+	return r;
 }
 
+/* p is ending: nobody else takes what it owns out of the list, or frees it. */
 struct pci_func *
 pcidev_owned(const struct proc *p, const struct pci_func *after)
 {
-	struct pci_func *f;
-	bool seen = after == NULL;
+	struct pci_func *f = NULL;
+	const struct list *at;
 
-	for (unsigned i = 0; (f = pci_at(i)) != NULL; seen |= f == after, i++)
-		if (seen && f->owner == p)
-			return f;
-	return NULL;
+	if (list_empty(&owned))
+		return NULL;
+	mutex_lock(&owner_lock);
+	at = after != NULL ? after->owned.next : owned.next;
+	for (; at != &owned && f == NULL; at = at->next)
+		if (list_entry(at, struct pci_func, owned)->owner == p)
+			f = list_entry(at, struct pci_func, owned);
+	mutex_unlock(&owner_lock);
+	return f;
 }
 
 void
@@ -365,12 +568,12 @@ pcidev_disown(struct pci_func *f)
 {
 	mutex_lock(&owner_lock);
 	messages_free(f);
-	f->owner = NULL;
+	disown(f);
 	mutex_unlock(&owner_lock);
 }
 
 const struct dev dev_pci = {
 	.name = "pci", .attach = pci_attach, .walk = devtab_walk, .open = pci_open,
 	.read = pci_file_read, .write = pci_file_write, .readdir = devtab_readdir, .gen = pci_gen,
-	.stat = devtab_plain_stat,
+	.stat = devtab_plain_stat, .poll = pci_poll,
 };

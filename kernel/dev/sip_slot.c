@@ -10,6 +10,7 @@
  */
 #include "sip.h"
 
+#include "../amd64/pci.h"
 #include "../hw.h"
 #include "../poll.h"
 
@@ -215,6 +216,8 @@ add_grant(struct slot *s, struct grant g)
 static int
 add_device(struct slot *s, char *rest)
 {
+	struct pci_func *f;
+	struct grant g;
 	unsigned bdf;
 	int r;
 
@@ -226,7 +229,12 @@ add_device(struct slot *s, char *rest)
 		return error(EINVAL, "sip: %s is not B.D.F", rest);
 	if ((r = cap_check_pci(bdf)) < 0)
 		return r;
-	return add_grant(s, (struct grant){ GRANT_PCI, bdf, bdf });
+	f = pci_find(bdf, 0);
+	if (f == NULL)
+		return error(ENODEV, "sip: there is no function %s", rest);
+	g = (struct grant){ GRANT_PCI, bdf, f->serial };
+	pci_put(f);
+	return add_grant(s, g);
 }
 
 static int

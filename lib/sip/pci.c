@@ -76,6 +76,10 @@ parse_line(struct sip_pci_info *info, const char *name, char *rest)
 		info->msix = (unsigned)v;
 	else if (strcmp(name, "enabled") == 0 && number)
 		info->enabled = v != 0;
+	else if (strcmp(name, "serial") == 0 && number)
+		info->serial = (uint32_t)v;
+	else if (strcmp(name, "leaving") == 0 && number)
+		info->leaving = v != 0;
 	else if (strcmp(name, "vector") == 0 && number && v <= INT32_MAX)
 		info->vector = (int)v;
 	else if (strcmp(name, "class") == 0 || strcmp(name, "vendor") == 0 ||
