@@ -1,0 +1,97 @@
+/*
+ * The functions under /dev/pci, as sipd follows them.
+ *
+ * A function is told from another in the same place by its serial.  One that is leaving is left out:
+ * its driver is to end before its power does (pciehp waits for that, with a bound), and the kernel
+ * takes no other owner.
+ */
+#include "devices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAMES_MAX	1000
+
+static int
+keep(void *arg, const struct sip_pci_info *info)
+{
+	struct devices *d = arg;
+	if (!info->leaving && d->n < DEVICES_MAX)
+		d->now[d->n++] = *info;
+	return 0;
+}
+
+/* The count is read before the list: what changes in between is told of again. */
+static int
+look(struct devices *d)
+{
+	char text[64];
+	if (d->ctl >= 0 && pread(d->ctl, text, sizeof text, 0) < 0)
+		return -errno;
+	d->n = 0;
+	return sip_dev_scan(d->root, keep, d);
+}
+
+int
+devices_open(struct devices *d, const char *root)
+{
+	char path[SIP_PATH_MAX];
+	*d = (struct devices){ .root = root, .ctl = -1 };
+	snprintf(path, sizeof path, "%s/pci/ctl", root);
+	d->ctl = open(path, O_RDONLY | O_CLOEXEC);
+	return look(d);
+}
+
+static bool
+among(const struct sip_pci_info *one, const struct sip_pci_info *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i].addr, one->addr) == 0 && list[i].serial == one->serial)
+			return true;
+	return false;
+}
+
+void
+devices_compare(const struct sip_pci_info *old, size_t nold, const struct sip_pci_info *new,
+	size_t nnew, struct devices_change *c)
+{
+	c->ncome = c->ngone = 0;
+	for (size_t i = 0; i < nold; i++)
+		if (!among(&old[i], new, nnew))
+			c->gone[c->ngone++] = old[i];
+	for (size_t i = 0; i < nnew; i++)
+		if (!among(&new[i], old, nold))
+			c->come[c->ncome++] = new[i];
+}
+
+int
+devices_update(struct devices *d, struct devices_change *c)
+{
+	static struct sip_pci_info old[DEVICES_MAX];
+	size_t nold = d->n;
+	memcpy(old, d->now, nold * sizeof old[0]);
+	int e = look(d);
+	if (e < 0) {		/* what is not known has not gone */
+		memcpy(d->now, old, nold * sizeof old[0]);
+		d->n = nold;
+	}
+	devices_compare(old, nold, d->now, d->n, c);
+	return e;
+}
+
+bool
+devices_plan(const struct sip_factory *f, const struct sip_pci_info *info,
+	bool (*taken)(void *arg, const char *name), void *arg, struct sip_plan *out)
+{
+	*out = (struct sip_plan){ .type = sip_factory_match(f, info) };
+	if (!out->type)
+		return false;
+	snprintf(out->device, sizeof out->device, "%s", info->addr);
+	snprintf(out->name, sizeof out->name, "%.31s", out->type->name);
+	for (unsigned i = 1; i < NAMES_MAX && taken(arg, out->name); i++)
+		snprintf(out->name, sizeof out->name, "%.27s%u", out->type->name, i);
+	return true;
+}
