@@ -1,19 +1,13 @@
 /*
  * sipd: the manager of servers.  It reads the manifests, finds which driver each PCI function
  * wants, and starts everything in order of dependency, each in a slot of /dev/sip whose ctl it
- * keeps open.  What dies it starts again, as its manifest says; what is late it kills.
+ * keeps open.  What dies it starts again, as its manifest says; what is late it kills.  A function that
+ * comes later gets its driver; one that goes takes it along.
  *
  * One thread.  The work is in sipd/.
  */
 #include "cmd.h"
 #include "sipd/sipd.h"
-
-#define DEVS_MAX	256
-
-struct devices {
-	struct sip_pci_info dev[DEVS_MAX];
-	size_t n;
-};
 
 static const char help[] =
 	"usage: sipd [-n] [-1] [-m DIR] [-r ROOT]\n"
@@ -29,25 +23,16 @@ warn(const char *text)
 	fprintf(stderr, "sipd: %s\n", text);
 }
 
-static int
-keep_device(void *arg, const struct sip_pci_info *info)
-{
-	struct devices *d = arg;
-	if (d->n < DEVS_MAX)
-		d->dev[d->n++] = *info;
-	return 0;
-}
-
 static void
 make_plan(struct manager *m, const char *dir)
 {
-	static struct devices d;
+	struct devices *d = &m->devices;
 	static struct sip_plan plan[SERVERS_MAX];
 	if (sip_factory_load(&m->factory, dir, warn) < 0)
 		cmd_die(dir);
-	if (sip_dev_scan(m->factory.root, keep_device, &d) < 0)
+	if (devices_open(d, m->factory.root) < 0)
 		cmd_warn("pci");	/* servers without a device still start */
-	size_t n = sip_factory_plan(&m->factory, d.dev, d.n, plan, SERVERS_MAX, warn);
+	size_t n = sip_factory_plan(&m->factory, d->now, d->n, plan, SERVERS_MAX, warn);
 	for (size_t i = 0; i < n; i++)
 		server_add(m, &plan[i]);
 }

@@ -31,6 +31,7 @@ compare(void **state)
 	assert_int_equal(2, c.ngone);
 	assert_string_equal("1.0.0", c.gone[0].addr);
 	assert_string_equal("2.0.0", c.gone[1].addr);	/* another one has its place */
+	assert_false(c.gone[1].leaving);
 	assert_int_equal(2, c.ncome);
 	assert_string_equal("2.0.0", c.come[0].addr);
 	assert_int_equal(4, c.come[0].serial);
@@ -79,7 +80,11 @@ follow(void **state)
 	assert_int_equal(0, c.ncome);
 	assert_int_equal(1, c.ngone);
 	assert_string_equal("1.0.0", c.gone[0].addr);
+	assert_true(c.gone[0].leaving);
 	assert_int_equal(0, devices_update(&d, &c));
+	assert_int_equal(0, c.ncome + c.ngone);
+	assert_int_equal(0, unlink(strcat(path, "/1.0.0ctl")));
+	assert_int_equal(0, devices_update(&d, &c));	/* it was told of already */
 	assert_int_equal(0, c.ncome + c.ngone);
 	/* The list cannot be read: nothing is known to have gone. */
 	d.root = "/tmp/lux9-devices/nowhere";

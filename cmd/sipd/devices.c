@@ -1,9 +1,9 @@
 /*
  * The functions under /dev/pci, as sipd follows them.
  *
- * A function is told from another in the same place by its serial.  One that is leaving is left out:
- * its driver is to end before its power does (pciehp waits for that, with a bound), and the kernel
- * takes no other owner.
+ * A function is told from another in the same place by its serial.  One that is leaving counts as
+ * gone: its driver is to end before its power does (pciehp waits for that, with a bound), and the
+ * kernel takes no other owner.
  */
 #include "devices.h"
 
@@ -19,7 +19,7 @@ static int
 keep(void *arg, const struct sip_pci_info *info)
 {
 	struct devices *d = arg;
-	if (!info->leaving && d->n < DEVICES_MAX)
+	if (d->n < DEVICES_MAX)
 		d->now[d->n++] = *info;
 	return 0;
 }
@@ -45,13 +45,14 @@ devices_open(struct devices *d, const char *root)
 	return look(d);
 }
 
-static bool
-among(const struct sip_pci_info *one, const struct sip_pci_info *list, size_t n)
+/* The same function in a list, or NULL. */
+static const struct sip_pci_info *
+find(const struct sip_pci_info *one, const struct sip_pci_info *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(list[i].addr, one->addr) == 0 && list[i].serial == one->serial)
-			return true;
-	return false;
+			return &list[i];
+	return NULL;
 }
 
 void
@@ -59,11 +60,13 @@ devices_compare(const struct sip_pci_info *old, size_t nold, const struct sip_pc
 	size_t nnew, struct devices_change *c)
 {
 	c->ncome = c->ngone = 0;
-	for (size_t i = 0; i < nold; i++)
-		if (!among(&old[i], new, nnew))
-			c->gone[c->ngone++] = old[i];
+	for (size_t i = 0; i < nold; i++) {
+		const struct sip_pci_info *same = find(&old[i], new, nnew);
+		if (!old[i].leaving && (!same || same->leaving))
+			c->gone[c->ngone++] = same ? *same : old[i];
+	}
 	for (size_t i = 0; i < nnew; i++)
-		if (!among(&new[i], old, nold))
+		if (!new[i].leaving && !find(&new[i], old, nold))
 			c->come[c->ncome++] = new[i];
 }
 

@@ -7,18 +7,19 @@
 struct devices {
 	const char *root;		/* where pci is */
 	int ctl;			/* readable when the list has changed; -1: it never does */
-	struct sip_pci_info now[DEVICES_MAX];	/* that are not leaving */
+	struct sip_pci_info now[DEVICES_MAX];
 	size_t n;
 };
 
 struct devices_change {
-	struct sip_pci_info come[DEVICES_MAX], gone[DEVICES_MAX];
+	struct sip_pci_info come[DEVICES_MAX];
+	struct sip_pci_info gone[DEVICES_MAX];	/* `leaving`: it is still there */
 	size_t ncome, ngone;
 };
 
 /* Looks for the first time; a negative errno if there is no list. */
 int devices_open(struct devices *d, const char *root);
-/* Looks again.  A function that is leaving counts as gone; one in another's place is another. */
+/* Looks again.  One that has begun to leave counts as gone; one in another's place is another. */
 int devices_update(struct devices *d, struct devices_change *c);
 /* The difference of two lists; its bounds are those of the lists. */
 void devices_compare(const struct sip_pci_info *old, size_t nold, const struct sip_pci_info *new,

@@ -54,7 +54,7 @@ look_at_all(struct manager *m, const struct pollfd *p)
 void
 manage(struct manager *m, int fd)
 {
-	static struct pollfd p[SERVERS_MAX];
+	static struct pollfd p[SERVERS_MAX + 1];
 	char status;
 	for (;;) {
 		if (fd >= 0 && all_settled(m, &status)) {
@@ -65,8 +65,13 @@ manage(struct manager *m, int fd)
 		}
 		for (size_t i = 0; i < m->nservers; i++)
 			p[i] = (struct pollfd){ .fd = m->server[i].status, .events = POLLIN };
-		poll(p, m->nservers, wait_ms(m));
+		size_t n = m->nservers;
+		p[n] = (struct pollfd){ .fd = m->devices.ctl, .events = POLLIN };
+		poll(p, n + 1, wait_ms(m));
 		look_at_all(m, p);
+		follow_forget(m);
+		if (m->devices.ctl >= 0 && p[n].revents)
+			follow_devices(m);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 	}

@@ -226,10 +226,24 @@ enter(struct server *s, const struct facts *f, uint64_t now)
 		s->start_at = 0;
 }
 
+/* Nothing but the end of its slot is waited for. */
+static void
+see_off(struct server *s)
+{
+	struct facts f;
+	look(s, &f);
+	if (f.gone)
+		forget(s);
+}
+
 void
 server_update(struct manager *m, struct server *s, uint64_t now)
 {
 	struct facts f;
+	if (s->going) {
+		see_off(s);
+		return;
+	}
 	if (!s->made && blocked_until(m, s) <= now)
 		make(m, s, now);
 	if (s->status < 0)
@@ -259,6 +273,8 @@ uint64_t
 server_due(const struct manager *m, const struct server *s)
 {
 	uint64_t due = UINT64_MAX, blocked = blocked_until(m, s);
+	if (s->going)
+		return UINT64_MAX;
 	if (s->not_started)
 		return 0;
 	if (!s->made || s->start_at)

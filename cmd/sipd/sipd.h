@@ -1,8 +1,10 @@
 /*
  * sipd's parts: server.c (one server: what the kernel says of it, and what is done), deadline.c
- * (servers that are late), loop.c (all of them, one after another, for ever).
+ * (servers that are late), devices.c (which functions there are), follow.c (drivers come and go
+ * with them), loop.c (all of them, one after another, for ever).
  */
 #pragma once
+#include "devices.h"
 #include "os.h"
 #include "sip.h"
 
@@ -15,6 +17,7 @@ struct server {
 	enum sip_state state;		/* as last seen */
 	bool made;			/* it was tried */
 	bool not_started;		/* `start` was an error */
+	bool going;			/* its device has gone: follow.c ends it */
 	bool settled;			/* has been healthy, or will not be for now */
 	unsigned generation;		/* as last seen */
 	unsigned expected;		/* the last one that was started from here */
@@ -33,6 +36,7 @@ struct manager {
 	struct sip_factory factory;
 	struct server server[SERVERS_MAX];
 	size_t nservers;
+	struct devices devices;
 };
 
 /* What the kernel says of a slot. */
@@ -52,6 +56,10 @@ void server_update(struct manager *m, struct server *s, uint64_t now);
 /* When something is to be done for it if nothing happens before; UINT64_MAX: never. */
 uint64_t server_due(const struct manager *m, const struct server *s);
 bool server_is_well(const struct server *s);
+
+/* follow.c: the list of functions has changed; those whose slots have gone are forgotten. */
+void follow_devices(struct manager *m);
+void follow_forget(struct manager *m);
 
 /* deadline.c: kills it if it is late. */
 void server_judge(struct manager *m, struct server *s, const struct facts *f, uint64_t now);

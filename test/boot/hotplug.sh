@@ -1,0 +1,31 @@
+# bound: 500
+# Native hot plug behind root ports: devices come and go twenty times each, and their drivers with
+# them; disks are taken away while they are read; nothing is left.  One who was not granted a port
+# cannot take away what is behind it.
+#
+# QEMU cannot plug a disk into a controller that is there, nor a controller with one: those with a
+# disk are there at boot.
+. test/boot/lib.sh
+
+for i in 1 2 3; do
+	python3 -c 'import struct, sys
+sys.stdout.buffer.write(struct.pack("<1048576Q", *range(0, 8 << 20, 8)))' > "$dir/disk$i"
+done
+with_prog hotplug
+init <<'END'
+sipd -1
+hotplug 20 0.4.0 0.5.0 0.6.0 0.7.0
+cat /dev/slot/*
+END
+ports=
+for i in 1 2 3; do
+	ports="$ports -device pcie-root-port,id=port$i,chassis=$i,slot=$i,addr=$((4 + i)) \
+-device ich9-ahci,id=disk$i,bus=port$i -drive file=$dir/disk$i,if=none,id=d$i,format=raw \
+-device ide-hd,drive=d$i,bus=disk$i.0"
+done
+python3 test/boot/monitor.py "$dir/qmp" "$dir/console" > "$dir/monitor" &
+CPUS=2 TIMEOUT=450 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+-qmp unix:$dir/qmp,server=on,wait=off -device pcie-root-port,id=first,chassis=9,slot=9,addr=4 $ports" boot
+cat "$dir/monitor"
+expect 'hotplug: all right'
+refuse 'no room for'

@@ -1,0 +1,74 @@
+"""What a machine under test asks of its monitor: each line `hmp: COMMAND` on the console is carried out.
+
+monitor.py SOCKET CONSOLE: ends with the machine.  What the monitor says of an error goes to standard
+output; a device whose name is not free yet is tried again for a while.
+"""
+import json
+import os
+import socket
+import sys
+import time
+
+TRIES = 100
+
+
+def connect(path):
+    for _ in range(600):
+        s = socket.socket(socket.AF_UNIX)
+        try:
+            s.connect(path)
+            return s.makefile("rw")
+        except OSError:
+            s.close()
+            time.sleep(0.1)
+    sys.exit("no monitor")
+
+
+def ask(qmp, command, **arguments):
+    try:
+        qmp.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        qmp.flush()
+    except OSError:
+        os._exit(0)
+    while True:
+        line = qmp.readline()
+        if not line:
+            os._exit(0)
+        answer = json.loads(line)
+        if "event" not in answer:
+            return answer
+
+
+def carry_out(qmp, command):
+    for _ in range(TRIES):
+        said = ask(qmp, "human-monitor-command", **{"command-line": command}).get("return", "")
+        if "Duplicate" not in said and "in the process of unplug" not in said:
+            break
+        time.sleep(0.1)
+    if said:
+        print(command, said.strip(), sep=": ", flush=True)
+
+
+def main():
+    path, console = sys.argv[1:]
+    qmp = connect(path)
+    qmp.readline()
+    ask(qmp, "qmp_capabilities")
+    while not os.path.exists(console):
+        time.sleep(0.1)
+    with open(console, errors="replace") as f:
+        line = ""
+        while True:
+            part = f.readline()
+            line += part
+            if not part:
+                time.sleep(0.02)
+                ask(qmp, "query-status")
+            if not line.endswith("\n"):
+                continue
+            if line.startswith("hmp: "):
+                carry_out(qmp, line[5:].strip())
+            line = ""
+
+
+main()
