@@ -2,13 +2,14 @@
  * The slot of a PCI Express port [PCIe 5.0, 6.7 and 7.5.3.9 to 11]: what its events mean, and the
  * order in which power, link, functions and lamps follow each other.  Over slot_ops; no hardware.
  *
- *	in:   power on, lamp blinks - link up - 100 ms - `rescan` - lamp on
- *	out:  lamp blinks - `leave`, drivers end - power and lamp off - `remove`
+ *	in:   lamp blinks - events cleared - power on - link up, 100 ms - lamp on - `rescan`
+ *	out:  lamp blinks - events cleared - `leave`, drivers end - power, lamp off - `remove`
  *	gone: `remove` - power and lamp off
  *
  * A driver that does not end in time loses its function before the power goes.  What a predecessor
- * began is found in the registers and in the kernel's list, and ended: functions that are leaving go,
- * functions without power go, power without functions is scanned.
+ * began is found in the registers and in the kernel's list, and ended: functions go that are leaving,
+ * have no power, or stand under a lamp that blinks; power, or a lamp that blinks, without functions is
+ * a device that is coming.
  *
  * Not done: the five seconds in which a second press of the button would undo the first; the
  * manually operated latch and the electromechanical lock.
@@ -49,6 +50,13 @@ static bool
 powered(const struct slot *s)
 {
 	return !(s->cap & CAP_POWER) || !(get(s, EXP_SLOT_CONTROL) & CTL_POWER_OFF);
+}
+
+static bool
+blinking(const struct slot *s)
+{
+	return s->cap & CAP_POWER_LAMP && (get(s, EXP_SLOT_CONTROL) & CTL_POWER_LAMP) ==
+	    LAMP_BLINK << POWER_LAMP_SHIFT;
 }
 
 static bool
@@ -206,6 +214,7 @@ plug(struct slot *s)
 	}
 	if (!s->link_reporting)
 		s->ops->sleep_ms(s->arg, SLOT_LINK_MS);
+	show(s, LAMP_ON, LAMP_OFF, true);
 	if (!scan(s)) {
 		if (present(s))
 			fault(s, "no function answers");
@@ -215,7 +224,6 @@ plug(struct slot *s)
 	}
 	/* The contacts and the link may have told more than once of the same coming. */
 	s->ops->write(s->arg, s->express + EXP_SLOT_STATUS, STA_PRESENCE | STA_LINK);
-	show(s, LAMP_ON, LAMP_OFF, true);
 	s->plugged++;
 	s->state = SLOT_ON;
 }
@@ -274,6 +282,8 @@ slot_events(struct slot *s)
 		unsigned events = status & STA_EVENTS;
 		if (!events && (status & STA_PRESENT || !occupied(s)))
 			return 0;
+		if (events & (STA_BUTTON | STA_PRESENCE) && present(s))
+			show(s, LAMP_BLINK, LAMP_OFF, powered(s));	/* for a successor */
 		int e = s->ops->write(s->arg, s->express + EXP_SLOT_STATUS, (uint16_t)events);
 		if (e < 0)
 			return e;
@@ -318,9 +328,9 @@ take_over(struct slot *s, unsigned events)
 		return;
 	if (known && !here)
 		pulled(s);
-	else if (known && (!powered(s) || any(s, s->ops->leaving)))
+	else if (known && (!powered(s) || blinking(s) || any(s, s->ops->leaving)))
 		unplug(s);
-	else if (!known && here && (powered(s) || events & STA_PRESENCE))
+	else if (!known && here && (powered(s) || blinking(s) || events & STA_PRESENCE))
 		plug(s);
 	else
 		s->state = known ? SLOT_ON : here ? SLOT_OFF : SLOT_EMPTY;
