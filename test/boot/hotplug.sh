@@ -14,8 +14,24 @@ done
 with_prog hotplug
 init <<'END'
 sipd -1
+exec 3<>/dev/sip/clone
+echo name outsider >&3
+echo exec /boot/bin/sh /boot/outsider.sh >&3
+echo capability device-access >&3
+echo device 0.4.0 >&3
+echo start >&3
+until grep -q tried /dev/sip/servers/outsider/log; do sleep 0.1; done
+echo delete >&3
+exec 3>&-
 hotplug 20 0.4.0 0.5.0 0.6.0 0.7.0
 cat /dev/slot/*
+END
+cat > "$dir/extra/outsider.sh" <<'END'
+for what in 'leave 2.0.0' 'remove 2.0.0' 'rescan 2' 'remove 0.31.2' 'remove 0.4.0' 'rescan 0'; do
+	echo $what > /dev/pci/ctl && echo "did it: $what"
+done
+echo rescan 1 > /dev/pci/ctl && echo "its own port"
+echo tried
 END
 ports=
 for i in 1 2 3; do
@@ -27,5 +43,7 @@ python3 test/boot/monitor.py "$dir/qmp" "$dir/console" > "$dir/monitor" &
 CPUS=2 TIMEOUT=450 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
 -qmp unix:$dir/qmp,server=on,wait=off -device pcie-root-port,id=first,chassis=9,slot=9,addr=4 $ports" boot
 cat "$dir/monitor"
-expect 'hotplug: all right'
+expect 'hotplug: all right' 'its own port' 'pci: 0.5.0 is not granted'
+expect_re 'remove 0.31.2: nothing there is behind a bridge'
+refuse 'did it'
 refuse 'no room for'

@@ -28,15 +28,15 @@ def ask(qmp, command, **arguments):
     try:
         qmp.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
         qmp.flush()
+        while True:
+            line = qmp.readline()
+            if not line:
+                os._exit(0)
+            answer = json.loads(line)
+            if "event" not in answer:
+                return answer
     except OSError:
         os._exit(0)
-    while True:
-        line = qmp.readline()
-        if not line:
-            os._exit(0)
-        answer = json.loads(line)
-        if "event" not in answer:
-            return answer
 
 
 def carry_out(qmp, command):

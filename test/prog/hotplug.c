@@ -1,8 +1,9 @@
 /*
  * Devices come and go behind ports: hotplug CYCLES PORT PORT...  The monitor is asked by lines on the
  * console (test/boot/monitor.py).  Into the first port, whose slot is empty, QEMU's edu and an AHCI
- * controller are plugged, CYCLES times each; the others have a controller with a disk, which is taken
- * away while it is read.  Nothing is left in the end.
+ * controller are plugged, CYCLES times each, and a few times more while the port's own driver is killed.
+ * The others have a controller with a disk, which is taken away while it is read: CYCLES times without
+ * a word to its driver, and found again; then by the button.  Nothing is left in the end.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 #define COME_MS		30000		/* from the plug to a healthy driver, on a slow machine */
 #define GO_MS		30000		/* from the button to an empty slot */
 #define ERROR_MS	20000		/* until a reader has its error */
-#define BUFFERS_MS	40000		/* dma(3): 30 s, when nobody says that the device is quiet */
+#define BUFFERS_S	31		/* dma(3): when nobody says that the device is quiet */
 #define READERS		3
 #define DISK_BYTES	(8 << 20)
 #define PAGES_SLACK	64
@@ -183,16 +184,45 @@ use_edu(const char *name)
 }
 
 static void
-cycle(const char *port, const char *what)
+write_to(const char *path, const char *text)
 {
-	char device[16], name[64];
+	int fd = open(path, O_WRONLY);
 
-	device_behind(port, device);
+	CHECK(fd >= 0);
+	command(fd, text);
+	close(fd);
+}
+
+/* The port's driver dies, at any moment of what it has just been asked for. */
+static void
+kill_driver(const char *port, int delay_ms)
+{
+	char name[64], path[128];
+
+	while (delay_ms-- > 0)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	CHECK(server_of(port, name));
+	snprintf(path, sizeof path, "/dev/sip/servers/%s/ctl", name);
+	write_to(path, "kill a test");
+}
+
+/* kill_ms: how long after each change is asked for the port's driver is killed; < 0: it is not. */
+static void
+cycle(const char *port, const char *device, const char *what, int kill_ms)
+{
+	char name[64];
+
 	say("hmp: device_add %s,id=hot,bus=first\n", what);
+	if (kill_ms >= 0)
+		kill_driver(port, kill_ms);
 	wait_server(device, name);
 	if (what[0] == 'e')
 		use_edu(name);
+	if (kill_ms >= 0)
+		wait_server(port, name);
 	say("hmp: device_del hot\n");
+	if (kill_ms >= 0)
+		kill_driver(port, kill_ms);
 	wait_empty(port, device);
 }
 
@@ -247,15 +277,15 @@ reader(const char *path, unsigned seed, int ready)
 	_exit(right && told ? 0 : 1);
 }
 
+/* Takes the disk away by the command, to the monitor or to the kernel, under load. */
 static void
-take_disk(const char *port, unsigned index)
+take_disk(const char *device, const char *how, const char *what)
 {
-	char device[16], name[64], path[96], c;
+	char name[64], path[96], c;
 	pid_t pid[READERS];
 	int ready[2], status;
 	int64_t start;
 
-	device_behind(port, device);
 	wait_server(device, name);
 	disk_of(device, path);
 	CHECK(pipe(ready) == 0);
@@ -268,17 +298,35 @@ take_disk(const char *port, unsigned index)
 	for (unsigned i = 0; i < READERS; i++)
 		CHECK(read(ready[0], &c, 1) == 1);
 	start = now_ms();
-	say("hmp: device_del disk%u\n", index);
+	if (how[0] == '/')
+		write_to(how, what);
+	else
+		say("%s %s\n", how, what);
 	for (unsigned i = 0; i < READERS; i++) {
 		CHECK(waitpid(pid[i], &status, 0) == pid[i]);
 		CHECK(status == 0);
 	}
 	say("%s: readers have their error after %ld ms\n", path, (long)(now_ms() - start));
 	CHECK(now_ms() - start < ERROR_MS);
-	wait_empty(port, device);
-	CHECK(access(path, F_OK) < 0);
 	close(ready[0]);
 	close(ready[1]);
+	start = now_ms();
+	while (server_of(device, name) || access(path, F_OK) == 0) {
+		CHECK(now_ms() - start < GO_MS);
+		nap();
+	}
+}
+
+/* The kernel is told that it has gone; it is there, and is found again, in the same place or another. */
+static void
+pull_disk(const char *device)
+{
+	char command_[40];
+
+	snprintf(command_, sizeof command_, "remove %s", device);
+	take_disk(device, "/dev/pci/ctl", command_);
+	snprintf(command_, sizeof command_, "rescan %ld", strtol(device, NULL, 10));
+	write_to("/dev/pci/ctl", command_);
 }
 
 /* --- what is left --- */
@@ -324,10 +372,9 @@ count(void)
 static void
 nothing_left(const struct left *before)
 {
-	int64_t start = now_ms();
 	struct left now = count();
 
-	while (now.dma != before->dma && now_ms() - start < BUFFERS_MS) {
+	for (int i = 0; i < BUFFERS_S && now.dma != before->dma; i++) {
 		run("/boot/bin/sleep", "1", NULL);
 		now = count();
 	}
@@ -339,22 +386,44 @@ nothing_left(const struct left *before)
 	CHECK(now.pages + PAGES_SLACK >= before->pages && now.heap <= before->heap + HEAP_SLACK);
 }
 
+static void
+disks(int nports, char **port, int cycles)
+{
+	char device[16], what[16];
+
+	for (int i = 0; i < nports; i++) {
+		device_behind(port[i], device);
+		for (int k = 0; k < cycles && i == 0; k++)
+			pull_disk(device);
+		snprintf(what, sizeof what, "disk%d", i + 1);
+		take_disk(device, "hmp: device_del", what);
+		wait_empty(port[i], device);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
-	int cycles = argc > 2 ? atoi(argv[1]) : 0;
+	static const char edu[] = "edu,dma_mask=0xffffffff", ahci[] = "ich9-ahci";
+	static const int kill_ms[] = { 0, 30, 150 };
+	int cycles = argc > 3 ? atoi(argv[1]) : 0;
 	struct left before;
+	char device[16];
 
 	CHECK(cycles > 0);
-	for (int i = 3; i < argc; i++)
-		take_disk(argv[i], (unsigned)i - 2);
-	cycle(argv[2], "edu,dma_mask=0xffffffff");
-	cycle(argv[2], "ich9-ahci");
+	disks(argc - 3, argv + 3, cycles);
+	for (int i = 0; i < BUFFERS_S; i++)
+		run("/boot/bin/sleep", "1", NULL);
+	device_behind(argv[2], device);
+	cycle(argv[2], device, edu, -1);
+	cycle(argv[2], device, ahci, -1);
 	before = count();
 	for (int i = 1; i < cycles; i++)
-		cycle(argv[2], "edu,dma_mask=0xffffffff");
+		cycle(argv[2], device, edu, -1);
 	for (int i = 1; i < cycles; i++)
-		cycle(argv[2], "ich9-ahci");
+		cycle(argv[2], device, ahci, -1);
+	for (unsigned i = 0; i < sizeof kill_ms / sizeof kill_ms[0]; i++)
+		cycle(argv[2], device, edu, kill_ms[i]);
 	nothing_left(&before);
 	return all_right("hotplug");
 }
