@@ -1,8 +1,8 @@
 /*
  * sipd: the manager of servers.  It reads the manifests, finds which driver each PCI function
  * wants, and starts everything in order of dependency, each in a slot of /dev/sip whose ctl it
- * keeps open.  What dies it starts again, as its manifest says; what is late it kills.  A function that
- * comes later gets its driver; one that goes takes it along.
+ * keeps open.  What dies it starts again, as its manifest says; what is late it kills.  A function
+ * that comes later gets its driver; one that goes takes it along.
  *
  * One thread.  The work is in sipd/.
  */

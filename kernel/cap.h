@@ -40,7 +40,7 @@ enum grant_kind { GRANT_PCI, GRANT_PORT, GRANT_LINE };
 
 struct grant {
 	enum grant_kind kind;
-	/* Inclusive; a line is lo; a function is lo, and hi its serial: it ends with the function. */
+	/* Inclusive; a line is lo; a function is lo, and hi its serial: it ends with it. */
 	uint32_t lo, hi;
 };
 

@@ -17,8 +17,10 @@ static char error_text[256];
 static struct pci_func ahci = { .bdf = 0xfa, .serial = 5, .pin = 1, .line = 10,
 	.bar[5] = { .base = 0xfebf1000, .size = 0x1000 },
 	.bar[4] = { 0xc040, 0x20, true, false, false } };
-static struct pci_func small = { .bdf = 0x10, .serial = 6, .bar[0] = { .base = 0xfebf2000, .size = 0x400 } };
-static struct pci_func other = { .bdf = 0x18, .serial = 7, .bar[0] = { .base = 0xfebf2400, .size = 0x400 } };
+static struct pci_func small = { .bdf = 0x10, .serial = 6,
+	.bar[0] = { .base = 0xfebf2000, .size = 0x400 } };
+static struct pci_func other = { .bdf = 0x18, .serial = 7,
+	.bar[0] = { .base = 0xfebf2400, .size = 0x400 } };
 static struct pci_func *funcs[] = { &ahci, &small, &other };
 
 struct thread *

@@ -127,7 +127,7 @@ largest_first(void **state)
 	f.bar[4].size = 0x20;
 	f.bar[4].io = true;
 	f.bar[5].size = 0x10;
-	f.bar[0].base = 0x12345000;			/* what it had elsewhere counts for nothing */
+	f.bar[0].base = 0x12345000;			/* what it had elsewhere does not count */
 	pci_plug_bars(&f, &port);
 	assert_int_equal(bar(2), 0xfe400000);
 	assert_int_equal(bar(0), 0xfe500000);

@@ -1,10 +1,10 @@
 /*
  * Drivers come and go with their functions.
  *
- * The driver of a function that is leaving is asked to stop, and has STOP of sip(3) to do so; that of
- * one that has gone already is killed: it has nobody to talk to.  Its mount goes first, so that nobody
- * new comes to it.  Then its slot is deleted, which ends what clients wait for.  All that waits, so
- * a child does it; the server keeps its name until the slot has gone.
+ * The driver of a function that is leaving is asked to stop, and has STOP of sip(3) to do so; that
+ * of one that has gone already is killed: it has nobody to talk to.  Its mount goes first, so that
+ * nobody new comes to it.  Then its slot is deleted, which ends what clients wait for.  All that
+ * waits, so a child does it; the server keeps its name until the slot has gone.
  */
 #include "sipd.h"
 

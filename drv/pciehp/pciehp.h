@@ -38,7 +38,9 @@ enum {				/* [7.5.3.11] */
 #define SLOT_ROUNDS	8u	/* of events, in one call */
 #define SLOT_FUNCS	8u	/* of one device */
 
-enum slot_state { SLOT_NONE, SLOT_EMPTY, SLOT_OFF, SLOT_STARTING, SLOT_ON, SLOT_ENDING, SLOT_FAULT };
+enum slot_state {
+	SLOT_NONE, SLOT_EMPTY, SLOT_OFF, SLOT_STARTING, SLOT_ON, SLOT_ENDING, SLOT_FAULT
+};
 
 /*
  * What is around a slot: the port's configuration space, the kernel's list of functions, time.  A

@@ -1,6 +1,6 @@
 /*
- * A slot's driver on a model of a port: its registers, and the kernel's list of functions.  The model's
- * clock is moved by the driver's own waits.
+ * A slot's driver on a model of a port: its registers, and the kernel's list of functions.  The
+ * model's clock is moved by the driver's own waits.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -14,7 +14,8 @@
 #include "pciehp.h"
 
 #define EXPRESS		0x54u
-#define FULL		(CAP_BUTTON | CAP_POWER | CAP_ATTENTION_LAMP | CAP_POWER_LAMP | CAP_HOT_PLUG)
+#define LAMPS		(CAP_ATTENTION_LAMP | CAP_POWER_LAMP)
+#define FULL		(CAP_BUTTON | CAP_POWER | LAMPS | CAP_HOT_PLUG)
 #define LOG_MAX		8192
 
 static struct model {
@@ -311,7 +312,7 @@ in_and_out(void **state)
 	assert_int_equal(0, s.pulled + s.faults);
 }
 
-/* It stays in its slot without power, until the button is pressed, or somebody asks, or it is pulled. */
+/* It stays without power, until the button is pressed, somebody asks, or it is pulled. */
 static void
 stays_off(void **state)
 {
@@ -348,7 +349,8 @@ surprise(void **state)
 	on();
 	pull();
 	events();
-	assert_string_equal("the device was pulled out;remove 1.0.0 from its driver;power off;", m.log);
+	assert_string_equal("the device was pulled out;remove 1.0.0 from its driver;power off;",
+		m.log);
 	assert_int_equal(SLOT_EMPTY, s.state);
 	assert_int_equal(1, s.pulled);
 	on();

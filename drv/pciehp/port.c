@@ -155,7 +155,7 @@ watch(void *arg)
 			sip_error(p->dev->server, "the port does not answer");
 		p->error = e;
 		if (now != before)
-			sip_log(p->dev->server, "slot %u: %s", p->slot.number, slot_state_name(now));
+			port_log(p, slot_state_name(now));
 	}
 	return NULL;
 }

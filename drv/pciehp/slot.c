@@ -7,9 +7,9 @@
  *	gone: `remove` - power and lamp off
  *
  * A driver that does not end in time loses its function before the power goes.  What a predecessor
- * began is found in the registers and in the kernel's list, and ended: functions go that are leaving,
- * have no power, or stand under a lamp that blinks; power, or a lamp that blinks, without functions is
- * a device that is coming.
+ * began is found in the registers and in the kernel's list, and ended: functions go that are
+ * leaving, have no power, or stand under a lamp that blinks; power, or a lamp that blinks, without
+ * functions is a device that is coming.
  *
  * Not done: the five seconds in which a second press of the button would undo the first; the
  * manually operated latch and the electromechanical lock.
@@ -337,8 +337,8 @@ take_over(struct slot *s, unsigned events)
 }
 
 /*
- * Where a predecessor had turned the events on, those that have come are news.  Otherwise they are of
- * the time before the system, and what the firmware has set up stays.
+ * Where a predecessor had turned the events on, those that have come are news.  Otherwise they are
+ * of the time before the system, and what the firmware has set up stays.
  */
 int
 slot_begin(struct slot *s)

@@ -174,7 +174,8 @@ bars_check(struct pci_func *f)
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		struct pci_bar *b = &f->bar[i];
 
-		if (b->base == 0 || b->base % MAX(b->size, 1ull) != 0 || b->base + b->size < b->base)
+		if (b->base == 0 || b->base % MAX(b->size, 1ull) != 0 ||
+		    b->base + b->size < b->base)
 			b->size = 0;
 	}
 }
@@ -218,9 +219,11 @@ capability(struct pci_func *f, unsigned id, uint8_t at)
 static void
 capabilities_read(struct pci_func *f)
 {
+	uint64_t end;
 	unsigned at;
 
-	if ((pci_read(f, PCI_STATUS, 2) & STATUS_CAPABILITIES) == 0 || f->header > PCI_HEADER_BRIDGE)
+	if ((pci_read(f, PCI_STATUS, 2) & STATUS_CAPABILITIES) == 0 ||
+	    f->header > PCI_HEADER_BRIDGE)
 		return;
 	at = pci_read(f, PCI_CAPABILITIES, 1) & 0xfc;
 	for (int i = 0; i < CAPABILITIES_MAX && at >= 0x40; i++) {
@@ -229,8 +232,9 @@ capabilities_read(struct pci_func *f)
 		capability(f, v & 0xff, (uint8_t)at);
 		at = v >> 8 & 0xfc;
 	}
+	end = f->msix_offset + (uint64_t)f->msix_vectors * PCI_MSIX_ENTRY;
 	if (f->cap_msix != 0 && (f->msix_bar >= PCI_BARS || f->bar[f->msix_bar].io ||
-	    f->msix_offset + (uint64_t)f->msix_vectors * PCI_MSIX_ENTRY > f->bar[f->msix_bar].size)) {
+				 end > f->bar[f->msix_bar].size)) {
 		f->cap_msix = 0;
 		f->msix_vectors = 0;
 	}

@@ -3,8 +3,8 @@
  * pci_plug.c.
  *
  * A function may be removed at any time; whoever has a reference keeps the structure, and what it
- * reads of the function are ones.  Who drives a function is dev/pci.c's business; the calls here that
- * change one are made by its owner or with nobody owning it.
+ * reads of the function are ones.  Who drives a function is dev/pci.c's business; the calls here
+ * that change one are made by its owner or with nobody owning it.
  */
 #pragma once
 #include "../kernel.h"

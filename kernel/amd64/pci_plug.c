@@ -40,8 +40,8 @@ window(const struct pci_func *bridge, bool prefetch)
 }
 
 /*
- * The end of what is in the way: a BAR of f or of another function, or a map of a process, which may
- * be one of a function that has gone; 0: nothing is.
+ * The end of what is in the way: a BAR of f or of another function, or a map of a process, which
+ * may be one of a function that has gone; 0: nothing is.
  */
 static uint64_t
 occupied(const struct pci_func *f, uint64_t at, uint64_t n)
@@ -150,8 +150,8 @@ pci_plug_payload(struct pci_func *f, const struct pci_func *bridge)
 /*
  * A port that is granted is granted with its slot: its lamps, its power, which events are told and
  * acknowledged.  With them a driver can do to the device in the slot what a hand can that pulls it
- * out, and reaches neither memory nor anything outside of the slot.  Bit 11 of the control, the lock
- * of the slot, stays as it is.
+ * out, and reaches neither memory nor anything outside of the slot.  Bit 11 of the control, the
+ * lock of the slot, stays as it is.
  */
 uint8_t
 pci_slot_mask(const struct pci_func *f, unsigned offset)

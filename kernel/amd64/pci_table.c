@@ -1,8 +1,8 @@
 /*
  * The table of PCI functions: who is there, and what belongs to whom.
  *
- * A function has one reference from the table while it is in it, and one from each user; it is freed
- * with the last.  table_lock protects the table.
+ * A function has one reference from the table while it is in it, and one from each user; it is
+ * freed with the last.  table_lock protects the table.
  */
 #include "pci.h"
 
@@ -113,7 +113,8 @@ pci_bar_over(uint64_t pa, uint64_t n)
 		const struct pci_func *f = funcs[i / PCI_BARS];
 		const struct pci_bar *b = f != NULL ? &f->bar[i % PCI_BARS] : NULL;
 
-		if (b != NULL && !b->io && b->size != 0 && b->base < pa + n && pa < b->base + b->size)
+		if (b != NULL && !b->io && b->size != 0 && b->base < pa + n &&
+		    pa < b->base + b->size)
 			end = b->base + b->size;
 	}
 	spin_unlock(&table_lock);

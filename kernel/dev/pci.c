@@ -7,9 +7,9 @@
  * reach the few bits that can harm nobody else (pci_write_mask).
  *
  * A file is of one function (its serial is in the path): when another has its place, the old file
- * gives ENODEV.  Removal takes messages and bus mastering first, then the function out of the table.
- * One that has an owner stays in `owned` until the owner ends, since its buffers have to wait for a
- * device that could not be reset.
+ * gives ENODEV.  Removal takes messages and bus mastering first, then the function out of the
+ * table. One that has an owner stays in `owned` until the owner ends, since its buffers have to
+ * wait for a device that could not be reset.
  *
  * owner_lock protects owners, vectors and the list, and makes scans and removals one at a time.  It
  * is not held while a function is reset: `owner` stays, and keeps others out.
@@ -470,7 +470,9 @@ rescan(const char *text)
 	return r;
 }
 
-/* owner_lock is held.  The device may be there or not; the table's reference becomes the caller's. */
+/*
+ * owner_lock is held.  The device may be there or not.  The table's reference passes to the caller.
+ */
 static void
 remove(struct pci_func *f)
 {

@@ -1,9 +1,10 @@
 /*
- * Devices come and go behind ports: hotplug CYCLES PORT PORT...  The monitor is asked by lines on the
- * console (test/boot/monitor.py).  Into the first port, whose slot is empty, QEMU's edu and an AHCI
- * controller are plugged, CYCLES times each, and a few times more while the port's own driver is killed.
- * The others have a controller with a disk, which is taken away while it is read: CYCLES times without
- * a word to its driver, and found again; then by the button.  Nothing is left in the end.
+ * Devices come and go behind ports: hotplug CYCLES PORT PORT...  The monitor is asked by lines on
+ * the console (test/boot/monitor.py).  Into the first port, whose slot is empty, QEMU's edu and an
+ * AHCI controller are plugged, CYCLES times each, and a few times more while the port's own driver
+ * is killed. The others have a controller with a disk, which is taken away while it is read: CYCLES
+ * times without a word to its driver, and found again; then by the button.  Nothing is left in the
+ * end.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -271,7 +272,7 @@ reader(const char *path, unsigned seed, int ready)
 	int fd = open(path, O_RDONLY);
 	bool right = fd >= 0, told = false;
 
-	while (right && read_right(fd, (uint64_t)rand_r(&seed) % (DISK_BYTES / 4096) * 4096, &right))
+	while (right && read_right(fd, rand_r(&seed) % (DISK_BYTES / 4096) * 4096ull, &right))
 		if (!told)
 			told = write(ready, "x", 1) == 1;
 	_exit(right && told ? 0 : 1);
@@ -317,7 +318,7 @@ take_disk(const char *device, const char *how, const char *what)
 	}
 }
 
-/* The kernel is told that it has gone; it is there, and is found again, in the same place or another. */
+/* The kernel is told that it has gone; it is there, and is found again. */
 static void
 pull_disk(const char *device)
 {
@@ -378,9 +379,11 @@ nothing_left(const struct left *before)
 		run("/boot/bin/sleep", "1", NULL);
 		now = count();
 	}
-	say("left: dma %u %u irq %u %u srv %u %u pci %u %u servers %u %u pages %lu %lu heap %lu %lu\n",
-	    before->dma, now.dma, before->irq, now.irq, before->srv, now.srv, before->pci, now.pci,
-	    before->servers, now.servers, before->pages, now.pages, before->heap, now.heap);
+	say("left: dma %u %u irq %u %u srv %u %u pci %u %u servers %u %u\n", before->dma, now.dma,
+	    before->irq, now.irq, before->srv, now.srv, before->pci, now.pci, before->servers,
+	    now.servers);
+	say("left: pages %lu %lu heap %lu %lu\n", before->pages, now.pages, before->heap,
+	    now.heap);
 	CHECK(now.dma == before->dma && now.irq == before->irq && now.srv == before->srv);
 	CHECK(now.pci == before->pci && now.servers == before->servers);
 	CHECK(now.pages + PAGES_SLACK >= before->pages && now.heap <= before->heap + HEAP_SLACK);
