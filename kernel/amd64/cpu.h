@@ -78,12 +78,13 @@ extern struct cpu cpus[CPU_MAX];
 extern unsigned ncpus;
 extern uint64_t idle_cpus;		/* bit mask; atomic */
 
+/* Asked each time: a thread that has slept may be on another processor. */
 static inline struct cpu *
 cpu_self(void)
 {
 	struct cpu *c;
 
-	__asm__("movq %%gs:0, %0" : "=r"(c));
+	__asm__ volatile("movq %%gs:0, %0" : "=r"(c));
 	return c;
 }
 
