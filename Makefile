@@ -15,7 +15,7 @@ WARN	:= -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-protot
 CSTD	:= -std=gnu2x -g
 DEPS	= -MMD -MP
 
-LIB_SRC	:= $(filter-out %_test.c,$(wildcard lib/9p/*.c lib/sip/*.c lib/blk/*.c lib/ata/*.c lib/pci/*.c))
+LIB_SRC	:= $(filter-out %_test.c lib/sip/fault.c,$(wildcard lib/9p/*.c lib/sip/*.c lib/blk/*.c lib/ata/*.c lib/pci/*.c))
 OS_LUX	:= $(wildcard lib/os/lux9/*.c lib/os/lux9/*.S)
 OS_HOST	:= $(filter-out %_test.c,$(wildcard lib/os/linux/*.c))
 PERS_SRC := $(wildcard lib/linux/*.c lib/linux/*.S)
@@ -37,7 +37,7 @@ PROGS	:= $(DRVS) $(FSS) $(NETS) $(CMDS)
 HOST_PROGS := $(filter-out $(LUX_ONLY),$(PROGS))
 
 prog_dir = $(if $(filter $(1),$(DRVS)),drv/$(1),$(if $(filter $(1),$(FSS)),fs/$(1:%fs=%),$(if $(filter $(1),$(NETS)),net/$(1))))
-prog_src = $(if $(filter $(1),$(CMDS)),cmd/$(1).c $(filter-out %_test.c,$(wildcard cmd/$(1)/*.c)),$(filter-out %_test.c,$(wildcard $(call prog_dir,$(1))/*.c)))
+prog_src = $(if $(filter $(1),$(CMDS)),cmd/$(1).c $(filter-out %_test.c,$(wildcard cmd/$(1)/*.c)),$(filter-out %_test.c drv/%/fault.c,$(wildcard $(call prog_dir,$(1))/*.c)))
 
 .PHONY: all help kernel kernel-debug lux host clean
 all: kernel lux host boot
@@ -76,6 +76,16 @@ $B/lux9/bin/$(1): $$(call LUX_OBJ,$$(call prog_src,$(1))) $(LUX_LIB)
 endef
 $(foreach p,$(PROGS),$(eval $(call lux_prog,$(p))))
 lux: $(PROGS:%=$B/lux9/bin/%) $B/lux9/personality
+
+# Drivers with faults on demand, for tests: their fault.c, and lib/sip/fault.c in place of nofault.c.
+FAULT_PROGS := $(patsubst drv/%/fault.c,%,$(wildcard drv/*/fault.c))
+define fault_prog
+$B/lux9/fault/$(1): $$(call LUX_OBJ,$$(call prog_src,$(1)) drv/$(1)/fault.c lib/sip/fault.c) $(LUX_LIB)
+	@mkdir -p $$(@D)
+	@echo "LUXLD $(1), with faults"
+	$V$(LUXCC) -static -no-pie -Wl,-z,noseparate-code,-z,max-page-size=4096 -o $$@ $$^
+endef
+$(foreach p,$(FAULT_PROGS),$(eval $(call fault_prog,$(p))))
 
 # The personality: freestanding, at a fixed address, mapped by exec beside every program.
 PERS_BASE := 0x7f0000000000

@@ -113,7 +113,7 @@ struct blk_ops {
 struct blk_memory;
 
 struct blk_info {
-	char name[16]; /* "sdC0": the number differs from disk to disk of one server */
+	char name[16]; /* "sdC0"; no two disks of a server have the same number */
 	char model[48], serial[24], firmware[16], features[128];
 	uint64_t nsectors;
 	uint32_t secsize, physsecsize;
@@ -134,12 +134,16 @@ extern const struct p9_srv_ops blk_p9_ops;
 
 /* NULL: out of memory.  rescan: the driver's part of `rescan` in sdctl; may be NULL. */
 struct blk_server *blk_server_new(void (*rescan)(void *arg), void *arg);
+/* Further commands of sdctl: 0, -ENOENT for an unknown one, or an error with a text (os_errstr). */
+void
+blk_server_commands(struct blk_server *s, int (*command)(void *arg, const char *text), void *arg);
 /* When no request is running and every disk is removed. */
 void blk_server_free(struct blk_server *s);
 /*
  * Memory for the requests of one controller's disks.  It is cut into buffers of BLK_BUF_SMALL or
  * BLK_BUF_BIG, which the driver owns and keeps until blk_memory_free, after the last disk's end.
- * There must be a small one, or blk_memory_grows, before a disk is added.  add: the number of buffers, or -ENOMEM.
+ * There must be a small one, or blk_memory_grows, before a disk is added.  add: the number of
+ * buffers, or -ENOMEM.
  */
 struct blk_memory *blk_memory_new(void);
 void blk_memory_free(struct blk_memory *m);
@@ -152,7 +156,8 @@ void blk_memory_grows(struct blk_memory *m, int (*more)(void *arg, size_t bufsiz
 
 /*
  * Adds a disk, reads its partition table and shows it.  Sleeps: not for the thread that finishes
- * commands.  -EINVAL for sizes that cannot be, -EEXIST for a number that another has, -ENOSPC, -ENOMEM.
+ * commands.  -EINVAL for sizes that cannot be, -EEXIST for a number that another has, -ENOSPC,
+ * -ENOMEM.
  */
 int blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk_ops *ops,
 		 void *drive, struct blk_disk **out);

@@ -341,6 +341,28 @@ void sip_event_set(struct sip_event *e, uint32_t bits);
 /* Until one of the bits is set: 0; -ETIMEDOUT. */
 int sip_event_wait(struct sip_event *e, uint32_t bits, unsigned timeout_ms);
 
+/* --- faults on demand: fault.c in builds for tests; in others nofault.c, which knows none ---- */
+
+/*
+ * What a driver's fault.c, which only such a build has, can do with a request.  Any may be NULL:
+ * then there is no such fault; without `start` a request that hangs keeps its thread.
+ */
+struct sip_faults {
+	void (*start)(void *where, void *request);	/* as if nothing were to happen */
+	void (*wrong)(void *where, void *request);	/* answered, but not done */
+	bool (*wild_dma)(void *where, void *request);	/* with an address that is not its own */
+	void (*interrupt)(void *where);			/* lets the device interrupt, once */
+};
+extern const struct sip_faults sip_driver_faults;
+
+/*
+ * `fault KIND [#N]` (man/4/fault): 0; -ENOENT if it is no such command, and always without
+ * fault.c; -EINVAL with a text by os_set_errstr.
+ */
+int sip_fault_command(struct sip_server *s, const char *text);
+/* Once for each request, before it is begun.  True: the fault has taken it; forget it. */
+bool sip_fault(struct sip_server *s, void *where, void *request);
+
 /* --- manifests: manifest.c; see man/5/manifest --------------------------------------------- */
 
 #define SIP_CAPS_MAX	16

@@ -10,7 +10,7 @@ $B/prog/%: test/prog/%.c $(wildcard test/prog/*.h)
 	$V$(LUXCC) $(CSTD) $(WARN) -O2 -D_GNU_SOURCE -Iinclude -static -no-pie -pthread -o $@ $<
 
 .PHONY: test test-build
-test-build: all kernel-debug unit fuzzers $(TEST_PROGS) $B/lux9.iso
+test-build: all kernel-debug unit fuzzers $(TEST_PROGS) $(FAULT_PROGS:%=$B/lux9/fault/%) $B/lux9.iso
 
 # A part that does not build is a failed test; the others still run.
 test:

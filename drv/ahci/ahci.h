@@ -174,6 +174,7 @@ bool ahci_port_link(const struct ahci_port *p);
 /* queue.c: commands in flight */
 extern const struct blk_ops ahci_blk_ops;
 void ahci_submit(void *drive, struct blk_io *io);
+void ahci_send(struct ahci_port *p, struct blk_io *io);
 void ahci_io_done(struct blk_io *io, int err);
 void ahci_port_interrupt(struct ahci_port *p);
 /* Ends what the device has done, and sends what waits; how many ended. */

@@ -38,6 +38,12 @@ rescan(void *arg)
 	}
 }
 
+static int
+command(void *arg, const char *text)
+{
+	return sip_fault_command(arg, text);
+}
+
 int
 ahci_initialize(struct sip_server *s)
 {
@@ -50,6 +56,7 @@ ahci_initialize(struct sip_server *s)
 		free(a);
 		return -ENOMEM;
 	}
+	blk_server_commands(a->blk, command, s);
 	s->priv = a;
 	s->p9.aux = a->blk;
 	s->p9.msize = P9_MSIZE_MAX;

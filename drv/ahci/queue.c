@@ -122,9 +122,8 @@ ahci_io_done(struct blk_io *io, int err)
 }
 
 void
-ahci_submit(void *drive, struct blk_io *io)
+ahci_send(struct ahci_port *p, struct blk_io *io)
 {
-	struct ahci_port *p = drive;
 	int err = 0;
 
 	if (atomic_load_explicit(&p->trace, memory_order_relaxed))
@@ -143,6 +142,15 @@ ahci_submit(void *drive, struct blk_io *io)
 	pthread_mutex_unlock(&p->lock);
 	if (err)
 		ahci_io_done(io, err);
+}
+
+void
+ahci_submit(void *drive, struct blk_io *io)
+{
+	struct ahci_port *p = drive;
+
+	if (!sip_fault(p->hba->server, p, io))
+		ahci_send(p, io);
 }
 
 /* A disk that says it has no cache that can be flushed has none to lose. */

@@ -167,7 +167,7 @@ compute(struct sip_server *s, char *text)
 	sip_event_clear(&e->event, EDU_IRQ_FACTORIAL);
 	sip_write32(&e->regs, EDU_STATUS, EDU_STATUS_IRQ);
 	sip_write32(&e->regs, EDU_FACTORIAL, (uint32_t)value);
-	int err = wait_for(e, EDU_IRQ_FACTORIAL);
+	int err = sip_fault(s, e, NULL) ? 0 : wait_for(e, EDU_IRQ_FACTORIAL);
 	pthread_mutex_unlock(&e->one);
 	return err;
 }
@@ -183,7 +183,7 @@ transfer(struct edu *e, bool to_memory, size_t n, uint64_t off)
 	sip_write64(&e->regs, EDU_DMA_COUNT, n);
 	sip_write64(&e->regs, EDU_DMA_CMD,
 		EDU_DMA_START | EDU_DMA_IRQ | (to_memory ? EDU_DMA_TO_MEMORY : 0));
-	return wait_for(e, EDU_IRQ_DMA);
+	return sip_fault(e->dev->server, e, NULL) ? 0 : wait_for(e, EDU_IRQ_DMA);
 }
 
 static int64_t
@@ -230,6 +230,9 @@ control(struct sip_server *s, char *text)
 	struct edu *e = s->priv;
 	unsigned bits;
 	char after;
+	int err = sip_fault_command(s, text);
+	if (err != -ENOENT)
+		return err;
 	if (sscanf(text, "raise %i%c", (int *)&bits, &after) != 1 || !bits) {
 		os_set_errstr("'%.20s' is not a command: raise BITS", text);
 		return -EINVAL;
@@ -237,7 +240,7 @@ control(struct sip_server *s, char *text)
 	pthread_mutex_lock(&e->one);
 	sip_event_clear(&e->event, bits);
 	sip_write32(&e->regs, EDU_IRQ_RAISE, bits);
-	int err = wait_for(e, bits);
+	err = wait_for(e, bits);
 	pthread_mutex_unlock(&e->one);
 	return err;
 }

@@ -98,6 +98,8 @@ struct blk_server {
 	unsigned ndisks;
 	void (*rescan)(void *arg);
 	void *rescan_arg;
+	int (*command)(void *arg, const char *text);
+	void *command_arg;
 	uint64_t began_cycles, began_ns;
 };
 
@@ -130,3 +132,4 @@ size_t blk_text_stats(struct blk_disk *d, char *buf, size_t n);
 size_t blk_text_table(const struct blk_table *t, char *buf, size_t n);
 /* One command written to ctl: 0, or a negative errno with the text in why. */
 int blk_ctl_command(struct blk_disk *d, const char *text, char why[BLK_WHY_MAX]);
+int blk_sdctl_command(struct blk_server *s, const char *text, char why[BLK_WHY_MAX]);

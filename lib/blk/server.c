@@ -28,6 +28,13 @@ blk_server_new(void (*rescan)(void *arg), void *arg)
 }
 
 void
+blk_server_commands(struct blk_server *s, int (*command)(void *arg, const char *text), void *arg)
+{
+	s->command = command;
+	s->command_arg = arg;
+}
+
+void
 blk_server_free(struct blk_server *s)
 {
 	pthread_mutex_destroy(&s->lock);

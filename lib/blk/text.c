@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "disk.h"
+#include "os.h"
 
 struct out {
 	char *buf;
@@ -168,5 +169,28 @@ blk_ctl_command(struct blk_disk *d, const char *text, char why[BLK_WHY_MAX])
 	err = d->ops->command ? d->ops->command(d->drive, text) : -EINVAL;
 	if (err == -EINVAL)
 		snprintf(why, BLK_WHY_MAX, "%s: unknown command: %.40s", d->info.name, text);
+	return err;
+}
+
+int
+blk_sdctl_command(struct blk_server *s, const char *text, char why[BLK_WHY_MAX])
+{
+	char said[OS_ERRSTR_MAX];
+	int err = -ENOENT;
+
+	if (strcmp(text, "rescan") == 0) {
+		if (s->rescan)
+			s->rescan(s->rescan_arg);
+		return 0;
+	}
+	os_set_errstr("%s", "");
+	if (s->command)
+		err = s->command(s->command_arg, text);
+	if (err == -ENOENT) {
+		snprintf(why, BLK_WHY_MAX, "sdctl: unknown command: %.40s", text);
+		return -EINVAL;
+	}
+	if (err < 0 && os_errstr(said, sizeof said) > 0)
+		snprintf(why, BLK_WHY_MAX, "%.*s", BLK_WHY_MAX - 1, said);
 	return err;
 }

@@ -401,11 +401,8 @@ write_text(struct p9_req *r, const struct node *n)
 		err = blk_ctl_command(n->disk, command, why);
 	else if (n->kind != NODE_SDCTL)
 		err = -EACCES;
-	else if (strcmp(command, "rescan") != 0) {
-		snprintf(why, sizeof why, "sdctl: unknown command: %.40s", command);
-		err = -EINVAL;
-	} else if (n->server->rescan)
-		n->server->rescan(n->server->rescan_arg);
+	else
+		err = blk_sdctl_command(n->server, command, why);
 	if (err < 0)
 		p9_fail(r, err, why[0] ? "%s" : NULL, why);
 	else

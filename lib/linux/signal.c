@@ -250,7 +250,8 @@ signal_die(int sig, const char *text)
 	if (!text)
 		text = sig == SIGKILL ? "kill" : made;
 	lux_call1(SYS_NOTIFY, 0);
-	lux_call3(SYS_NOTE, proc.pid, 0, LUX_ARG(text));
+	/* To this thread: another may not come to take it before the loop ends. */
+	lux_call3(SYS_NOTE, proc.pid, lux_call0(SYS_GETTID), LUX_ARG(text));
 	for (int i = 0; i < NOTE_TRIES; i++)
 		lux_call0(SYS_YIELD);
 	lux_call1(SYS_EXIT, 128 + sig);

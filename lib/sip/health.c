@@ -110,7 +110,7 @@ sip_error(struct sip_server *s, const char *fmt, ...)
 	pthread_mutex_lock(&s->health.lock);
 	memcpy(s->health.last_error, text, sizeof text);
 	s->health.last_error_ns = os_time_ns();
-	s->health.fresh = true;		/* reported at once: the kernel keeps the time of the report */
+	s->health.fresh = true;		/* the kernel takes the time of the report for its own */
 	pthread_cond_signal(&s->health.wake);
 	pthread_mutex_unlock(&s->health.lock);
 	sip_log(s, "%s", text);
@@ -125,7 +125,8 @@ sip_health_text(struct sip_server *s, char *buf, size_t n)
 		p9_srv_stats(&s->p9, &stats);
 	one_line(stats.last_error);
 	pthread_mutex_lock(&h->lock);
-	const char *last = stats.last_error_ns > h->last_error_ns ? stats.last_error : h->last_error;
+	bool answered = stats.last_error_ns > h->last_error_ns;
+	const char *last = answered ? stats.last_error : h->last_error;
 	int len = snprintf(buf, n, "state %s\nrequests %lu\nerrors %lu\n",
 		sip_state_name(h->state), h->requests + stats.requests,
 		h->errors + stats.errors);

@@ -153,8 +153,8 @@ fail(struct p9_req *r, int err)
 	char text[OS_ERRSTR_MAX];
 	bool words = os_errstr(text, sizeof text) > 0;
 	if (err == -EIO || err == -ETIMEDOUT || err == -ENXIO || err == -ENODEV)
-		sip_error(server_of(r->srv), "%s: %s", file_of(r)->name,
-			words ? text : strerror(-err));
+		sip_log(server_of(r->srv), "%s: %s", file_of(r)->name,
+			words ? text : strerror(-err));	/* counted as what it is answered with */
 	if (words)
 		p9_fail(r, err, "%s", text);
 	else

@@ -51,6 +51,17 @@ with_prog()
 	done
 }
 
+# Puts drivers with faults on demand (man/4/fault) in the place of the usual ones.
+with_fault_prog()
+{
+	mkdir -p "$dir/extra/bin"
+	local p
+	for p; do
+		[ -x "$b/lux9/fault/$p" ] || fail "$b/lux9/fault/$p is not built"
+		strip -o "$dir/extra/bin/$p" "$b/lux9/fault/$p"
+	done
+}
+
 archive()
 {
 	bash tool/mkboot.sh "$b" "$dir/boot.tar" "$dir/extra" || fail "no boot archive"

@@ -20,7 +20,8 @@
 #include "driver.h"
 
 enum { IRQ_STATUS = 0x24, DMA_SRC = 0x80, DMA_DST = 0x88, DMA_COUNT = 0x90, DMA_CMD = 0x98 };
-enum { DMA_START = 1, DMA_TO_MEMORY = 2, DEVICE_BUFFER = 0x40000, DMA_BYTES = 4088 };	/* of 4096 the last is one too many for QEMU 7.2 */
+/* QEMU 7.2 takes the last of 4096 bytes for one too many. */
+enum { DMA_START = 1, DMA_TO_MEMORY = 2, DEVICE_BUFFER = 0x40000, DMA_BYTES = 4088 };
 enum { PAGE = 4096, HELD_PAGES = 256, LIES = 10, TRIES = 10000, TICK_NS = 1000000 };
 
 static char function[64];		/* "0.4.0" */

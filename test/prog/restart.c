@@ -1,9 +1,9 @@
 /*
- * A driver is killed again and again under readers: restart SERVER FILE TIMES BOUND_US.  Its manager
- * starts it each time, and the readers keep their descriptors and get what they asked for.  Prints
- * how long it took until the successor was healthy and how long the longest read was, of all deaths:
- * the median, the 99th percentile and the longest; fails when a read fails, or when the 99th
- * percentile of the reads' is over the bound.
+ * A driver is killed again and again under readers: restart SERVER FILE TIMES BOUND_US.  Its
+ * manager starts it each time, and the readers keep their descriptors and get what they asked for.
+ * Prints how long it took until the successor was healthy and how long the longest read was, of
+ * all deaths: the median, the 99th percentile and the longest; fails when a read fails, or when
+ * the 99th percentile of the reads' is over the bound.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -14,10 +14,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "driver.h"
+#include "slot.h"
 
 enum { READERS = 4, READ_SIZE = 4096, SPAN = 1 << 20, TIMES_MAX = 1000 };
-enum { WAIT_MS = 20000, BUSY_READS = 16, TOLD = 10, PAUSE_NS = 200000 };
+enum { BUSY_READS = 16, TOLD = 10 };
 
 static const char *server, *file;
 
@@ -26,23 +26,6 @@ static struct shared {
 	_Atomic uint64_t longest_ns[READERS];	/* read since it was last made 0 */
 	_Atomic uint64_t count[READERS];
 } *shared;
-
-static uint64_t
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void
-pause_a_little(void)
-{
-	struct timespec t = { .tv_nsec = PAUSE_NS };
-
-	nanosleep(&t, NULL);
-}
 
 static void
 reader(unsigned me)
@@ -70,54 +53,11 @@ reader(unsigned me)
 	}
 }
 
-static void
-slot_write(const char *text)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof path, "/dev/sip/servers/%s/ctl", server);
-	fd = open(path, O_WRONLY);
-	CHECK(fd >= 0);
-	command(fd, text);
-	close(fd);
-}
-
-static unsigned
-value(const char *text, const char *name)
-{
-	const char *v = strstr(text, name);
-
-	CHECK(v != NULL);
-	return (unsigned)strtoul(v + strlen(name), NULL, 10);
-}
-
-/* Until it is healthy in a generation after `before`: that generation. */
-static unsigned
-wait_healthy(int fd, unsigned before)
-{
-	uint64_t end = now() + WAIT_MS * 1000000ull;
-	char text[4096];
-
-	for (;;) {
-		ssize_t n = pread(fd, text, sizeof text - 1, 0);
-		unsigned g;
-
-		CHECK(n > 0);
-		text[n] = '\0';
-		g = value(text, "\ngeneration ");
-		if (strstr(text, "\nstatus healthy\n") && g > before)
-			return g;
-		CHECK(!strstr(text, "\nstatus failed\n") && now() < end);
-		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 1000);
-	}
-}
-
 /* Until each reader has done some more. */
 static void
 wait_busy(void)
 {
-	uint64_t end = now() + WAIT_MS * 1000000ull;
+	uint64_t end = now() + SLOT_WAIT_MS * 1000000ull;
 
 	for (unsigned i = 0; i < READERS; i++) {
 		uint64_t first = shared->count[i];
@@ -170,7 +110,6 @@ main(int argc, char **argv)
 	static uint64_t healthy[TIMES_MAX], pause_ns[TIMES_MAX];
 	unsigned times, bound_us, generation;
 	pid_t pid[READERS];
-	char path[256];
 	int status;
 
 	CHECK(argc == 5);
@@ -179,19 +118,17 @@ main(int argc, char **argv)
 	CHECK(times > 0 && times <= TIMES_MAX);
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED);
-	snprintf(path, sizeof path, "/dev/sip/servers/%s/status", server);
-	status = open(path, O_RDONLY);
-	CHECK(status >= 0);
+	status = slot_status(server);
 	for (unsigned i = 0; i < READERS; i++)
 		if ((pid[i] = fork()) == 0)
 			reader(i);
-	generation = wait_healthy(status, 0);
+	generation = slot_wait_healthy(status, 0);
 	for (unsigned i = 0; i < times; i++) {
 		wait_busy();
 		longest();
 		healthy[i] = now();
-		slot_write("kill");
-		generation = wait_healthy(status, generation);
+		slot_write(server, "kill");
+		generation = slot_wait_healthy(status, generation);
 		healthy[i] = now() - healthy[i];
 		wait_busy();
 		pause_ns[i] = longest();

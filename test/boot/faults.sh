@@ -1,0 +1,43 @@
+# Drivers that do wrong in each way that their test builds know, in the middle of their commands: they
+# die of it, with the cause told, and nobody notices more than a pause.  Usual builds know no faults.
+# bound: 300
+. test/boot/lib.sh
+
+head -c 8M /dev/urandom > "$dir/disk"
+with_prog faults
+init <<'END'
+sipd -1
+echo fault crash > /dev/sd/sdctl || echo "ahci: refused"
+echo fault crash > /dev/edu/ctl || echo "edu: refused"
+END
+DISKS=$dir/disk boot
+expect 'sdctl: unknown command: fault crash'
+expect_re '^ahci: refused$' '^edu: refused$'
+
+with_fault_prog ahci edu
+mkdir -p "$dir/extra/sip"
+for d in ahci edu; do
+	{
+		sed '/^deadline/d; /^restart/d' boot/sip/$d
+		printf 'deadline 3000\nrestart always\nlimit 100\ninterrupts 10000\n'
+	} > "$dir/extra/sip/$d"
+done
+init <<'END'
+sipd -1
+echo fault dance > /dev/sd/sdctl || echo "no such fault"
+echo 'fault crash #0' > /dev/sd/sdctl || echo "no such number"
+faults ahci 4 /dev/sd/sdC0/data 2097152 /dev/sd/sdctl \
+	'crash=fault: page fault at 0x8' 'exit=exited with status 3' 'wildptr=fault: ' \
+	'hang=a request is older than the deadline' 'deaf=missed health deadline' \
+	'memory=memory limit' 'storm=interrupt storm' 'wrong=' 'wilddma=' 'crash=fault: '
+faults edu 1 /dev/edu/dma 2048 /dev/edu/ctl \
+	'crash=fault: page fault at 0x8' 'exit=exited with status 3' 'wildptr=fault: ' \
+	'hang=a request is older than the deadline' 'deaf=missed health deadline' \
+	'memory=memory limit' 'storm=interrupt storm' 'wrong=' 'wilddma=' 'crash=fault: '
+cat /dev/sip/servers/ahci/health
+END
+CPUS=2 TIMEOUT=200 DISKS=$dir/disk boot
+expect_re '^no such fault$' '^no such number$'
+expect_re '^faults: wrong: ahci lives on; [1-9]' '^faults: wilddma: ahci lives on; [1-9]'
+test "$(console | grep -c '^faults: all right')" = 2 || fail "not both drivers"
+console | grep '^faults: '

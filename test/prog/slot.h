@@ -1,0 +1,83 @@
+/* What the programs share that watch a server's slot (man/3/sip). */
+#pragma once
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <time.h>
+#include <unistd.h>
+#include "driver.h"
+
+enum { SLOT_WAIT_MS = 20000, SLOT_PAUSE_NS = 200000 };
+
+static inline uint64_t
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline void
+pause_a_little(void)
+{
+	struct timespec t = { .tv_nsec = SLOT_PAUSE_NS };
+
+	nanosleep(&t, NULL);
+}
+
+static inline void
+slot_write(const char *server, const char *text)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof path, "/dev/sip/servers/%s/ctl", server);
+	fd = open(path, O_WRONLY);
+	CHECK(fd >= 0);
+	command(fd, text);
+	close(fd);
+}
+
+static inline unsigned
+value(const char *text, const char *name)
+{
+	const char *v = strstr(text, name);
+
+	CHECK(v != NULL);
+	return (unsigned)strtoul(v + strlen(name), NULL, 10);
+}
+
+/* Until it is healthy in a generation after `before`: that generation. */
+static inline unsigned
+slot_wait_healthy(int fd, unsigned before)
+{
+	uint64_t end = now() + SLOT_WAIT_MS * 1000000ull;
+	char text[4096];
+
+	for (;;) {
+		ssize_t n = pread(fd, text, sizeof text - 1, 0);
+		unsigned g;
+
+		CHECK(n > 0);
+		text[n] = '\0';
+		g = value(text, "\ngeneration ");
+		if (strstr(text, "\nstatus healthy\n") && g > before)
+			return g;
+		CHECK(!strstr(text, "\nstatus failed\n") && now() < end);
+		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 1000);
+	}
+}
+
+/* Its status file. */
+static inline int
+slot_status(const char *server)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof path, "/dev/sip/servers/%s/status", server);
+	fd = open(path, O_RDONLY);
+	CHECK(fd >= 0);
+	return fd;
+}
