@@ -1,6 +1,6 @@
-"""What a machine under test asks of its monitor: each line `hmp: COMMAND` on the console is carried out.
+"""What a machine under test asks of its monitor: each line that it writes to -debugcon.
 
-monitor.py SOCKET CONSOLE: ends with the machine.  What the monitor says of an error goes to standard
+monitor.py SOCKET FILE: ends with the machine.  What the monitor says of an error goes to standard
 output; a device whose name is not free yet is tried again for a while.
 """
 import json
@@ -50,13 +50,13 @@ def carry_out(qmp, command):
 
 
 def main():
-    path, console = sys.argv[1:]
+    path, asked = sys.argv[1:]
     qmp = connect(path)
     qmp.readline()
     ask(qmp, "qmp_capabilities")
-    while not os.path.exists(console):
+    while not os.path.exists(asked):
         time.sleep(0.1)
-    with open(console, errors="replace") as f:
+    with open(asked, errors="replace") as f:
         line = ""
         while True:
             part = f.readline()
@@ -66,8 +66,7 @@ def main():
                 ask(qmp, "query-status")
             if not line.endswith("\n"):
                 continue
-            if line.startswith("hmp: "):
-                carry_out(qmp, line[5:].strip())
+            carry_out(qmp, line.strip())
             line = ""
 
 

@@ -1,8 +1,8 @@
 /*
- * Devices come and go behind ports: hotplug CYCLES PORT PORT...  The monitor is asked by lines on
- * the console (test/boot/monitor.py).  Into the first port, whose slot is empty, QEMU's edu and an
- * AHCI controller are plugged, CYCLES times each, and a few times more while the port's own driver
- * is killed. The others have a controller with a disk, which is taken away while it is read: CYCLES
+ * Devices come and go behind ports: hotplug CYCLES PORT PORT...  The monitor is asked by the debug
+ * port (test/boot/monitor.py).  Into the first port, whose slot is empty, QEMU's edu and an AHCI
+ * controller are plugged, CYCLES times each, and a few times more while the port's own driver is
+ * killed.  The others have a controller with a disk, which is taken away while it is read: CYCLES
  * times without a word to its driver, and found again; then by the button.  Nothing is left in the
  * end.
  */
@@ -22,6 +22,7 @@
 #define ERROR_MS	20000		/* until a reader has its error */
 #define BUFFERS_S	31		/* dma(3): when nobody says that the device is quiet */
 #define READERS		3
+#define DEBUG_PORT	0xe9		/* -debugcon */
 #define DISK_BYTES	(8 << 20)
 #define PAGES_SLACK	64
 #define HEAP_SLACK	32768
@@ -52,6 +53,21 @@ say(const char *fmt, ...)
 	n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	CHECK(write(1, text, (size_t)n) == n);
+}
+
+/* By the port of QEMU's debug console: the machine's own console is everybody's. */
+static void
+monitor(const char *fmt, const char *what)
+{
+	char text[128];
+	int fd = open("/dev/io", O_RDWR), n = snprintf(text, sizeof text, fmt, what);
+
+	CHECK(fd >= 0);
+	say("monitor: %s\n", text);
+	text[n] = '\n';
+	for (int i = 0; i <= n; i++)
+		CHECK(pwrite(fd, &text[i], 1, DEBUG_PORT) == 1);
+	close(fd);
 }
 
 static int
@@ -213,7 +229,7 @@ cycle(const char *port, const char *device, const char *what, int kill_ms)
 {
 	char name[64];
 
-	say("hmp: device_add %s,id=hot,bus=first\n", what);
+	monitor("device_add %s,id=hot,bus=first", what);
 	if (kill_ms >= 0)
 		kill_driver(port, kill_ms);
 	wait_server(device, name);
@@ -221,7 +237,7 @@ cycle(const char *port, const char *device, const char *what, int kill_ms)
 		use_edu(name);
 	if (kill_ms >= 0)
 		wait_server(port, name);
-	say("hmp: device_del hot\n");
+	monitor("device_del %s", "hot");
 	if (kill_ms >= 0)
 		kill_driver(port, kill_ms);
 	wait_empty(port, device);
@@ -302,7 +318,7 @@ take_disk(const char *device, const char *how, const char *what)
 	if (how[0] == '/')
 		write_to(how, what);
 	else
-		say("%s %s\n", how, what);
+		monitor(how, what);
 	for (unsigned i = 0; i < READERS; i++) {
 		CHECK(waitpid(pid[i], &status, 0) == pid[i]);
 		CHECK(status == 0);
@@ -399,7 +415,7 @@ disks(int nports, char **port, int cycles)
 		for (int k = 0; k < cycles && i == 0; k++)
 			pull_disk(device);
 		snprintf(what, sizeof what, "disk%d", i + 1);
-		take_disk(device, "hmp: device_del", what);
+		take_disk(device, "device_del %s", what);
 		wait_empty(port[i], device);
 	}
 }
