@@ -36,7 +36,9 @@ window(const struct pci_func *bridge, bool prefetch)
 		w.base |= (uint64_t)pci_read(bridge, PREFETCH_BASE_HIGH, 4) << 32;
 		w.limit |= (uint64_t)pci_read(bridge, PREFETCH_LIMIT_HIGH, 4) << 32;
 	}
-	return w.base == 0 || w.base > w.limit ? (struct window){ 0 } : w;
+	if (w.base == 0 || w.base > w.limit)
+		w.limit = 0;
+	return w;
 }
 
 /*

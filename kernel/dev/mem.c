@@ -126,17 +126,18 @@ transfer(struct uio *u, paddr_t pa, size_t n, bool write)
 static int64_t
 mem_access(struct uio *u, paddr_t pa, bool write)
 {
-	struct use us = { .map = { .pa = pa, .length = MIN(u->left, (size_t)TRANSFER_MAX) } };
+	size_t n = MIN(u->left, (size_t)TRANSFER_MAX);
+	struct use us = { .map = { .pa = pa, .length = n } };
 	int64_t r = cap_check(CAP_DEVICE);
 
-	if (r < 0 || us.map.length == 0)
+	if (r < 0 || n == 0)
 		return r;
 	use_begin(&us);
-	r = cap_check_mem(pa, us.map.length);
-	if (r == 0 && write && pa < BIOS_END && pa + us.map.length > BIOS_START)
+	r = cap_check_mem(pa, n);
+	if (r == 0 && write && pa < BIOS_END && pa + n > BIOS_START)
 		r = error(EACCES, "mem: the bios area is read-only");
 	if (r == 0)
-		r = transfer(u, pa, us.map.length, write);
+		r = transfer(u, pa, n, write);
 	use_end(&us);
 	return r;
 }
