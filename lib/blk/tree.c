@@ -342,6 +342,7 @@ tree_open(struct p9_req *r)
 	const struct node *n = r->fid->aux;
 	struct ipc_qid qid = node_qid(n->kind, n->disk, n->file);
 	bool write = (r->in.flags & O_ACCMODE) != O_RDONLY;
+	bool readonly = n->disk && is_data(n->kind) && n->disk->info.readonly;
 
 	if (n->disk && atomic_load(&n->disk->gone))
 		p9_fail(r, ENODEV, "%s: disk is gone", n->disk->info.name);
@@ -349,7 +350,7 @@ tree_open(struct p9_req *r)
 		p9_fail(r, EISDIR, NULL);
 	else if (write && (n->kind == NODE_GEOMETRY || n->kind == NODE_STATS))
 		p9_fail(r, EACCES, NULL);
-	else if (write && is_data(n->kind) && n->disk->info.readonly)
+	else if (write && readonly)
 		p9_fail(r, EROFS, "%s: disk is read-only", n->disk->info.name);
 	else
 		p9_reply_open(r, &qid, is_data(n->kind) ? BLK_IO_MAX : 0);

@@ -26,6 +26,7 @@
 #define EAT_STEP	(1u << 20)
 #define EAT_STEPS	(1u << 20)
 #define STORM_MAX	1000000000	/* interrupts */
+#define STORM_GAP_NS	5000
 #define FOREVER_NS	1000000000
 
 enum kind { NONE, CRASH, EXIT, HANG, DEAF, STORM, WILDPTR, WILDDMA, WRONG, MEMORY, NKINDS };
@@ -94,7 +95,7 @@ static void
 crash(void)
 {
 	static volatile uintptr_t nothing;
-	((volatile int *)nothing)[2] = 1;	/* a member of what it is believed to point to */
+	((volatile int *)nothing)[2] = 1;	/* NOLINT: a null pointer, and meant so */
 }
 
 /* Most addresses of a program lead nowhere. */
@@ -142,8 +143,12 @@ storm(struct sip_server *s, void *where)
 		bus.irq_wait = wait_without_acknowledging;
 		s->dev[i]->bus = &bus;
 	}
-	for (unsigned i = 0; i < STORM_MAX && sip_driver_faults.interrupt; i++)
+	for (unsigned i = 0; i < STORM_MAX && sip_driver_faults.interrupt; i++) {
+		uint64_t next = os_time_ns() + STORM_GAP_NS;
 		sip_driver_faults.interrupt(where);
+		while (os_time_ns() < next)
+			;	/* those that come before the last was taken are one */
+	}
 }
 
 static void

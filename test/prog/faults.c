@@ -4,6 +4,7 @@
  * KIND is written to CTL as a command.  With a CAUSE the server must die of it, its successor must
  * be healthy, and no reader may get an error or other data than before.  With an empty CAUSE the
  * server lives on, and its readers may be told wrong.  A bystander's memory is never written.
+ * Readers rest between reads, so that their interrupts are far from being a storm.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,7 +14,7 @@
 #include "slot.h"
 
 enum { READERS_MAX = 8, READ_SIZE = 512, BLOCKS_MAX = 4096, AFTER = 3, BYSTANDER_BYTES = 4 << 20 };
-enum { KIND_MAX = 32, TOLD = 10 };
+enum { KIND_MAX = 32, TOLD = 10, REST = 5 };
 
 static const char *server, *file, *ctl;
 static unsigned nreaders;
@@ -43,6 +44,8 @@ reader(unsigned seed)
 			shared->other++;
 		}
 		shared->reads++;
+		for (int i = 0; i < REST; i++)
+			pause_a_little();
 	}
 }
 

@@ -64,7 +64,10 @@ slot_wait_healthy(int fd, unsigned before)
 		g = value(text, "\ngeneration ");
 		if (strstr(text, "\nstatus healthy\n") && g > before)
 			return g;
-		CHECK(!strstr(text, "\nstatus failed\n") && now() < end);
+		if (now() >= end)
+			printf("%s", text);
+		CHECK(!strstr(text, "\nstatus failed\n"));
+		CHECK(now() < end);
 		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 1000);
 	}
 }
