@@ -516,6 +516,12 @@ test_mount_file(void **state)
 	assert_int_equal(CALL(sys_bind, u("/root/f2"), u("/root/f2"), SYS_MAFTER), -EINVAL);
 }
 
+static int64_t
+open_at(int64_t dir, const char *path, uint32_t flags)
+{
+	return CALL(sys_open, (uint64_t)dir, u(path), flags, 0644);
+}
+
 static void
 list(const char *path, char *out, size_t buf_size)
 {
@@ -550,10 +556,15 @@ test_union(void **state)
 	FAILS("/root/none", ENOENT);
 	list("/root", out, 4096);
 	assert_string_equal(out, "a link abs loop dangle flink b2 x a ");
+	/* A place of a union is the whole union, with what comes to it later. */
+	int64_t place = open_at(SYS_CWD, "/root", SYS_O_PATH);
+	assert_true(open_at(place, "a/b", SYS_O_PATH) >= 0);
+	assert_true(open_at(place, "x/y", SYS_O_PATH) >= 0);
 	list("/root", out, 40);		/* one record at a time */
 	assert_string_equal(out, "a link abs loop dangle flink b2 x a ");
 	mount_root(other, "/root", SYS_MBEFORE);
 	LEADS("/root/a/only", "/root/a/only");
+	assert_true(open_at(place, "a/only", SYS_O_PATH) >= 0);
 	list("/root", out, 4096);
 	assert_string_equal(out, "b2 x a a link abs loop dangle flink b2 x a ");
 }
@@ -607,12 +618,6 @@ test_union_seek(void **state)
 	assert_true(CALL(sys_readdir, (uint64_t)fd, u(buf), sizeof(buf)) > 0);
 	assert_string_equal(d->name, "a");
 	assert_int_equal(CALL(sys_close, (uint64_t)fd), 0);
-}
-
-static int64_t
-open_at(int64_t dir, const char *path, uint32_t flags)
-{
-	return CALL(sys_open, (uint64_t)dir, u(path), flags, 0644);
 }
 
 static void
@@ -704,6 +709,17 @@ test_relative(void **state)
 	assert_string_equal(nodes[st.qid_path].name, "a");
 	assert_int_equal(CALL(sys_stat, (uint64_t)SYS_CWD, u(""), u(&st), SYS_AT_EMPTY_PATH), 0);
 	assert_string_equal(nodes[st.qid_path].name, "b");
+	/* The empty name opens a place itself, also that of a file; nothing else. */
+	assert_int_equal(open_at(fd, "", 0), -ENOENT);
+	assert_int_equal(open_at(SYS_CWD, "", 0), -ENOENT);
+	assert_true(open_at(path_fd, "", 0) >= 0);
+	path_fd = open_at(SYS_CWD, "/root/a/b/c/file", SYS_O_PATH);
+	path_fd = open_at(path_fd, "", SYS_O_RDWR);
+	assert_int_equal(CALL(sys_fdctl, (uint64_t)path_fd, SYS_FD_PATH, u(buf)), 16);
+	assert_string_equal(buf, "/root/a/b/c/file");
+	assert_int_equal(CALL(sys_fdctl, (uint64_t)path_fd, SYS_FD_GETFLAGS, 0), SYS_O_RDWR);
+	path_fd = open_at(SYS_CWD, "/root/link", SYS_O_PATH | SYS_O_NOFOLLOW);
+	assert_int_equal(open_at(path_fd, "", 0), -ELOOP);
 	assert_int_equal(CALL(sys_chdir, (uint64_t)fd, u(".")), 0);
 	LEADS("d", "/root/a/d");
 	/* What is mounted on the directory one is in shows at once. */

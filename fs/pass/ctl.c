@@ -1,7 +1,7 @@
 /*
  * Faults by command and figures as text: two files of a service of their own, which no fault
- * reaches.  At an address they are `ctl` and `stats`; by a name they are `NAMEctl` and `NAMEstats`, so
- * that several share a directory, and the service is called `NAMEctl`.
+ * reaches.  At an address they are `ctl` and `stats`; by a name they are `NAMEctl` and `NAMEstats`,
+ * so that several share a directory, and the service is called `NAMEctl`.
  */
 #include "pass.h"
 

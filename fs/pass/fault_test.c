@@ -1,7 +1,7 @@
 /*
  * Each fault as a client sees it, message by message on a stream: what is not answered, what comes
- * late, in another order, twice carried out, changed; that a flush ends what waits; that the process
- * ends where it should.
+ * late, in another order, twice carried out, changed; that a flush ends what waits; that the
+ * process ends where it should.
  */
 #include "testing.h"
 
@@ -368,14 +368,14 @@ crashes(bool after)
 	if (pid == 0) {
 		static struct pass pass;
 		struct sip_server s = { .priv = &pass };
+		const char *rule = after ? "crash mkdir #2 after" : "crash mkdir #2 before";
 
 		close(fds[0]);
 		close(mine->fd);
 		s.p9.ops = &pass_ops;
 		s.p9.aux = &s;
 		if (pass_init(&pass, below_path(mine, "tree")) < 0 ||
-		    pass_command(&pass, after ? "crash mkdir #2 after" : "crash mkdir #2 before") < 0 ||
-		    p9_srv_start(&s.p9, NULL, 2) < 0 || p9_srv_add_fd(&s.p9, fds[1]) < 0)
+		    pass_command(&pass, rule) < 0 || p9_srv_start(&s.p9, NULL, 2) < 0 || p9_srv_add_fd(&s.p9, fds[1]) < 0)
 			_exit(3);
 		_exit(p9_srv_wait(&s.p9) < 0 ? 4 : 5);
 	}

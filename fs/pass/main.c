@@ -1,4 +1,4 @@
-/* passfs: serves a directory of its name space as it is, with faults on demand.  See man/4/passfs. */
+/* passfs: serves a directory as it is, with faults on demand.  See man/4/passfs. */
 #include "pass.h"
 
 #include <errno.h>

@@ -19,8 +19,8 @@ place_of(const struct p9_fid *fid)
 	return pass_file_of(fid)->node->place;
 }
 
-/* Who the file belongs to is for its maker to say.  A change of owner, and some systems' mkdir, take
- * the bits above the permissions away. */
+/* Who the file belongs to is for its maker to say.  A change of owner, and some systems' mkdir,
+ * take the bits above the permissions away. */
 static int
 give_away(const struct p9_req *r, int fd, const struct ipc_attr *a)
 {

@@ -27,8 +27,8 @@ what_is_taken_is_printed(void **state)
 		"drop read 1%", "drop write 0.1% reply", "delay all every 3 50",
 		"duplicate mkdir #1", "reorder getattr 100%", "corrupt all 0.0001%",
 		"corrupt write #7", "fail open every 10 ENOSPC", "fail rename #2 4000",
-		"crash mkdir #3 after", "crash unlink 12.5% before", "hang fsync #9223372036854775807",
-		"fail setxattr 1% ESTALE",
+		"crash mkdir #3 after", "crash unlink 12.5% before",
+		"hang fsync #9223372036854775807", "fail setxattr 1% ESTALE",
 	};
 	char want[2048] = "seed 0\n", got[2048];
 
@@ -60,22 +60,26 @@ what_is_wrong_is_told(void **state)
 		{ "drop read", "rate: needs a rate: 1%, 0.1%, #N or every N" },
 		{ "drop read 1", "1: needs a rate: 1%, 0.1%, #N or every N" },
 		{ "drop read 0%", NULL }, { "drop read 101%", NULL }, { "drop read 100.1%", NULL },
-		{ "drop read 0.00001%", NULL }, { "drop read .5%", NULL }, { "drop read 1.%", NULL },
+		{ "drop read 0.00001%", NULL }, { "drop read .5%", NULL },
+		{ "drop read 1.%", NULL },
 		{ "drop read -1%", NULL }, { "drop read %", NULL }, { "drop read 1%%", NULL },
 		{ "drop read 1.2.3%", NULL }, { "drop read 99999999999999999999%", NULL },
 		{ "drop read #", "#: not # and a number above 0" },
 		{ "drop read #0", NULL }, { "drop read #-1", NULL }, { "drop read #1x", NULL },
 		{ "drop read #9223372036854775808", NULL },
 		{ "drop read every", NULL }, { "drop read every 0", "0: not a number above 0" },
-		{ "drop read every x", NULL }, { "drop read 1% replies", "replies: only reply can follow" },
+		{ "drop read every x", NULL },
+		{ "drop read 1% replies", "replies: only reply can follow" },
 		{ "drop read 1% reply now", "now: too many words" },
 		{ "drop read every 2 reply now", NULL },
 		{ "delay read 1%", "delay: needs milliseconds, at most 60000" },
 		{ "delay read 1% 60001", NULL }, { "delay read 1% -5", NULL },
 		{ "fail read 1%", "fail: needs an error, such as EIO" },
-		{ "fail read 1% EWHAT", NULL }, { "fail read 1% 0", NULL }, { "fail read 1% 4096", NULL },
+		{ "fail read 1% EWHAT", NULL }, { "fail read 1% 0", NULL },
+		{ "fail read 1% 4096", NULL },
 		{ "corrupt open 1%", "open: only read and write carry data to corrupt" },
-		{ "crash read 1%", "crash: needs before or after" }, { "crash read 1% around", NULL },
+		{ "crash read 1%", "crash: needs before or after" },
+		{ "crash read 1% around", NULL },
 		{ "hang read 1% 5", "5: nothing can follow the rate" },
 		{ "seed", "seed: needs a number" }, { "seed x", NULL }, { "seed 1 2", NULL },
 		{ "clear all", NULL },
@@ -120,7 +124,8 @@ nth_and_every(void **state)
 	pass_rules_command(&rules, "drop read every 4 reply");
 	for (int i = 1; i <= 40; i++) {
 		assert_int_equal(pass_rules_pick(&rules, PASS_READ, &f), i % 2 == 0);
-		assert_int_equal(f.kinds, (i % 2 ? 0u : 1u << PASS_DELAY) | (i % 4 ? 0u : 1u << PASS_DROP));
+		assert_int_equal(f.kinds,
+			(i % 2 ? 0u : 1u << PASS_DELAY) | (i % 4 ? 0u : 1u << PASS_DROP));
 		assert_int_equal(f.ms, i % 2 ? 0 : 30);
 		assert_int_equal(f.drop_after, i % 4 == 0);
 	}

