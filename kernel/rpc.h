@@ -25,7 +25,7 @@ struct request {
 	uint64_t wait_ns;		/* of a recoverable mount; 0: not one */
 	uint64_t posted;		/* when it last went to the server or its queue; TSC */
 	uint32_t generation;		/* of the server that it last went to */
-	bool sent;			/* a server that has gone had it: it may have been done */
+	bool sent;			/* it may have been done: only a kill ends the wait */
 	bool once;			/* is not sent twice: -ERESTART when it might be */
 	bool recovers;			/* the recovery's own: goes before the others */
 	bool makes_fid;

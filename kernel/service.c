@@ -491,7 +491,8 @@ service_call(struct service *s, struct request *r)
 {
 	struct thread *t = thread_current(), *st;
 
-	if (unlikely(__atomic_load_n(&t->work, __ATOMIC_RELAXED) & (WORK_KILL | WORK_NOTE)))
+	if (unlikely(__atomic_load_n(&t->work, __ATOMIC_RELAXED) &
+		     (r->sent ? WORK_KILL : WORK_KILL | WORK_NOTE)))
 		return call_ends(s, r, -EINTR);
 	r->service = s;
 	r->client = t;

@@ -42,9 +42,12 @@ struct found {
 	struct qid qid;
 };
 
-/* What the name is now: 0 or a negative errno. */
+/*
+ * What the name is now: 0 or a negative errno.  If a call may have been carried out already (`sent`),
+ * only a kill ends the question.
+ */
 static int
-ask(struct chan *dir, const char *name, struct found *out)
+ask(struct chan *dir, const char *name, struct found *out, bool sent)
 {
 	struct service *s = mount_of(dir)->service;
 	uint32_t fid = service_fid(s);
@@ -54,6 +57,7 @@ ask(struct chan *dir, const char *name, struct found *out)
 	if (fid != NOFID && r != NULL) {
 		r->head.newfid = r->fid = fid;
 		r->makes_fid = true;
+		r->sent = sent;
 		got = rpc_walk(dir, r, &name, 1, &out->qid);
 	}
 	out->there = got == 1;
@@ -96,10 +100,10 @@ send(const struct change *ch)
 static int
 ask_before(struct change *ch)
 {
-	int err = ask(ch->dir, ch->a, &ch->was);
+	int err = ask(ch->dir, ch->a, &ch->was, false);
 
 	if (err == 0 && ch->type == IPC_TRENAMEAT)
-		err = ask(ch->other, ch->b, &ch->target_was);
+		err = ask(ch->other, ch->b, &ch->target_was, false);
 	return err;
 }
 
@@ -119,11 +123,11 @@ judge(struct change *ch)
 	int err;
 
 	if (ch->type == IPC_TRENAMEAT) {
-		err = ask(ch->other, ch->b, &now);
+		err = ask(ch->other, ch->b, &now, true);
 		done = ch->was.there && !renames_nothing(ch) && now.there &&
 		       now.qid.path == ch->was.qid.path;
 	} else {
-		err = ask(ch->dir, ch->a, &now);
+		err = ask(ch->dir, ch->a, &now, true);
 		if (ch->type == IPC_TUNLINKAT)
 			done = ch->was.there &&
 			       (!now.there || now.qid.path != ch->was.qid.path);
@@ -285,13 +289,13 @@ static int
 create_once(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
 {
 	struct found was, now;
-	int err = ask(c, name, &was);
+	int err = ask(c, name, &was, false);
 
 	for (int i = 0; err == 0 && i < AGAIN_MAX; i++) {
 		err = create(c, name, flags, mode);
 		if (err != -ERESTART)
 			return err;
-		err = ask(c, name, &now);
+		err = ask(c, name, &now, true);
 		if (err == 0 && !was.there && now.there)
 			return open_made(c, name, flags);
 	}
