@@ -38,16 +38,33 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	return remove(path);
 }
 
+/* Only the directory; nothing serves it. */
+static inline struct rig *
+rig_dir(void)
+{
+	struct rig *g = calloc(1, sizeof *g);
+
+	umask(0);
+	strcpy(g->dir, "/tmp/passfs-test.XX" "XX" "XX");
+	assert_non_null(mkdtemp(g->dir));
+	assert_int_equal(mkdir(below_path(g, "tree"), 0755), 0);
+	return g;
+}
+
+static inline void
+rig_dir_free(struct rig *g)
+{
+	assert_int_equal(nftw(g->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	free(g);
+}
+
 static inline struct rig *
 rig_new(void)
 {
-	struct rig *g = calloc(1, sizeof *g);
+	struct rig *g = rig_dir();
 	int fds[2];
 
-	umask(0);
-	strcpy(g->dir, "/tmp/passfs-test.XX" "XXXX");
-	assert_non_null(mkdtemp(g->dir));
-	assert_int_equal(mkdir(below_path(g, "tree"), 0755), 0);
+	below_path(g, "tree");
 	assert_int_equal(pass_init(&g->pass, g->path), 0);
 	g->server.priv = &g->pass;
 	g->server.p9.ops = &pass_ops;
@@ -72,8 +89,7 @@ rig_free(struct rig *g)
 			assert_int_equal(++n, 1);
 	assert_int_equal(g->pass.root->refs, 1);
 	pass_end(&g->pass);
-	assert_int_equal(nftw(g->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-	free(g);
+	rig_dir_free(g);
 }
 
 static inline void
