@@ -1,0 +1,51 @@
+# A server dies before and after each operation on a name is carried out: on a recoverable mount its
+# client is told what it would have been, and the operation was done once.  passfs is the server that
+# dies, at the very request, and is started again; the files are ramfs's, which lives on.
+. test/boot/lib.sh
+
+cat > "$dir/extra/deaths" <<'END'
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do
+	passfs -dir /mnt -mount /tmp -name front -ctl front -wait 60000
+done
+END
+{
+	cat <<'END'
+ramfs -mount /mnt &
+until mkdir /mnt/ready 2> /dev/null; do sleep 0.1; done
+sh /boot/deaths &
+await -t 30 /tmp/ready /dev/pass/frontctl
+END
+	for when in before after; do
+		cat <<END
+echo 'crash mkdir #1 $when' > /dev/pass/frontctl
+mkdir /tmp/$when && echo "mkdir $when"
+echo 'crash create #1 $when' > /dev/pass/frontctl
+echo text > /tmp/$when/f && cat /mnt/$when/f && echo "create $when"
+echo 'crash symlink #1 $when' > /dev/pass/frontctl
+ln -s f /tmp/$when/s && cat /tmp/$when/s && echo "symlink $when"
+echo 'crash link #1 $when' > /dev/pass/frontctl
+ln /tmp/$when/f /tmp/$when/g && stat /mnt/$when/g | grep 'links 2' && echo "link $when"
+echo 'crash rename #1 $when' > /dev/pass/frontctl
+mv /tmp/$when/g /tmp/$when/h && ls /mnt/$when && echo "rename $when"
+echo 'crash unlink #1 $when' > /dev/pass/frontctl
+rm /tmp/$when/h && ls /mnt/$when && echo "unlink $when"
+mkdir /tmp/$when || echo "exists $when"
+END
+	done
+	# The other half: a mount that cannot wait is told at once.
+	cat <<'END'
+passfs -dir /mnt -mount /n -name other -ctl other &
+await -t 30 /n/ready /dev/pass/otherctl
+echo 'crash mkdir #1 after' > /dev/pass/otherctl
+mkdir /n/x || echo "not waited for"
+ls -d /mnt/x
+echo "all done"
+END
+} | init
+CPUS=2 boot
+for when in before after; do
+	for what in mkdir create symlink link rename unlink exists; do
+		expect_re "^$what $when$"
+	done
+done
+expect_re '^not waited for$' '^all done$'
