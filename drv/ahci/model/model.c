@@ -177,10 +177,15 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 		end_well(m, p, bit, model_is_queued(c.opcode), f && f->kind == MODEL_NO_INTERRUPT);
 }
 
-/* One command of some port, queued ones in any order; false if there is none. */
+/*
+ * One command of some port, queued ones in any order; false if there is none.  Without bus mastering
+ * the function fetches none: what a dead driver has left stays as it is.
+ */
 static bool
 run_one(struct model *m)
 {
+	if (!m->bus_master)
+		return false;
 	for (unsigned i = 0; i < MODEL_PORTS; i++) {
 		struct model_port *p = &m->port[i];
 		uint32_t todo = p->ci & ~p->hung;
@@ -212,7 +217,7 @@ device(void *arg)
 			usleep(m->delay_us);
 			pthread_mutex_lock(&m->lock);
 		}
-		if (!run_one(m))
+		if (!m->closing && !run_one(m))	/* it may have been closed while it slept */
 			pthread_cond_wait(&m->work, &m->lock);
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -272,6 +277,8 @@ write_port(struct model *m, struct model_port *p, unsigned off, uint32_t v)
 	case PORT_CI:
 		if (!CMD_ST_get(p->cmd))
 			model_lint(m, "CI without ST");
+		if (!m->bus_master)
+			model_lint(m, "CI with bus mastering off");
 		if (v & p->ci)
 			model_lint(m, "CI bit set twice");
 		p->ci |= v;
