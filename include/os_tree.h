@@ -24,7 +24,8 @@ int os_setattr(int fd, const struct ipc_setattr *a);
 int os_statfs(int fd, struct ipc_statfs *s);
 
 int os_mkdir_in(int place, const char *name, uint32_t mode);
-int os_mknod_in(int place, const char *name, uint32_t mode, uint64_t rdev); /* major << 32 | minor */
+/* rdev is major << 32 | minor. */
+int os_mknod_in(int place, const char *name, uint32_t mode, uint64_t rdev);
 int os_symlink_in(int place, const char *name, const char *target);
 int os_link_in(int place, const char *name, int file);
 int os_unlink_in(int place, const char *name, uint32_t flags);	/* AT_REMOVEDIR or 0 */

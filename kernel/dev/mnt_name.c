@@ -43,8 +43,8 @@ struct found {
 };
 
 /*
- * What the name is now: 0 or a negative errno.  If a call may have been carried out already (`sent`),
- * only a kill ends the question.
+ * What the name is now: 0 or a negative errno.  If a call may have been carried out already
+ * (`sent`), only a kill ends the question.
  */
 static int
 ask(struct chan *dir, const char *name, struct found *out, bool sent)

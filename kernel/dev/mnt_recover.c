@@ -1,7 +1,8 @@
 /*
  * Recovery: a kernel thread for each take-over of a service.  It attaches each recoverable mount
  * anew, walks to every fid, under its old number, compares qid.path, opens it as it was and takes
- * its locks.  Then all that is held goes on.  It ends early if its server goes, too.  doc/recovery.md
+ * its locks.  Then all that is held goes on.  It ends early if its server goes, too.
+ * doc/recovery.md
  *
  * A record that it works on is `busy`: it stays in its mount's list, and the recovery ends it if it
  * was closed meanwhile.

@@ -178,8 +178,8 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 }
 
 /*
- * One command of some port, queued ones in any order; false if there is none.  Without bus mastering
- * the function fetches none: what a dead driver has left stays as it is.
+ * One command of some port, queued ones in any order; false if there is none.  Without bus
+ * mastering the function fetches none: what a dead driver has left stays as it is.
  */
 static bool
 run_one(struct model *m)
