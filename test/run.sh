@@ -29,7 +29,7 @@ run_fuzz()
 		[ -d "$d" ] && seeds+=("$d")
 	done
 	timeout -k 5 $((fuzz_s * 4 + 30)) "$B/fuzz/bin/$name" -max_total_time="$fuzz_s" -timeout=10 \
-		-rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$dir/" \
+		-rss_limit_mb=2048 -error_exitcode=1 -print_final_stats=1 -artifact_prefix="$dir/" \
 		"$dir/new" "${seeds[@]}"
 	local rc=$?
 	if [ $rc != 0 ]; then

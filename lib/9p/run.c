@@ -118,6 +118,7 @@ p9_worker_end(struct p9_srv_state *st)
 {
 	struct p9_worker *w = p9_self, **p;
 
+	p9_after_request(w);	/* what the last flush has answered may have held fids */
 	p9_self = NULL;
 	pthread_mutex_lock(&st->lock);
 	for (p = &st->workers; *p != w; p = &(*p)->next)
