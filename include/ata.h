@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "dma_seg.h"
 
 /* --- lib/ata/identify.c ---------------------------------------------------------------------- */
 
@@ -171,11 +172,6 @@ enum { /* flags of a command header, as in its first word */
        AHCI_HEADER_CLEAR_BUSY = 1 << 10,
 };
 
-struct ata_piece {
-	uint64_t paddr;
-	uint64_t bytes;
-};
-
 /* [AHCI 1.3.1, 4.2.2]; the FIS's length is that of H2D.  table must be 128-byte aligned. */
 void ahci_header(void *header, uint32_t flags, unsigned nprds, uint64_t table);
 /* Bytes moved, as the controller left it. */
@@ -184,4 +180,4 @@ uint32_t ahci_header_moved(const void *header);
  * [AHCI 1.3.1, 4.2.3.3]: entries for the pieces, splitting those above 4 MiB.  The number of
  * entries; -EINVAL for an odd address or length, or nothing; -E2BIG above max.
  */
-int ahci_prdt(void *prdt, unsigned max, const struct ata_piece *piece, unsigned n);
+int ahci_prdt(void *prdt, unsigned max, const struct dma_seg *piece, unsigned n);

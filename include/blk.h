@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "dma_seg.h"
 
 /* --- lib/blk/{scan,mbr,gpt}.c: partition tables ---------------------------------------------- */
 
@@ -76,14 +77,17 @@ enum blk_kind { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_NKINDS };
 
 /*
  * One command for the driver: a run of whole sectors inside the disk, at most what blk_info
- * allows, in memory that is contiguous for the processor and for the device.
+ * allows.  The device finds the data in `seg`, the processor in `data`; the segments are together as
+ * long as the sectors.  They are virtually contiguous memory: all but the first begin, and all but
+ * the last end, at a page's edge (4 KiB).  Their addresses are multiples of blk_info.align.
  */
 struct blk_io {
 	enum blk_kind kind;
 	uint32_t nsectors; /* 0 for a flush */
 	uint64_t sector;
-	void *data; /* discard: room of BLK_BUF_SMALL bytes for the driver's use */
-	uint64_t paddr;
+	const struct dma_seg *seg; /* discard: one of BLK_BUF_SMALL bytes for the driver's use */
+	unsigned nsegs;            /* at most blk_info.max_segs; 0 for a flush */
+	void *data;                /* NULL: somebody else's memory, if blk_info.direct */
 	char why[BLK_WHY_MAX]; /* set by the driver before blk_done with an error */
 
 	/* The driver's own. */
@@ -120,6 +124,9 @@ struct blk_info {
 	uint32_t max_sectors;     /* of a read or write; at least 8 */
 	uint32_t discard_sectors; /* of a discard */
 	uint32_t queue_depth;
+	uint32_t max_segs; /* of a read or write; 0 is taken as 1 */
+	uint32_t align;    /* of a segment's address: a power of 2 up to 512; 0 is taken as 512 */
+	bool direct;       /* the driver never looks at `data` of a read or write */
 	uint32_t cylinders, heads, sectors_per_track;
 	bool readonly;
 	struct blk_memory *memory;

@@ -29,11 +29,12 @@ static bool
 wild_dma(void *where, void *request)
 {
 	struct ahci_port *p = where;
+	static const struct dma_seg nowhere = { 1ull << WILD_SHIFT, 1 << 20 };
 	struct blk_io *io = request;
 
 	if (io->kind != BLK_READ || !CAP_S64A_get(p->hba->cap))
 		return false;
-	io->paddr = 1ull << WILD_SHIFT;
+	io->seg = &nowhere;
 	ahci_send(p, io);
 	return true;
 }

@@ -117,7 +117,7 @@ void
 ahci_identify_send(struct ahci_port *p)
 {
 	uint8_t *table = p->mem + AHCI_OFF_TABLES;
-	struct ata_piece piece = { p->dma.paddr + AHCI_OFF_SCRATCH, ATA_IDENTIFY_SIZE };
+	struct dma_seg piece = { p->dma.paddr + AHCI_OFF_SCRATCH, ATA_IDENTIFY_SIZE };
 	struct ata_command c;
 
 	ata_cmd_simple(ATA_IDENTIFY, &c);

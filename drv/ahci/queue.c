@@ -22,23 +22,24 @@ static void
 build(struct ahci_port *p, struct blk_io *io, unsigned slot)
 {
 	uint8_t *table = p->mem + AHCI_OFF_TABLES + slot * AHCI_TABLE_SIZE;
-	struct ata_piece piece = { io->paddr, (uint64_t)io->nsectors * p->id.secsize };
+	struct dma_seg trim;
+	const struct dma_seg *seg = io->seg;
+	unsigned nsegs = io->nsegs;
 	uint32_t flags = io->kind == BLK_WRITE ? AHCI_HEADER_WRITE : 0;
 	struct ata_command c;
 	int nprds;
 
 	if (io->tag) {
 		ata_cmd_simple((uint8_t)io->tag, &c);
-		piece.bytes = 0;
 	} else if (io->kind == BLK_FLUSH) {
 		ata_cmd_flush(&p->id, &c);
-		piece.bytes = 0;
 	} else if (io->kind == BLK_DISCARD) {
 		uint64_t lba = io->sector, n = io->nsectors;
 		unsigned nblocks = ata_trim_fill(io->data, 1, &lba, &n);
 
 		ata_cmd_trim(nblocks, &c);
-		piece.bytes = nblocks * 512;
+		trim = (struct dma_seg){ seg->paddr, nblocks * 512ul };
+		seg = &trim;
 		flags = AHCI_HEADER_WRITE;
 	} else {
 		struct ata_rw rw = { .lba = io->sector,
@@ -49,7 +50,7 @@ build(struct ahci_port *p, struct blk_io *io, unsigned slot)
 
 		ata_cmd_rw(&p->id, &rw, &c); /* in range: ahci_submit has checked */
 	}
-	nprds = piece.bytes ? ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_TABLE_PRDS, &piece, 1) : 0;
+	nprds = nsegs ? ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_TABLE_PRDS, seg, nsegs) : 0;
 	ata_fis_h2d(table + AHCI_TABLE_CFIS, &c);
 	ahci_header(p->mem + AHCI_OFF_LIST + slot * AHCI_HEADER_SIZE, flags, (unsigned)nprds,
 		    p->dma.paddr + AHCI_OFF_TABLES + slot * AHCI_TABLE_SIZE);

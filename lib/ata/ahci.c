@@ -32,7 +32,7 @@ ahci_header_moved(const void *header)
 }
 
 int
-ahci_prdt(void *prdt, unsigned max, const struct ata_piece *piece, unsigned n)
+ahci_prdt(void *prdt, unsigned max, const struct dma_seg *piece, unsigned n)
 {
 	uint8_t *out = prdt;
 	unsigned count = 0;

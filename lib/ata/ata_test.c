@@ -314,7 +314,7 @@ errors(void **state)
 static void
 ahci_memory(void **state)
 {
-	struct ata_piece pieces[3] = { { 0x123456000, 4096 },
+	struct dma_seg pieces[3] = { { 0x123456000, 4096 },
 				       { 0x10000000, (4 << 20) + 512 },
 				       { 0x2000, 2 } };
 	uint32_t prd[8][4], header[8];
@@ -332,9 +332,9 @@ ahci_memory(void **state)
 	assert_int_equal(ahci_prdt(prd, 8, pieces, 0), -EINVAL);
 	pieces[2].bytes = 3;
 	assert_int_equal(ahci_prdt(prd, 8, pieces, 3), -EINVAL);
-	pieces[2] = (struct ata_piece){ 0x2001, 2 };
+	pieces[2] = (struct dma_seg){ 0x2001, 2 };
 	assert_int_equal(ahci_prdt(prd, 8, pieces, 3), -EINVAL);
-	pieces[2] = (struct ata_piece){ 0x2000, 0 };
+	pieces[2] = (struct dma_seg){ 0x2000, 0 };
 	assert_int_equal(ahci_prdt(prd, 8, pieces, 3), -EINVAL);
 	ahci_header(header, AHCI_HEADER_WRITE, 3, 0x123456780);
 	assert_int_equal(header[0], 3 << 16 | 0x45);

@@ -25,6 +25,7 @@ struct blk_req {
 	struct blk_disk *disk;
 	uint8_t *mem;
 	uint64_t paddr;
+	struct dma_seg seg;
 	uint32_t size; /* bytes of mem that may be asked for; the slack is not counted */
 	enum blk_kind kind;
 	bool partial; /* a write that must first read sectors at its ends */

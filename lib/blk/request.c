@@ -271,12 +271,15 @@ submit(struct blk_req *q, enum blk_kind kind, uint64_t sector, uint64_t nsectors
 	io->tries = 0;
 	io->why[0] = '\0';
 	io->data = q->mem;
-	io->paddr = q->paddr;
+	io->seg = &q->seg;
+	io->nsegs = kind != BLK_FLUSH;
+	q->seg = (struct dma_seg){ q->paddr, BLK_BUF_SMALL };
 	if (kind == BLK_READ || kind == BLK_WRITE) {
 		uint64_t skip = (sector - q->first) << q->disk->shift;
 
 		io->data = q->mem + skip;
-		io->paddr += skip;
+		q->seg.paddr += skip;
+		q->seg.bytes = nsectors << q->disk->shift;
 	}
 	if (atomic_load_explicit(&q->disk->gone, memory_order_relaxed))
 		blk_done(io, -ENODEV);

@@ -380,7 +380,7 @@ main(int argc, char **argv)
 	options(&t, argc, argv);
 	CHECK(chdir(t.dir) == 0 && getcwd(t.cwd, sizeof t.cwd) != NULL && stat("..", &t.up) == 0);
 	take(&t, ".", ENTRIES_MAX);
-	printf("readers: %u files, %lu bytes in %s\n", t.n, t.content, t.cwd);
+	printf("readers: %u files, %zu bytes in %s\n", t.n, t.content, t.cwd);
 	run_start(&t.run, t.threads, reader);
 	run_is_ready(&t.run);
 	supervise(&t.run);
