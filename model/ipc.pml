@@ -10,7 +10,7 @@
  * Mutants, each of which must be found:
  * mutant EARLY_TAG 3	a tag is free when its request is over, though a flush names it still
  * mutant NO_RECHECK 1	who goes to sleep does not look at its work again
- * mutant NO_DEAD_CHECK 2	a request is handed over without a look whether the service has ended
+ * mutant NO_DEAD_CHECK 1	a request is handed over without a look whether the service has ended
  * mutant LOST_FID 4	a walk that was left behind is over, and its fid is forgotten
  * mutant KEEP_CLIENT 3	a killed client leaves a request behind that still names it
  * mutant LOSE_COPYING 2	a request that a server's thread copies is ended when the service is
@@ -31,6 +31,10 @@
 #define KIND(c)	READ
 #endif
 #ifndef EVENTS
+#define EVENTS	2
+#endif
+#ifdef NO_DEAD_CHECK		/* takes one more: the server hangs up, and is killed */
+#undef EVENTS
 #define EVENTS	2
 #endif
 #define NT	4		/* threads: clients 0 and 1, the server's 2 and 3 */

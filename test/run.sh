@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the tests, two at a time: unit tests, host scripts, bounded fuzz runs, boot scenarios.
+# Runs the tests, two at a time: unit tests, host scripts, boot scenarios, models, bounded fuzz runs.
 # `make test` calls it with B, T, UNITS and FUZZERS.  Each test's output goes to
 # build/test-logs/KIND-NAME.log, and is shown when it fails.  A script that exits with 77 was
 # skipped.  The last line is `N passed, N failed, N skipped`; exits 0 only if none failed.
@@ -44,7 +44,7 @@ run_script()
 {
 	local dir rc
 	dir=$(mktemp -d "/tmp/lux9-test.XXXXXX")
-	TEST_DIR=$dir timeout -k 10 "$(script_bound "$1" "$2")" bash "$1"
+	TEST_DIR=$dir timeout -k 10 "$(script_bound "$1" "$2")" bash "$1" ${3:+"$3"}
 	rc=$?
 	[ $rc = 124 ] && echo "the time was up"
 	rm -rf "$dir"
@@ -69,6 +69,7 @@ run_one()
 	fuzz)	run_fuzz "$name" > "$log" 2>&1 || rc=$? ;;
 	host)	run_script "test/host/$name.sh" 300 > "$log" 2>&1 || rc=$? ;;
 	boot)	run_script "test/boot/$name.sh" 300 > "$log" 2>&1 || rc=$? ;;
+	model)	run_script model/check.sh 600 "$name" > "$log" 2>&1 || rc=$? ;;
 	esac
 	case $rc in
 	0)	;;
@@ -116,6 +117,10 @@ list_tests()
 	done
 	for x in test/boot/*.sh; do
 		case $x in */lib.sh|*'*'*) ;; *) x=${x##*/}; echo "boot/${x%.sh}" ;; esac
+	done
+	for x in model/*.pml; do
+		x=${x##*/}
+		echo "model/${x%.pml}"
 	done
 	for x in $FUZZERS; do
 		echo "fuzz/$x"

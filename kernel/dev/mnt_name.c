@@ -256,7 +256,7 @@ create(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
 		r->once = recoverable(c);
 	}
 	err = mnt_call_names(c, r, name, NULL);
-	if (err == 0 && recoverable(c) &&
+	if (err == 0 && r != NULL && recoverable(c) &&
 	    !fidrec_moved(c, r, name, qid_of(&r->qid), true, flags & ~SYS_O_APPEND))
 		err = -ERESTART;
 	if (err == 0)
