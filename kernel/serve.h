@@ -44,10 +44,10 @@ struct service {
 	uint64_t down_ns;		/* when the last server went */
 	uint32_t recoverable;		/* mounts that are */
 	struct list mounts;		/* dev/mnt_fid.c */
-	struct thread *names;		/* who changes names: one at a time */
+	const void *names;		/* who changes names, one at a time: a thread, or its request */
 	struct waitq names_free;
 	uint32_t renames;		/* how many there were */
-	struct rename *renaming;	/* the one under way */
+	struct rename *renaming;	/* the last that recovery needs to know of */
 	/* Whose it is. */
 	struct list all;
 	uint64_t slot;			/* of /dev/sip; 0: none */
@@ -86,8 +86,21 @@ void request_end(struct service *s, struct request *r, int err);
 /* The fids are there again: whatever was held goes on.  Nothing if that server has gone, too. */
 void service_release(struct service *s, uint32_t generation);
 
+/* dev/mnt_fid.c */
+/* With the lock held: what became of the rename under way is known; changes the paths, if done. */
+void rename_over(struct service *s, bool done);
+void rename_free(struct rename *n);	/* NULL is valid */
+
 /* dev/mnt_recover.c: a kernel thread that makes the fids of that generation, and releases. */
 int recovery_start(struct service *s, uint32_t generation);
+
+/* With the lock held: the next may change names. */
+static inline void
+names_free(struct service *s)
+{
+	s->names = NULL;
+	wake_one(&s->names_free);
+}
 
 /* --- what every request goes through: with the lock held -------------------------------------- */
 

@@ -148,6 +148,7 @@ service_put(struct service *s)
 	kfree(s->tag);
 	kfree(s->tags.free);
 	kfree(s->fids.free);
+	rename_free(s->renaming);
 	kfree(s);
 }
 
@@ -316,6 +317,12 @@ service_unlock_sleep(struct service *s, struct thread *t)
 uint32_t
 orphan_ends(struct service *s, struct request *r)
 {
+	if (s->names == r) {
+		/* When the server goes, recovery finds out what became of a rename. */
+		if (r->head.type == IPC_TRENAMEAT && r->error != -EHOSTDOWN)
+			rename_over(s, r->error == 0);
+		names_free(s);
+	}
 	if (r->fid == NOFID)
 		return NOFID;
 	if (r->makes_fid && r->error == 0)
@@ -422,6 +429,8 @@ leave_behind(struct service *s, struct request *r)
 	r->dst = NULL;
 	r->ndst = 0;
 	thread_current()->request = NULL;
+	if (s->names == thread_current())
+		s->names = r;
 	spin_unlock(&s->lock);
 	return -EINTR;
 }

@@ -140,7 +140,8 @@ void fidrec_remove(struct mount *m, struct fidrec *f);	/* out of the list */
 void fidrec_close(struct chan *c);
 
 /*
- * A rename that may be under way when the server goes: paths below `from` may be below `to`.
+ * A rename that may have been carried out when the server goes: paths below `from` may be below `to`.
+ * The service keeps the one under way, and the last one whose client never knew.
  */
 struct rename {
 	char *from, *to;
@@ -148,12 +149,10 @@ struct rename {
 };
 /* With the lock held: path, if it is below what was moved, as it is after that; or NULL. */
 char *renamed(const struct rename *n, const char *path);
-/* Both strings; false: no memory. */
-bool rename_paths(struct rename *n, struct chan *odir, const char *oname, struct chan *ndir,
-		  const char *nname);
-void rename_begin(struct service *s, struct rename *n);
-/* Changes the paths, if it was done. */
-void rename_over(struct service *s, struct rename *n, bool done);
+/* NULL: no memory. */
+struct rename *rename_new(struct chan *odir, const char *oname, struct chan *ndir,
+			  const char *nname);
+void rename_begin(struct service *s, struct rename *n);	/* n is the service's from then on */
 
 /* mnt_name.c */
 int mnt_create(struct chan *c, const char *name, uint32_t flags, uint32_t mode);

@@ -309,15 +309,26 @@ below(const char *path, const char *prefix)
 										      NULL;
 }
 
-bool
-rename_paths(struct rename *n, struct chan *odir, const char *oname, struct chan *ndir,
-	     const char *nname)
+void
+rename_free(struct rename *n)
+{
+	if (n == NULL)
+		return;
+	kfree(n->from);
+	kfree(n->to);
+	kfree(n);
+}
+
+struct rename *
+rename_new(struct chan *odir, const char *oname, struct chan *ndir, const char *nname)
 {
 	const struct fidrec *from = rec_of(odir), *to = rec_of(ndir);
 	struct service *s = mount_of(odir)->service;
+	struct rename *n = kzalloc(sizeof *n);
 
+	if (n == NULL)
+		return NULL;
 	n->root = mount_of(odir)->root;
-	n->from = n->to = NULL;
 	spin_lock(&s->lock);
 	if (from != NULL && to != NULL && from->path != NULL && to->path != NULL) {
 		n->from = fidrec_text(from->path, &oname, 1);
@@ -325,16 +336,16 @@ rename_paths(struct rename *n, struct chan *odir, const char *oname, struct chan
 	}
 	spin_unlock(&s->lock);
 	if (n->from != NULL && n->to != NULL)
-		return true;
-	kfree(n->from);
-	kfree(n->to);
-	return false;
+		return n;
+	rename_free(n);
+	return NULL;
 }
 
 void
 rename_begin(struct service *s, struct rename *n)
 {
 	spin_lock(&s->lock);
+	rename_free(s->renaming);
 	s->renaming = n;
 	spin_unlock(&s->lock);
 }
@@ -351,9 +362,10 @@ renamed(const struct rename *n, const char *path)
 }
 
 void
-rename_over(struct service *s, struct rename *n, bool done)
+rename_over(struct service *s, bool done)
 {
-	spin_lock(&s->lock);
+	struct rename *n = s->renaming;
+
 	list_for_each(l, &s->mounts) {
 		struct mount *m = list_entry(l, struct mount, link);
 
@@ -372,7 +384,5 @@ rename_over(struct service *s, struct rename *n, bool done)
 	}
 	s->renames += done;
 	s->renaming = NULL;
-	spin_unlock(&s->lock);
-	kfree(n->from);
-	kfree(n->to);
+	rename_free(n);
 }

@@ -30,8 +30,8 @@ static void
 names_unlock(struct service *s)
 {
 	spin_lock(&s->lock);
-	s->names = NULL;
-	wake_one(&s->names_free);
+	if (s->names == thread_current())	/* not left to its request */
+		names_free(s);
 	spin_unlock(&s->lock);
 }
 
@@ -77,6 +77,7 @@ struct change {
 	const char *a, *b;		/* names in its bulk, b may be NULL */
 	uint32_t flags, mode;
 	uint64_t rdev;
+	struct rename *rename;
 	struct found was, target_was;	/* of a; of a rename's b */
 };
 
@@ -143,8 +144,12 @@ change_once(struct change *ch)
 {
 	int err = ask_before(ch);
 
-	if (err != 0)
+	if (err != 0) {
+		rename_free(ch->rename);
 		return err;
+	}
+	if (ch->rename != NULL)
+		rename_begin(mount_of(ch->dir)->service, ch->rename);
 	for (int i = 0; i < AGAIN_MAX; i++) {
 		err = send(ch);
 		if (err == -ERESTART)
@@ -214,13 +219,27 @@ mnt_mknod(struct chan *dir, const char *name, uint32_t mode, uint64_t rdev)
 	return change(&ch);
 }
 
+/* What became of it is not known to a client that was killed, or has waited in vain: if the server is
+ * away, the recovery finds it out. */
+static void
+rename_ends(const struct change *ch, int err)
+{
+	struct service *s = mount_of(ch->dir)->service;
+	bool known = err != -EINTR && err != -EHOSTDOWN;
+
+	spin_lock(&s->lock);
+	if (ch->rename != NULL && s->renaming == ch->rename && s->names == thread_current() &&
+	    (known || s->state == SERVICE_ALIVE))
+		rename_over(s, err == 0 && ch->was.there && !renames_nothing(ch));
+	spin_unlock(&s->lock);
+}
+
 int
 mnt_rename(struct chan *odir, const char *oname, struct chan *ndir, const char *nname)
 {
 	struct change ch = { .type = IPC_TRENAMEAT, .dir = odir, .a = oname, .other = ndir,
 			     .b = nname };
 	struct service *s = mount_of(odir)->service;
-	struct rename n;
 	int err;
 
 	if (mount_of(odir) != mount_of(ndir))
@@ -230,13 +249,9 @@ mnt_rename(struct chan *odir, const char *oname, struct chan *ndir, const char *
 	err = names_lock(s);
 	if (err != 0)
 		return err;
-	if (rename_paths(&n, odir, oname, ndir, nname)) {
-		rename_begin(s, &n);
-		err = change_once(&ch);
-		rename_over(s, &n, err == 0 && ch.was.there && !renames_nothing(&ch));
-	} else {
-		err = -ENOMEM;
-	}
+	ch.rename = rename_new(odir, oname, ndir, nname);
+	err = ch.rename != NULL ? change_once(&ch) : -ENOMEM;
+	rename_ends(&ch, err);
 	names_unlock(s);
 	return err;
 }

@@ -150,6 +150,21 @@ path_now(const struct recovery *rc, const struct mount *m, const struct fidrec *
 	return path;
 }
 
+/* Recovery has found f where a rename may have brought it. */
+static void
+enter_moved(const struct recovery *rc, const struct mount *m, struct fidrec *f)
+{
+	char *now = path_now(rc, m, f, true), *old;
+
+	if (now == NULL)
+		return;
+	spin_lock(&rc->s->lock);
+	old = f->path;
+	f->path = now;
+	spin_unlock(&rc->s->lock);
+	kfree(old);
+}
+
 /* f, which is busy, is made again below the fid `root`: 0 or an error; then it is not there. */
 static int
 make_again(const struct recovery *rc, const struct mount *m, struct fidrec *f, uint32_t root)
@@ -175,6 +190,8 @@ make_again(const struct recovery *rc, const struct mount *m, struct fidrec *f, u
 			err = lock_again(rc, f, i);
 		if (err != 0)
 			clunk_again(rc, f->fid);
+		else if (try % 2 == 1)
+			enter_moved(rc, m, f);
 		if (err == -ENOENT && try % 2 == 1 && renames == rc->s->renames)
 			break;
 	}

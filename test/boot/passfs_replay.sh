@@ -8,6 +8,16 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do
 	passfs -dir /mnt -mount /tmp -name front -ctl front -wait 60000
 done
 END
+cat > "$dir/extra/reader" <<'END'
+read a
+until ls /mnt/go1 2> /dev/null; do sleep 0.1; done
+read b
+echo "open: $a $b"
+touch /mnt/seen
+until ls /mnt/go2 2> /dev/null; do sleep 0.1; done
+read c
+echo "open: $c"
+END
 {
 	cat <<'END'
 ramfs -mount /mnt &
@@ -39,6 +49,40 @@ await -t 30 /n/ready /dev/pass/otherctl
 echo 'crash mkdir #1 after' > /dev/pass/otherctl
 mkdir /n/x || echo "not waited for"
 ls -d /mnt/x
+rm -r /mnt/before /mnt/after
+
+# A killed client's rename goes on: the next change waits for it.
+passfs -dir /mnt -mount /net -name last -ctl last -wait 60000 &
+await -t 30 /net/ready /dev/pass/lastctl
+mkdir /net/d
+echo 1 > /net/d/a
+echo 'hang rename #1' > /dev/pass/lastctl
+mv /net/d/a /net/d/b &
+mover=$!
+until grep 'hang 1' /dev/pass/laststats; do sleep 0.1; done
+kill -KILL $mover
+(sleep 1; ls /mnt/d; echo clear > /dev/pass/lastctl) &
+mv /net/d/b /net/d/c && ls /mnt/d && echo "one after the other"
+
+# Its server goes, and it is killed before it knows what became of the rename: recovery finds out.
+(echo first; echo second; echo third) > /net/d/f
+sh /boot/reader < /net/d/f > /mnt/reader &
+reader=$!
+echo 'crash rename #1 after' > /dev/pass/lastctl
+mv /net/d /net/e &
+mover=$!
+until ls /mnt/e 2> /dev/null; do sleep 0.1; done
+kill -KILL $mover
+wait $mover || echo "it was killed"
+passfs -dir /mnt -mount /net -name last -ctl last -wait 60000 &
+server=$!
+touch /mnt/go1
+until ls /mnt/seen 2> /dev/null; do sleep 0.1; done
+kill -KILL $server
+passfs -dir /mnt -mount /net -name last -ctl last -wait 60000 &
+touch /mnt/go2
+wait $reader
+cat /mnt/reader
 echo "all done"
 END
 } | init
@@ -48,4 +92,4 @@ for when in before after; do
 		expect_re "^$what $when$"
 	done
 done
-expect_re '^not waited for$' '^all done$'
+expect_re '^not waited for$' '^all done$' '^one after the other$' '^open: first second$' '^open: third$'
