@@ -44,7 +44,7 @@ struct service {
 	uint64_t down_ns;		/* when the last server went */
 	uint32_t recoverable;		/* mounts that are */
 	struct list mounts;		/* dev/mnt_fid.c */
-	const void *names;		/* who changes names, one at a time: a thread, or its request */
+	const void *names;		/* who changes names: a thread, or its request */
 	struct waitq names_free;
 	uint32_t renames;		/* how many there were */
 	struct rename *renaming;	/* the last that recovery needs to know of */

@@ -476,7 +476,7 @@ pci_messages_off(struct pci_func *f)
 {
 	control_off(f, f->cap_msi, MSI_ENABLE);
 	control_off(f, f->cap_msix, MSIX_ENABLE);
-	pci_read(f, PCI_COMMAND, 2);
+	pci_command(f, 0, PCI_COMMAND_NO_INTX);
 }
 
 static void

@@ -140,7 +140,7 @@ void fidrec_remove(struct mount *m, struct fidrec *f);	/* out of the list */
 void fidrec_close(struct chan *c);
 
 /*
- * A rename that may have been carried out when the server goes: paths below `from` may be below `to`.
+ * A rename that may have been done when the server goes: paths below `from` may be below `to`.
  * The service keeps the one under way, and the last one whose client never knew.
  */
 struct rename {

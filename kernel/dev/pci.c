@@ -301,6 +301,18 @@ messages(struct pci_func *f, bool msix, uint64_t n)
 }
 
 static int
+line(struct pci_func *f)
+{
+	int r = cap_check(CAP_INTERRUPT);
+
+	if (r == 0) {
+		messages_free(f);
+		pci_command(f, PCI_COMMAND_NO_INTX, 0);
+	}
+	return r;
+}
+
+static int
 busmaster(struct pci_func *f, const char *value)
 {
 	int r;
@@ -362,11 +374,13 @@ command(struct pci_func *f, char **w, int n)
 	}
 	if (n == 2 && strcmp(w[0], "busmaster") == 0)
 		return busmaster(f, w[1]);
+	if (n == 1 && strcmp(w[0], "line") == 0)
+		return line(f);
 	if (n == 2 && (strcmp(w[0], "msi") == 0 || strcmp(w[0], "msix") == 0) &&
 	    text_number(w[1], 2048, &count) == 0)
 		return messages(f, w[0][3] == 'x', count);
 	return error(EINVAL,
-		     "pci: commands: enable disable busmaster on|off msi N msix N reset quiet");
+		     "pci: commands: enable disable busmaster on|off line msi N msix N reset quiet");
 }
 
 static int

@@ -103,7 +103,9 @@ sip_dev_msi(struct sip_dev *d, unsigned nvectors)
 		e = d->bus->info(d, &d->info);
 	if (e >= 0 && d->info.vector >= 0)
 		return d->info.vector;
-	return nvectors == 1 && d->info.irq >= 0 ? d->info.irq : e < 0 ? e : -EOPNOTSUPP;
+	if (nvectors == 1 && d->info.irq >= 0 && (e = sip_dev_command(d, "line")) >= 0)
+		return d->info.irq;
+	return e < 0 ? e : -EOPNOTSUPP;
 }
 
 int

@@ -1,7 +1,8 @@
 /*
  * A server that ends in the way that its last argument says: causes [-device B.D.F] HOW.  In every
- * generation but the first it is good, unless HOW is `loop`.  It answers nothing: what is watched
- * is its slot.  `storm` needs QEMU's edu device.
+ * generation but the first it is good, unless HOW is `loop`; or `storm`, which needs QEMU's edu device:
+ * messages in the first, the device's line in the second.  It answers nothing: what is watched is its
+ * slot.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -167,21 +168,15 @@ hangs(void)
 	good();
 }
 
-/* A device whose interrupt raises the next. */
-static void
-storms(void)
+/* The registers of the device, which is enabled. */
+static volatile uint32_t *
+edu_registers(int ctl, const char *path)
 {
 	volatile uint32_t *reg;
-	char path[96];
 	const char *t;
-	int ctl, mem;
+	int mem;
 
-	snprintf(path, sizeof path, "/dev/pci/%sctl", device);
-	ctl = open(path, O_RDWR);
-	CHECK(ctl >= 0);
 	command(ctl, "enable");
-	command(ctl, "msi 1");
-	command(ctl, "busmaster on");	/* a message is a write of the device's */
 	t = strstr(text_of(path), "bar 0 mem ");
 	CHECK(t != NULL);
 	mem = open("/dev/mem", O_RDWR);
@@ -189,10 +184,60 @@ storms(void)
 	reg = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, mem,
 		   (off_t)strtoull(t + 10, NULL, 16));
 	CHECK(reg != MAP_FAILED);
+	return reg;
+}
+
+/* Its driver asks for the next message as soon as there was one. */
+static void
+messages(int ctl, const char *path)
+{
+	volatile uint32_t *reg = edu_registers(ctl, path);
+
+	command(ctl, "msi 1");
+	command(ctl, "busmaster on");	/* a message is a write of the device's */
 	for (int i = 0; i < STORM_MAX; i++) {
 		reg[EDU_RAISE / 4] = 1;
 		reg[EDU_ACK / 4] = 1;
 	}
+}
+
+/* Its driver takes the line's interrupts, and never serves the device. */
+static void
+line(int ctl, const char *path)
+{
+	const char *t = strstr(text_of(path), "\nirq ");
+	unsigned number = t != NULL ? (unsigned)strtoul(t + 5, NULL, 10) : 0;
+	uint64_t event[4];
+	char name[32];
+	int fd;
+
+	CHECK(number != 0);
+	fd = open("/dev/irq/ctl", O_WRONLY);
+	CHECK(fd >= 0);
+	snprintf(name, sizeof name, "register %u", number);
+	command(fd, name);
+	snprintf(name, sizeof name, "/dev/irq/%u", number);
+	fd = open(name, O_RDONLY);
+	CHECK(fd >= 0);
+	command(ctl, "line");
+	edu_registers(ctl, path)[EDU_RAISE / 4] = 1;
+	for (int i = 0; i < STORM_MAX; i++)
+		CHECK(read(fd, event, sizeof event) == sizeof event);
+}
+
+static void
+storms(void)
+{
+	char path[96];
+	int ctl;
+
+	snprintf(path, sizeof path, "/dev/pci/%sctl", device);
+	ctl = open(path, O_RDWR);
+	CHECK(ctl >= 0);
+	if (strcmp(getenv("SIP_GENERATION"), "1") == 0)
+		messages(ctl, path);
+	else
+		line(ctl, path);
 }
 
 static const struct {
@@ -214,7 +259,7 @@ main(int argc, char **argv)
 	CHECK(generation != NULL);
 	if (argc == 4)
 		device = argv[2];
-	if (strcmp(how, "loop") != 0 && strcmp(generation, "1") != 0)
+	if (strcmp(how, "loop") != 0 && atoi(generation) > (strcmp(how, "storm") == 0 ? 2 : 1))
 		good();
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
 		if (strcmp(ways[i].how, how) != 0)
