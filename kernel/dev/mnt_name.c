@@ -219,8 +219,10 @@ mnt_mknod(struct chan *dir, const char *name, uint32_t mode, uint64_t rdev)
 	return change(&ch);
 }
 
-/* What became of it is not known to a client that was killed, or has waited in vain: if the server is
- * away, the recovery finds it out. */
+/*
+ * What became of it is not known to a client that was killed, or has waited in vain: if the server
+ * is away, the recovery finds it out.
+ */
 static void
 rename_ends(const struct change *ch, int err)
 {

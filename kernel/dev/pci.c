@@ -380,7 +380,8 @@ command(struct pci_func *f, char **w, int n)
 	    text_number(w[1], 2048, &count) == 0)
 		return messages(f, w[0][3] == 'x', count);
 	return error(EINVAL,
-		     "pci: commands: enable disable busmaster on|off line msi N msix N reset quiet");
+		     "pci: commands: enable disable busmaster on|off line msi N msix N reset "
+		     "quiet");
 }
 
 static int

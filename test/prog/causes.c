@@ -1,8 +1,8 @@
 /*
  * A server that ends in the way that its last argument says: causes [-device B.D.F] HOW.  In every
- * generation but the first it is good, unless HOW is `loop`; or `storm`, which needs QEMU's edu device:
- * messages in the first, the device's line in the second.  It answers nothing: what is watched is its
- * slot.
+ * generation but the first it is good, unless HOW is `loop`; or `storm`, which needs QEMU's edu
+ * device: messages in the first, the device's line in the second.  It answers nothing: what is
+ * watched is its slot.
  */
 #include <fcntl.h>
 #include <pthread.h>
