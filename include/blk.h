@@ -77,9 +77,9 @@ enum blk_kind { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_NKINDS };
 
 /*
  * One command for the driver: a run of whole sectors inside the disk, at most what blk_info
- * allows.  The device finds the data in `seg`, the processor in `data`; together they are
- * as long as the sectors.  They are virtually contiguous memory: all but the first begin, and all but
- * the last end, at a page's edge (4 KiB).  Their addresses are multiples of blk_info.align.
+ * allows.  The device finds the data in `seg`, the processor in `data`; together the segments are
+ * as long as the sectors.  They are virtually contiguous memory: all but the first begin, and all
+ * but the last end, at a page's edge (4 KiB).  Their addresses are multiples of blk_info.align.
  */
 struct blk_io {
 	enum blk_kind kind;
