@@ -15,7 +15,7 @@ WARN	:= -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-protot
 CSTD	:= -std=gnu2x -g
 DEPS	= -MMD -MP
 
-LIB_SRC	:= $(filter-out %_test.c lib/sip/fault.c,$(wildcard lib/9p/*.c lib/sip/*.c lib/blk/*.c lib/ata/*.c lib/pci/*.c))
+LIB_SRC	:= $(filter-out %_test.c lib/sip/fault.c,$(wildcard lib/9p/*.c lib/sip/*.c lib/blk/*.c lib/drive/*.c lib/ata/*.c lib/pci/*.c))
 OS_LUX	:= $(wildcard lib/os/lux9/*.c lib/os/lux9/*.S)
 OS_HOST	:= $(filter-out %_test.c,$(wildcard lib/os/linux/*.c))
 PERS_SRC := $(wildcard lib/linux/*.c lib/linux/*.S)
@@ -140,7 +140,7 @@ $B/test/libkernel.a: $(call TEST_OBJ,$(KTEST_SRC))
 define unit_test
 $B/test/$(1:.c=): $$(call TEST_OBJ,$(1) $$(call test_extra,$(1))) $(TEST_LIB) $(if $(filter kernel/%,$(1)),$B/test/libkernel.a)
 	@mkdir -p $$(@D)
-	$V$(CC) -pthread $(SAN) -o $$@ $$^ -lcmocka
+	$V$(CC) -pthread $(SAN) $$(TEST_LD) -o $$@ $$^ -lcmocka
 endef
 $(foreach t,$(TESTS),$(eval $(call unit_test,$(t))))
 UNIT_BIN := $(patsubst %.c,$B/test/%,$(TESTS))

@@ -89,11 +89,14 @@ struct blk_io {
 	unsigned nsegs;            /* at most blk_info.max_segs; 0 for a flush */
 	void *data;                /* NULL: somebody else's memory, if blk_info.direct */
 	char why[BLK_WHY_MAX]; /* set by the driver before blk_done with an error */
+	const void *client;    /* who asks: only to tell one from another */
 
-	/* The driver's own. */
-	struct blk_io *next;
+	/* The driver's own (lib/drive). */
+	struct blk_io *next, *chain; /* chain: further discards of the same command */
+	void *drive;
 	uint32_t tries, tag;
 	uint64_t deadline;
+	int error;
 };
 
 /*
@@ -112,6 +115,8 @@ struct blk_ops {
 	/* Optional: further lines of ctl, or of stats; the length. */
 	size_t (*describe)(void *drive, char *buf, size_t n);
 	size_t (*statistics)(void *drive, char *buf, size_t n);
+	/* Optional.  None of them will be called with `drive` again; also if blk_add_disk fails. */
+	void (*release)(void *drive);
 };
 
 struct blk_memory;

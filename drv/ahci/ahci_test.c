@@ -25,13 +25,9 @@ struct world {
 	struct ahci_hba *hba;
 };
 
-static const struct sip_server_ops server_ops = {
-	.initialize = ahci_initialize,
-	.stop = ahci_stop,
-};
 static const struct sip_type type = {
 	.name = "ahci",
-	.server = &server_ops,
+	.server = &drive_server_ops,
 	.driver = &ahci_driver_ops,
 	.p9 = &blk_p9_ops,
 };
@@ -51,11 +47,11 @@ static void
 attach(struct world *w)
 {
 	assert_int_equal(sip_init(&w->server, &type), 0);
-	assert_int_equal(ahci_initialize(&w->server), 0);
+	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
 	w->server.initialized = true;
 	assert_int_equal(sip_dev_open_bus("0.31.2", &w->m.bus, &w->m, &w->dev), 0);
 	assert_int_equal(sip_attach(&w->server, w->dev), 0);
-	assert_int_equal(ahci_start(&w->server), 0);
+	assert_int_equal(drive_server_ops.start(&w->server), 0);
 	w->hba = w->dev->priv;
 }
 
@@ -85,13 +81,33 @@ stop(struct world *w)
 static struct blk_disk *
 disk(struct world *w, unsigned port)
 {
-	struct ahci_port *p = &w->hba->port[port];
+	struct drive_port *p = &w->hba->port[port].port;
 	struct blk_disk *d;
 
 	pthread_mutex_lock(&p->lock);
-	d = p->disk;
+	d = p->disks ? p->disks->blk : NULL;
 	pthread_mutex_unlock(&p->lock);
 	return d;
+}
+
+/* What is told of it now; of zeros if there is none. */
+static struct drive_disk
+told(struct world *w, unsigned port)
+{
+	struct drive_port *p = &w->hba->port[port].port;
+	struct drive_disk d = { 0 };
+
+	pthread_mutex_lock(&p->lock);
+	if (p->disks)
+		d.info = p->disks->info;
+	pthread_mutex_unlock(&p->lock);
+	return d;
+}
+
+static int
+command(struct world *w, const char *text)
+{
+	return drive_blk_ops.command(w->hba->port[0].port.disks, text);
 }
 
 static bool
@@ -110,9 +126,11 @@ counter(struct ahci_port *p, const uint64_t *which)
 {
 	uint64_t v;
 
-	pthread_mutex_lock(&p->lock);
+	pthread_mutex_lock(&p->queue.lock);
+	pthread_mutex_lock(&p->port.lock);
 	v = *which;
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&p->port.lock);
+	pthread_mutex_unlock(&p->queue.lock);
 	return v;
 }
 
@@ -158,7 +176,7 @@ identity(void **state)
 	attach(w);
 	assert_null(disk(w, 0));
 	assert_non_null(disk(w, 1));
-	ahci_disk_info(&w->hba->port[2], &info);
+	info = told(w, 2).info;
 	assert_string_equal(info.name, "sdC2");
 	assert_string_equal(info.model, "Model disk");
 	assert_string_equal(info.serial, "SN2");
@@ -166,10 +184,10 @@ identity(void **state)
 	assert_int_equal(info.queue_depth, 8);
 	assert_int_equal(info.max_sectors, 65536);
 	assert_non_null(strstr(info.features, "ncq trim"));
-	ahci_disk_info(&w->hba->port[3], &info);
+	info = told(w, 3).info;
 	assert_int_equal(info.max_sectors, 256);
 	assert_int_equal(info.queue_depth, 1);
-	ahci_describe(&w->hba->port[3], text, sizeof text);
+	drive_blk_ops.describe(w->hba->port[3].port.disks, text, sizeof text);
 	assert_non_null(strstr(text, "controller 0.31.2 port 3\nport-state ready\nlink sata-3\n"));
 	for (unsigned i = 1; i < 4; i++)
 		assert_int_equal(blk_sync(disk(w, i), BLK_FLUSH, 0, 0, NULL), 0);
@@ -271,7 +289,7 @@ bad_sector(void **state)
 							     .lba = 1024 * 2 + 100,
 							     .error = ATA_ERROR_UNC });
 		run_load(w, 1024 * 2 + 100, 0, NULL);
-		assert_non_null(strstr(w->hba->port[0].last_error,
+		assert_non_null(strstr(w->hba->port[0].port.last_error,
 				       "status 0x51 DRDY DSC ERR, error 0x40 UNC"));
 		stop(w);
 	}
@@ -286,14 +304,14 @@ tries_are_counted(void **state)
 
 	(void)state;
 	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-						     .times = AHCI_TRIES - 1,
+						     .times = DRIVE_TRIES - 1,
 						     .lba = 7,
 						     .error = ATA_ERROR_ICRC });
 	assert_int_equal(blk_sync(disk(w, 0), BLK_READ, 7, 1, buf), 0);
-	assert_int_equal(counter(p, &p->errors), AHCI_TRIES - 1);
-	assert_int_equal(counter(p, &p->resets), AHCI_TRIES - 1);
+	assert_int_equal(counter(p, &p->port.errors), DRIVE_TRIES - 1);
+	assert_int_equal(counter(p, &p->port.resets), DRIVE_TRIES - 1);
 	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-						     .times = AHCI_TRIES,
+						     .times = DRIVE_TRIES,
 						     .lba = 7,
 						     .error = ATA_ERROR_ICRC });
 	assert_int_equal(blk_sync(disk(w, 0), BLK_WRITE, 7, 1, buf), -EIO);
@@ -315,7 +333,7 @@ faults_under_load(struct world *w)
 	struct ahci_port *p = &w->hba->port[0];
 
 	for (unsigned i = 0; i < 8; i++) {
-		uint64_t before = counter(p, &p->completions);
+		uint64_t before = counter(p, &p->queue.completions);
 
 		model_add_fault(&w->m,
 				(struct model_fault){ .kind = i & 1 ? MODEL_FAIL : MODEL_INTERFACE,
@@ -323,7 +341,8 @@ faults_under_load(struct world *w)
 						      .lba = UINT64_MAX,
 						      .error = ATA_ERROR_ABRT });
 		for (unsigned ms = 0; ms < 500; ms++) {
-			if (counter(p, &p->errors) > i && counter(p, &p->completions) > before + 40)
+			if (counter(p, &p->port.errors) > i &&
+			    counter(p, &p->queue.completions) > before + 40)
 				break;
 			os_sleep_ns(1000000);
 		}
@@ -340,7 +359,7 @@ passing_faults(void **state)
 
 		w->m.delay_us = 50;
 		run_load(w, UINT64_MAX, 0, faults_under_load);
-		assert_true(w->hba->port[0].resets > 0);
+		assert_true(w->hba->port[0].port.resets > 0);
 		stop(w);
 	}
 }
@@ -356,10 +375,10 @@ lost_interrupt(void **state)
 	model_add_fault(&w->m,
 			(struct model_fault){ .kind = MODEL_NO_INTERRUPT, .times = 1, .lba = 9 });
 	assert_int_equal(blk_sync(disk(w, 0), BLK_READ, 9, 1, buf), 0);
-	for (unsigned ms = 0; ms < WAIT_MS && !counter(p, &p->lost); ms += 2)
+	for (unsigned ms = 0; ms < WAIT_MS && !counter(p, &p->port.lost); ms += 2)
 		os_sleep_ns(2000000); /* it is counted after the answer */
-	assert_int_equal(counter(p, &p->lost), 1);
-	assert_int_equal(counter(p, &p->resets), 0);
+	assert_int_equal(counter(p, &p->port.lost), 1);
+	assert_int_equal(counter(p, &p->port.resets), 0);
 	stop(w);
 }
 
@@ -368,9 +387,9 @@ pass_time(void *arg)
 {
 	struct world *w = arg;
 
-	for (unsigned i = 0; i < 3 * AHCI_TRIES; i++) {
+	for (unsigned i = 0; i < 3 * DRIVE_TRIES; i++) {
 		os_sleep_ns(60000000);
-		atomic_fetch_add(&w->hba->ahead_ms, AHCI_RW_MS + 1);
+		atomic_fetch_add(&w->hba->ctlr.ahead_ms, drive_timeout_ms(BLK_READ) + 1);
 	}
 	return NULL;
 }
@@ -387,12 +406,12 @@ hanging_command(void **state)
 	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG, .times = 1, .lba = 9 });
 	pthread_create(&t, NULL, pass_time, w);
 	assert_int_equal(blk_sync(disk(w, 0), BLK_READ, 9, 1, buf), 0);
-	assert_int_equal(counter(p, &p->resets), 1);
+	assert_int_equal(counter(p, &p->port.resets), 1);
 	pthread_join(t, NULL);
 	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG, .times = 100, .lba = 9 });
 	pthread_create(&t, NULL, pass_time, w);
 	assert_int_equal(blk_sync(disk(w, 0), BLK_READ, 9, 1, buf), -ETIMEDOUT);
-	assert_int_equal(counter(p, &p->resets), 1 + AHCI_TRIES);
+	assert_int_equal(counter(p, &p->port.resets), 1 + DRIVE_TRIES);
 	assert_int_equal(blk_sync(disk(w, 0), BLK_READ, 10, 1, buf), 0);
 	pthread_join(t, NULL);
 	stop(w);
@@ -420,7 +439,7 @@ hot_plug(void **state)
 	model_plug(&w->m, 0, "OTHER");
 	assert_true(becomes(w, 0, true));
 	assert_int_equal(blk_sync(disk(w, 0), BLK_READ, 0, 1, buf), 0);
-	ahci_disk_info(&w->hba->port[0], &info);
+	info = told(w, 0).info;
 	assert_string_equal(info.serial, "OTHER");
 	model_unplug(&w->m, 0);
 	assert_true(becomes(w, 0, false));
@@ -442,7 +461,7 @@ exchanged_disk(void **state)
 	for (unsigned ms = 0; ms < WAIT_MS && strcmp(info.serial, "NEW") != 0; ms += 2) {
 		os_sleep_ns(2000000);
 		if (disk(w, 0) && disk(w, 0) != old)
-			ahci_disk_info(&w->hba->port[0], &info);
+			info = told(w, 0).info;
 	}
 	assert_string_equal(info.serial, "NEW");
 	stop(w);
@@ -474,22 +493,22 @@ commands(void **state)
 	uint8_t buf[512] = { 1 };
 
 	(void)state;
-	assert_int_equal(ahci_command(p, "standby"), 0);
+	assert_int_equal(command(w, "standby"), 0);
 	assert_int_equal(w->m.port[0].disk.standbys, 1);
-	assert_int_equal(ahci_command(p, "dance"), -EINVAL);
+	assert_int_equal(command(w, "dance"), -EINVAL);
 	memset(w->m.port[0].disk.data + 512 * 999, 0xff, 512 * 102);
 	assert_int_equal(blk_sync(disk(w, 0), BLK_DISCARD, 1000, 100, NULL), 0);
 	assert_int_equal(w->m.port[0].disk.data[512 * 1000 - 1], 0xff);
 	assert_int_equal(w->m.port[0].disk.data[512 * 1000], 0);
 	assert_int_equal(w->m.port[0].disk.data[512 * 1100 - 1], 0);
 	assert_int_equal(w->m.port[0].disk.data[512 * 1100], 0xff);
-	assert_int_equal(ahci_command(p, "reset"), 0);
-	for (unsigned ms = 0; ms < WAIT_MS && !counter(p, &p->resets); ms += 2)
+	assert_int_equal(command(w, "reset"), 0);
+	for (unsigned ms = 0; ms < WAIT_MS && !counter(p, &p->port.resets); ms += 2)
 		os_sleep_ns(2000000);
 	assert_int_equal(blk_sync(disk(w, 0), BLK_WRITE, 5, 1, buf), 0);
 	assert_int_equal(w->m.port[0].disk.data[512 * 5], 1);
-	assert_int_equal(counter(p, &p->resets), 1);
-	assert_int_equal(counter(p, &p->errors), 0);
+	assert_int_equal(counter(p, &p->port.resets), 1);
+	assert_int_equal(counter(p, &p->port.errors), 0);
 	stop(w);
 }
 
@@ -535,7 +554,7 @@ bad_controllers(void **state)
 	model_disk_make(&w->m, 0, SECTORS, 512, true);
 	w->m.cap &= ~CAP_S64A_MASK; /* and the model's memory is far above 4 GiB */
 	assert_int_equal(sip_init(&w->server, &type), 0);
-	assert_int_equal(ahci_initialize(&w->server), 0);
+	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
 	w->server.initialized = true;
 	assert_int_equal(sip_dev_open_bus("0.31.2", &w->m.bus, &w->m, &w->dev), 0);
 	assert_int_equal(sip_attach(&w->server, w->dev), -ENOTSUP);
@@ -587,8 +606,8 @@ slow_disk(void **state)
 						     .lba = UINT64_MAX,
 						     .opcode = ATA_IDENTIFY });
 	attach(w);
-	assert_in_range(os_time_ns() - began, AHCI_START_MS * 1000000ull,
-			2 * AHCI_START_MS * 1000000ull);
+	assert_in_range(os_time_ns() - began, DRIVE_START_MS * 1000000ull,
+			2 * DRIVE_START_MS * 1000000ull);
 	assert_true(disk(w, 0) && disk(w, 1));
 	assert_int_equal(w->m.port[0].disk.resets + w->m.port[1].disk.resets, 3);
 	stop(w);

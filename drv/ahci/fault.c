@@ -5,20 +5,6 @@
 
 enum { WILD_SHIFT = 45 }; /* of an address where no machine has memory */
 
-static void
-start(void *where, void *request)
-{
-	ahci_send(where, request);
-}
-
-/* Whatever a request before this one left in the buffer is its data. */
-static void
-wrong(void *where, void *request)
-{
-	(void)where;
-	ahci_io_done(request, 0);
-}
-
 /*
  * Without an IOMMU any address of a page that is in use would write into somebody's memory, and
  * nothing could hold it.  So the address is one where there is none: real controllers end the
@@ -28,14 +14,16 @@ wrong(void *where, void *request)
 static bool
 wild_dma(void *where, void *request)
 {
-	struct ahci_port *p = where;
+	struct drive_disk *d = where;
+	const struct ahci_hba *h = (const struct ahci_hba *)d->port->ctlr;
 	static const struct dma_seg nowhere = { 1ull << WILD_SHIFT, 1 << 20 };
 	struct blk_io *io = request;
 
-	if (io->kind != BLK_READ || !CAP_S64A_get(p->hba->cap))
+	if (io->kind != BLK_READ || !CAP_S64A_get(h->cap))
 		return false;
 	io->seg = &nowhere;
-	ahci_send(p, io);
+	io->nsegs = 1;
+	drive_fault_start(d, io);
 	return true;
 }
 
@@ -43,15 +31,16 @@ wild_dma(void *where, void *request)
 static void
 interrupt(void *where)
 {
-	struct ahci_port *p = where;
+	const struct drive_disk *d = where;
+	const struct ahci_hba *h = (const struct ahci_hba *)d->port->ctlr;
 
-	sip_write32(&p->hba->bar, HBA_GHC, GHC_AE_MASK);
-	sip_write32(&p->hba->bar, HBA_GHC, GHC_AE_MASK | GHC_IE_MASK);
+	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK);
+	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK | GHC_IE_MASK);
 }
 
 const struct sip_faults sip_driver_faults = {
-	.start = start,
-	.wrong = wrong,
+	.start = drive_fault_start,
+	.wrong = drive_fault_wrong,
 	.wild_dma = wild_dma,
 	.interrupt = interrupt,
 };

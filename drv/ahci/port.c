@@ -79,13 +79,11 @@ ahci_port_memory(struct ahci_port *p)
 	if (ahci_engine_stop(p) < 0 || stop_receiving(p) < 0)
 		return -ETIMEDOUT;
 	if (!p->dma.vaddr) {
-		err = sip_dma_alloc(p->hba->dev, AHCI_PORT_MEMORY, 4096, &p->dma);
+		err = drive_dma_alloc(&p->hba->ctlr, AHCI_PORT_MEMORY, 4096, &p->dma);
 		if (err < 0)
 			return err;
 	}
 	p->mem = p->dma.vaddr;
-	if (!CAP_S64A_get(p->hba->cap) && p->dma.paddr + AHCI_PORT_MEMORY > 1ull << 32)
-		return -ENOTSUP;
 	memset(p->mem, 0, AHCI_PORT_MEMORY);
 	port_write(p, PORT_CLB, (uint32_t)(p->dma.paddr + AHCI_OFF_LIST));
 	port_write(p, PORT_CLBU, (uint32_t)((p->dma.paddr + AHCI_OFF_LIST) >> 32));

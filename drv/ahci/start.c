@@ -13,7 +13,6 @@
  * PxCMD.SUD [AHCI 1.3.1, 10.4.3, 10.1.1]; so none is sent here.
  */
 #include <errno.h>
-#include <time.h>
 #include "ahci.h"
 #include "os.h"
 
@@ -64,7 +63,7 @@ ahci_start_ports(struct ahci_hba *h)
 		}
 		err = ahci_port_memory(p);
 		if (err < 0)
-			return sip_fail(h->server, err, "%s port %u", h->dev->info.addr, i);
+			return sip_fail(h->ctlr.server, err, "%s port %u", h->ctlr.addr, i);
 	}
 	return 0;
 }
@@ -111,8 +110,7 @@ see_identity(struct ahci_port *p)
 	}
 	if (err < 0)
 		return AHCI_STEP_LATE;
-	ahci_port_accept(p, &id);
-	return AHCI_STEP_DISK;
+	return ahci_port_accept(p, &id) < 0 ? AHCI_STEP_LATE : AHCI_STEP_DISK;
 }
 
 /* True while it has to be looked at again. */
@@ -125,7 +123,7 @@ look(struct ahci_port *p, uint64_t ms)
 		p->step = see_ready(p);
 	else if (p->step == AHCI_STEP_IDENTIFY)
 		p->step = see_identity(p);
-	if (p->step < AHCI_STEP_DISK && ms > AHCI_START_MS)
+	if (p->step < AHCI_STEP_DISK && ms > DRIVE_START_MS)
 		p->step = AHCI_STEP_LATE;
 	return p->step < AHCI_STEP_DISK;
 }
@@ -151,57 +149,15 @@ ahci_start_poll(struct ahci_hba *h)
 void
 ahci_start_disks(struct ahci_hba *h)
 {
-	bool late = false;
-
-	pthread_mutex_lock(&h->keeper_lock);
 	for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
-		if (h->port[i].implemented && h->port[i].step != AHCI_STEP_NONE)
-			h->starting |= 1u << i;
-	pthread_mutex_unlock(&h->keeper_lock);
+		if (h->port[i].implemented && h->port[i].step == AHCI_STEP_DISK)
+			drive_port_expect(&h->port[i].port);
 	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
 		struct ahci_port *p = &h->port[i];
 
-		if (!p->implemented)
-			continue;
-		if (p->step == AHCI_STEP_DISK)
-			ahci_port_show(p);
-		if (p->step != AHCI_STEP_LATE)
-			continue;
-		pthread_mutex_lock(&p->lock);
-		p->events |= AHCI_EVENT_LINK;
-		pthread_mutex_unlock(&p->lock);
-		late = true;
+		if (p->implemented && p->step == AHCI_STEP_DISK)
+			drive_port_show(&p->port);
+		else if (p->implemented && p->step == AHCI_STEP_LATE)
+			drive_port_start(&p->port);
 	}
-	if (late)
-		ahci_wake_keeper(h);
-}
-
-void
-ahci_start_over(struct ahci_port *p)
-{
-	struct ahci_hba *h = p->hba;
-
-	pthread_mutex_lock(&h->keeper_lock);
-	h->starting &= ~(1u << p->index);
-	if (!h->starting)
-		pthread_cond_signal(&h->started);
-	pthread_mutex_unlock(&h->keeper_lock);
-}
-
-void
-ahci_start_wait(struct ahci_hba *h, uint64_t until_ns)
-{
-	struct timespec t = { .tv_sec = (time_t)(until_ns / 1000000000),
-			      .tv_nsec = (long)(until_ns % 1000000000) };
-	uint32_t left;
-
-	pthread_mutex_lock(&h->keeper_lock);
-	while (h->starting)
-		if (pthread_cond_timedwait(&h->started, &h->keeper_lock, &t) == ETIMEDOUT)
-			break;
-	left = h->starting;
-	pthread_mutex_unlock(&h->keeper_lock);
-	for (; left; left &= left - 1)
-		sip_log(h->server, "%s port %d: its disk takes long; not waited for",
-			h->dev->info.addr, __builtin_ctz(left));
 }

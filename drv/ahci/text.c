@@ -1,6 +1,5 @@
 /*
- * What a port says of itself: what lib/blk must know, the driver's lines of ctl and stats, and its
- * ctl commands (standby, reset).
+ * What a disk says of itself: what lib/blk must know, the driver's lines of ctl, and its commands.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -39,11 +38,13 @@ put_features(const struct ahci_port *p, char *out, size_t size)
 }
 
 void
-ahci_disk_info(const struct ahci_port *p, struct blk_info *info)
+ahci_disk_info(const struct ahci_port *p, struct drive_disk *d)
 {
 	const struct ata_identity *id = &p->id;
+	struct blk_info *info = &d->info;
 
-	snprintf(info->name, sizeof info->name, "sdC%u", p->hba->base + p->index);
+	snprintf(info->name, sizeof info->name, "sdC%u",
+		 HBA_MAX_PORTS * p->hba->ctlr.number + p->index);
 	snprintf(info->model, sizeof info->model, "%s", id->model);
 	snprintf(info->serial, sizeof info->serial, "%s", id->serial);
 	snprintf(info->firmware, sizeof info->firmware, "%s", id->firmware);
@@ -53,81 +54,41 @@ ahci_disk_info(const struct ahci_port *p, struct blk_info *info)
 	info->physsecsize = id->physsecsize;
 	info->max_sectors = ata_max_sectors(id);
 	info->discard_sectors = 64 * 65535; /* one block of ranges */
-	info->queue_depth = (uint32_t)__builtin_popcount(p->slots);
+	info->queue_depth = p->queue.depth;
 	info->cylinders = id->cylinders;
 	info->heads = id->heads;
 	info->sectors_per_track = id->sectors_per_track;
-	info->memory = p->hba->memory;
+	d->flushes = id->flush || id->flush_ext;
+	d->trims = id->trim;
 }
 
 size_t
-ahci_describe(void *drive, char *buf, size_t n)
+ahci_describe(struct drive_disk *d, char *buf, size_t n)
 {
-	static const char *const states[] = { "empty", "ready", "recovering" };
-	struct ahci_port *p = drive;
-	int len;
+	struct ahci_port *p = (struct ahci_port *)d->port;
+	int len = snprintf(buf, n, "link sata-%u\nrotation %u\nwwn %016llx\n",
+			   SSTS_SPD_get(port_read(p, PORT_SSTS)), p->id.rotation,
+			   (unsigned long long)p->id.wwn);
 
-	pthread_mutex_lock(&p->lock);
-	len = snprintf(buf, n,
-		       "controller %s port %u\nport-state %s\nlink sata-%u\n"
-		       "rotation %u\nwwn %016llx\nlast-error %s\n",
-		       p->hba->dev->info.addr, p->index, states[p->state],
-		       SSTS_SPD_get(port_read(p, PORT_SSTS)), p->id.rotation,
-		       (unsigned long long)p->id.wwn, p->last_error[0] ? p->last_error : "none");
-	pthread_mutex_unlock(&p->lock);
-	return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
-}
-
-size_t
-ahci_statistics(void *drive, char *buf, size_t n)
-{
-	struct ahci_port *p = drive;
-	int len;
-
-	pthread_mutex_lock(&p->lock);
-	len = snprintf(buf, n,
-		       "commands %llu\nerrors %llu\nretries %llu\nresets %llu\n"
-		       "lost-interrupts %llu\nlink-changes %llu\n",
-		       (unsigned long long)p->completions, (unsigned long long)p->errors,
-		       (unsigned long long)p->retries, (unsigned long long)p->resets,
-		       (unsigned long long)p->lost, (unsigned long long)p->link_changes);
-	pthread_mutex_unlock(&p->lock);
 	return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
 }
 
 /* A command without data, in its turn among the others. */
 static int
-control(struct ahci_port *p, uint8_t opcode)
+simple(struct drive_disk *d, uint8_t opcode)
 {
-	struct ahci_control c = { .io = { .kind = BLK_FLUSH, .tag = opcode },
-				  .lock = PTHREAD_MUTEX_INITIALIZER,
-				  .over = PTHREAD_COND_INITIALIZER };
+	struct drive_command c = { 0 };
+	struct ata_command ata;
 
-	ahci_submit(p, &c.io);
-	pthread_mutex_lock(&c.lock);
-	while (!c.done)
-		pthread_cond_wait(&c.over, &c.lock);
-	pthread_mutex_unlock(&c.lock);
-	pthread_mutex_destroy(&c.lock);
-	pthread_cond_destroy(&c.over);
-	return c.err;
+	ata_cmd_simple(opcode, &ata);
+	memcpy(c.block, &ata, sizeof ata);
+	return drive_command(d, &c, NULL);
 }
 
 int
-ahci_command(void *drive, const char *text)
+ahci_command(struct drive_disk *d, const char *text)
 {
-	struct ahci_port *p = drive;
-
 	if (strcmp(text, "standby") == 0)
-		return control(p, ATA_STANDBY_IMMEDIATE);
-	if (strcmp(text, "reset") == 0) {
-		pthread_mutex_lock(&p->lock);
-		p->events |= AHCI_EVENT_RESET;
-		pthread_mutex_unlock(&p->lock);
-		ahci_wake_keeper(p->hba);
-	} else if (strcmp(text, "trace on") == 0 || strcmp(text, "trace off") == 0)
-		atomic_store(&p->trace, strcmp(text, "trace on") == 0);
-	else
-		return -EINVAL;
-	return 0;
+		return simple(d, ATA_STANDBY_IMMEDIATE);
+	return -EINVAL;
 }

@@ -140,6 +140,7 @@ blk_req_get(struct blk_disk *d, uint32_t bytes)
 	q->disk = d;
 	q->partial = false;
 	q->source = NULL;
+	q->io.client = NULL;
 	return q;
 }
 

@@ -98,6 +98,8 @@ blk_disk_put(struct blk_disk *d)
 		blk_file_put(d->file[i]);
 	pthread_mutex_destroy(&d->lock);
 	pthread_mutex_destroy(&d->scan_lock);
+	if (d->ops->release)
+		d->ops->release(d->drive);
 	free(d);
 }
 
@@ -262,14 +264,16 @@ int
 blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk_ops *ops,
 	     void *drive, struct blk_disk **out)
 {
-	struct blk_disk *d;
+	struct blk_disk *d = NULL;
 	int err = check_info(info);
 
-	if (err < 0)
+	if (err == 0 && !(d = calloc(1, sizeof *d)))
+		err = -ENOMEM;
+	if (err < 0) {
+		if (ops->release)
+			ops->release(drive);
 		return err;
-	d = calloc(1, sizeof *d);
-	if (!d)
-		return -ENOMEM;
+	}
 	d->refs = 1;
 	d->info = *info;
 	d->ops = ops;

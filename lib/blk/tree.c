@@ -496,6 +496,7 @@ start_bytes(struct p9_req *r, const struct node *n, enum blk_kind kind)
 	q->finish = kind == BLK_READ ? finish_read : finish_write;
 	q->aux = r;
 	q->source = r->data;
+	q->io.client = r->fid;
 	blk_req_bytes(q, (n->file->start << n->disk->shift) + r->in.offset, (uint32_t)count);
 }
 
@@ -547,6 +548,7 @@ tree_fsync(struct p9_req *r)
 	q->kind = BLK_FLUSH;
 	q->finish = finish_flush;
 	q->aux = r;
+	q->io.client = r->fid;
 	blk_req_sectors(q, 0, 0);
 }
 
