@@ -53,13 +53,16 @@ NO_ASM	:= -clang-analyzer-core.uninitialized.*,-clang-analyzer-core.UndefinedBin
 	   )-clang-analyzer-core.CallAndMessage
 NO_REFS	:= -clang-analyzer-unix.Malloc
 TIDY_C	:= $(filter-out test/prog/%,$(USER_C))
+# $(call tidy,FILES,OPTIONS,FLAGS): two at a time.
+tidy = echo $(1) | xargs -r -n 8 -P 2 \
+	sh -c 'clang-tidy --quiet $(2) "$$@" -- $(3) 2>/dev/null' sh
 lint-tidy:
 	@echo "clang-tidy"
-	$V$(if $(TIDY_C),clang-tidy --quiet $(TIDY_C) -- $(LINT_FLAGS) 2>/dev/null)
-	$V$(if $(KTEST_C),clang-tidy --quiet --checks=$(NO_REFS) $(KTEST_C) -- $(LINT_FLAGS) -Ikernel 2>/dev/null)
-	$V$(if $(KERNEL_C),clang-tidy --quiet --checks=$(NO_REFS) $(KERNEL_C) -- $(LINT_KERNEL) 2>/dev/null)
-	$V$(if $(KDEBUG_C),clang-tidy --quiet $(KDEBUG_C) -- $(LINT_KERNEL) -DLOCK_DEBUG 2>/dev/null)
-	$V$(if $(PERS_C),clang-tidy --quiet --checks=$(NO_ASM) $(PERS_C) -- $(LINT_PERS) 2>/dev/null)
+	$V$(call tidy,$(TIDY_C),,$(LINT_FLAGS))
+	$V$(call tidy,$(KTEST_C),--checks=$(NO_REFS),$(LINT_FLAGS) -Ikernel)
+	$V$(call tidy,$(KERNEL_C),--checks=$(NO_REFS),$(LINT_KERNEL))
+	$V$(call tidy,$(KDEBUG_C),,$(LINT_KERNEL) -DLOCK_DEBUG)
+	$V$(call tidy,$(PERS_C),--checks=$(NO_ASM),$(LINT_PERS))
 
 fmt:
 	$Vclang-format -i $(C_FILES) $(H_FILES)
