@@ -7,3 +7,8 @@ CAMPAIGN_PROGS := $(patsubst %,$B/prog/%,stamp reaper readers names)
 campaign: kernel lux $(CAMPAIGN_PROGS)
 	@B=$B N="$(or $(N),10000)" SEED="$(or $(SEED),1)" CAUSE="$(or $(CAUSE),mixed)" \
 		VARIANT="$(or $(VARIANT),disk)" bash tool/campaign.sh
+
+# make soak: N=1000000 verified requests on each driver's disk; DRIVER=nvme SEED=1.
+.PHONY: soak
+soak: kernel lux $(CAMPAIGN_PROGS)
+	@B=$B N="$(or $(N),1000000)" SEED="$(or $(SEED),1)" DRIVER="$(DRIVER)" bash tool/soak.sh

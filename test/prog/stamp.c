@@ -2,8 +2,8 @@
  * stamp FILE: writes a disk and knows what must be on it.
  *
  * Each of the writers (-threads) has a region of the file (-region, bytes) and writes runs of
- * sectors there: 512 bytes, 4 KiB in and out of line, up to 128 KiB, and runs in two halves that
- * meet inside a sector.  Every sector carries its number, a version, random content and a sum over
+ * sectors there: 512 bytes, 4 KiB in and out of line, up to 128 KiB and rarely 1 MiB, and runs in
+ * two halves that meet inside a sector.  Every sector carries its number, a version, random content and a sum over
  * it all.  A ledger has for each sector the last version whose write was acknowledged and the last
  * one that was begun.  Writers read their own sectors back; readers (-readers) read anywhere, by
  * offset and through the position of a descriptor.  A version that is older than what was
@@ -17,7 +17,8 @@
 
 enum {
 	SECTOR = 512,
-	RUN_MAX = 256,             /* sectors of a request: 128 KiB */
+	RUN_LONG = 256,            /* sectors of a request: 128 KiB */
+	RUN_MAX = 2048,            /* and 1 MiB */
 	MAGIC = 0x504d5453,        /* "STMP" */
 	LEDGER_MAGIC = 0x5247444c, /* "LDGR" */
 };
@@ -131,16 +132,18 @@ write_sectors(struct worker *w, struct sector *buf, uint64_t first, unsigned n, 
 static unsigned
 choose(uint64_t *chance, uint64_t room, uint64_t *at)
 {
-	unsigned kind = (unsigned)random_below(chance, 8), n;
+	unsigned kind = (unsigned)random_below(chance, 64), n;
 
-	if (kind < 1)
+	if (kind < 8)
 		n = 1;
-	else if (kind < 5)
+	else if (kind < 40)
 		n = 8;
 	else
-		n = 1 + (unsigned)random_below(chance, kind < 7 ? 64 : RUN_MAX);
+		n = 1 + (unsigned)random_below(chance, kind < 56   ? 64
+						       : kind < 63 ? RUN_LONG
+								   : RUN_MAX);
 	*at = random_below(chance, room - n + 1);
-	if (kind < 4)
+	if (kind < 32)
 		*at &= ~7ul;
 	return n;
 }
@@ -360,7 +363,7 @@ options(struct stamp *t, int argc, char **argv)
 	if (optind != argc - 1 || t->writers == 0 || t->region < RUN_MAX ||
 	    t->writers + t->readers > WORKERS_MAX || (t->check && t->ledger == NULL)) {
 		fprintf(stderr,
-			"stamp: one file; 1 to %d threads; a region of 128 KiB or more; "
+			"stamp: one file; 1 to %d threads; a region of 1 MiB or more; "
 			"-check needs -ledger\n",
 			WORKERS_MAX);
 		exit(2);

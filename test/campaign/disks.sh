@@ -1,0 +1,21 @@
+# Which device of QEMU a driver's disk is on, and what Lux9 calls it.  Sourced after test/boot/lib.sh.
+#
+#	disk_device DRIVER NODE		the options that put a block node on a controller of its own
+#	disk_name DRIVER		the name of that disk in /dev/sd
+
+disk_device()
+{
+	case $1 in
+	ahci)	echo "-device ich9-ahci,id=ctlr-$2 -device ide-hd,drive=$2,bus=ctlr-$2.0,serial=$2" ;;
+	*)	fail "no device for the driver $1" ;;
+	esac
+}
+
+# The machine has an AHCI controller of its own, with 32 numbers; the one that is added comes before it.
+disk_name()
+{
+	case $1 in
+	ahci)	echo sdC0 ;;
+	esac
+}
+disk_drivers="ahci"
