@@ -3,12 +3,13 @@
  *
  * Each of the writers (-threads) has a region of the file (-region, bytes) and writes runs of
  * sectors there: 512 bytes, 4 KiB in and out of line, up to 128 KiB and rarely 1 MiB, and runs in
- * two halves that meet inside a sector.  Every sector carries its number, a version, random content and a sum over
- * it all.  A ledger has for each sector the last version whose write was acknowledged and the last
- * one that was begun.  Writers read their own sectors back; readers (-readers) read anywhere, by
- * offset and through the position of a descriptor.  A version that is older than what was
- * acknowledged is *lost*, a sector that is not as it was written is *wrong*.  A reader may see a
- * sector while it is written; then its sum may be wrong, but if it is right, so is the version.
+ * two halves that meet inside a sector.  Every sector carries its number, a version, random content
+ * and a sum over it all.  A ledger has for each sector the last version whose write was
+ * acknowledged and the last one that was begun.  Writers read their own sectors back; readers
+ * (-readers) read anywhere, by offset and through the position of a descriptor.  A version that is
+ * older than what was acknowledged is *lost*, a sector that is not as it was written is *wrong*.  A
+ * reader may see a sector while it is written; then its sum may be wrong, but if it is right, so is
+ * the version.
  *
  * All use the descriptors that were opened at the start.  At the end everything is read again
  * through a new one.  The ledger goes to -ledger; -check only compares the file with a ledger.
