@@ -16,25 +16,6 @@
 
 #define GATHER_MAX 64
 
-void
-as_lock(struct as *as)
-{
-	uint32_t turn = __atomic_fetch_add(&as->next, 1, __ATOMIC_RELAXED);
-
-	while (__atomic_load_n(&as->serving, __ATOMIC_ACQUIRE) != turn) {
-		tlb_answer();
-		__builtin_ia32_pause();
-	}
-	spin_lock(&as->lock);
-}
-
-void
-as_unlock(struct as *as)
-{
-	spin_unlock(&as->lock);
-	__atomic_store_n(&as->serving, as->serving + 1, __ATOMIC_RELEASE);
-}
-
 struct region *
 as_region(struct as *as, uint64_t addr)
 {
@@ -427,7 +408,7 @@ user_entry(struct as *as, uint64_t addr)
 	return e;
 }
 
-static paddr_t
+static inline __attribute__((always_inline)) paddr_t
 page_copy(struct as *as, paddr_t from)
 {
 	paddr_t pa = user_page(as, 0);
@@ -581,12 +562,36 @@ region_fork(struct as *parent, struct as *child, struct region *r)
 
 		if (c == NULL || !as_within_limit(child))
 			return -ENOMEM;
-		*e = (*e & ~PTE_W) | PTE_COW;	/* one that is not writable may be made so later */
-		page_get(*e & PTE_ADDR);
-		*c = *e;
+		struct page *page = page_of(*e & PTE_ADDR);
+
+		if (unlikely(page->pins != 0)) {	/* it stays the parent's */
+			paddr_t pa = page_copy(child, *e & PTE_ADDR);
+
+			if (pa == 0)
+				return -ENOMEM;
+			*c = pa | (*e & ~PTE_ADDR);
+		} else {
+			/* one that is not writable may be made so later */
+			*c = *e = (*e & ~PTE_W) | PTE_COW;
+			ref_get(&page->refs);
+		}
 		as_count(child, 1);
 	}
 	return 0;
+}
+
+void
+as_detach(struct as *as, uint64_t addr, size_t n)
+{
+	uint64_t va = ROUND_DOWN(addr, PAGE_SIZE);
+	pte_t *e;
+
+	as_lock(as);
+	for (; (e = mmu_next(as->pml4, &va, addr + n)) != NULL; va += PAGE_SIZE)
+		if (!(*e & PTE_PHYS) && page_of(*e & PTE_ADDR)->pins != 0)
+			*e = (*e & ~PTE_W) | PTE_COW;
+	mmu_flush(as, FLUSH_ALL);
+	as_unlock(as);
 }
 
 struct as *

@@ -1,5 +1,8 @@
 /* Address spaces: what as.c, exec.c and the system calls share. */
 #pragma once
+#include <dma_seg.h>
+
+#include "amd64/cpu.h"
 #include "mem.h"
 
 #define USER_LOW	0x10000ul
@@ -54,8 +57,25 @@ struct as {
  * First come, first served: faults of several threads hold the lock for as long as other processors
  * take to forget a page, and a mere spinlock can pass one of them over for ever.
  */
-void as_lock(struct as *as);
-void as_unlock(struct as *as);
+static inline void
+as_lock(struct as *as)
+{
+	uint32_t turn = __atomic_fetch_add(&as->next, 1, __ATOMIC_RELAXED);
+
+	while (__atomic_load_n(&as->serving, __ATOMIC_ACQUIRE) != turn) {
+		tlb_answer();
+		__builtin_ia32_pause();
+	}
+	spin_lock(&as->lock);
+}
+
+static inline void
+as_unlock(struct as *as)
+{
+	spin_unlock(&as->lock);
+	__atomic_store_n(&as->serving, as->serving + 1, __ATOMIC_RELEASE);
+}
+
 struct as *as_new(void);
 struct as *as_fork(struct as *parent);
 enum map_where {
@@ -81,6 +101,16 @@ uint64_t as_prot_bits(unsigned prot);
  * copied.
  */
 size_t as_share_out(struct as *as, uint64_t udst, uint64_t usrc, size_t n);
+/*
+ * The segments of n bytes of private memory, for a device that reads or (access: write) writes them,
+ * below 4 GiB if access has AS_LOW; each page has a reference, and one that is written is pinned,
+ * until as_unpin.  How many, at most one for each page; or -EFAULT.
+ */
+#define AS_LOW	0x100u
+int as_pin(struct as *as, uint64_t addr, size_t n, unsigned access, struct dma_seg *seg);
+void as_unpin(const struct dma_seg *seg, int nsegs, unsigned access);
+/* The next write to a page that is still pinned gets a copy of it. */
+void as_detach(struct as *as, uint64_t addr, size_t n);
 /* What names a futex at addr: 0 or -EFAULT. */
 int as_futex_key(struct as *as, uint64_t addr, uint64_t key[2]);
 struct shared *shared_new(uint64_t n);	/* pages */

@@ -12,8 +12,6 @@
 #include "mem.h"
 
 #define QT_DIR		0x80
-#define QT_APPEND	0x40
-#define QT_EXCL		0x20
 #define QT_SYMLINK	0x02
 #define QT_FILE		0
 

@@ -12,6 +12,7 @@
 
 #define PIN_MAX		32ul	/* pages held at once */
 #define FAULTS_MAX	100	/* for one page, which others may take away again */
+#define DEVICE_FAULTS	3	/* the same, when there is another way */
 
 static int
 copy_current(void *dst, const void *src, size_t n)
@@ -127,6 +128,74 @@ static bool
 is_private(const struct region *r)
 {
 	return r != NULL && (r->kind == REGION_ANON || r->kind == REGION_IMAGE);
+}
+
+/* As pin(), for a device, which may have private memory only. */
+static unsigned
+pin_device(struct as *as, uint64_t addr, unsigned access, unsigned max, paddr_t *pa)
+{
+	pte_t want = PTE_P | PTE_U | (access & SYS_PROT_WRITE ? PTE_W : 0);
+	pte_t high = access & AS_LOW ? PTE_ADDR & ~0xfffffffful : 0;
+	unsigned n = 0;
+
+	as_lock(as);
+	const struct region *r = as_region(as, addr);
+	const pte_t *e = is_private(r) ? mmu_entry(as->pml4, addr, false) : NULL;
+
+	max = (unsigned)MIN(max, 512 - (addr >> PAGE_SHIFT & 511));
+	for (; e != NULL && n < max && addr + n * PAGE_SIZE < r->end; n++) {
+		if ((e[n] & (want | high)) != want)
+			break;
+		pa[n] = e[n] & PTE_ADDR;
+		page_get(pa[n]);
+		if (access & SYS_PROT_WRITE)
+			__atomic_fetch_add(&page_of(pa[n])->pins, 1, __ATOMIC_RELAXED);
+	}
+	as_unlock(as);
+	return n;
+}
+
+void
+as_unpin(const struct dma_seg *seg, int nsegs, unsigned access)
+{
+	for (; nsegs > 0; nsegs--, seg++)
+		for (paddr_t pa = ROUND_DOWN(seg->paddr, PAGE_SIZE); pa < seg->paddr + seg->bytes;
+		     pa += PAGE_SIZE) {
+			if (access & SYS_PROT_WRITE)
+				__atomic_fetch_sub(&page_of(pa)->pins, 1, __ATOMIC_RELAXED);
+			page_put(pa, 0);
+		}
+}
+
+int
+as_pin(struct as *as, uint64_t addr, size_t n, unsigned access, struct dma_seg *seg)
+{
+	paddr_t pa[PIN_MAX];
+	int nsegs = 0;
+
+	for (int faults = 0; n > 0; faults++) {
+		size_t off = addr & PAGE_MASK;
+		unsigned wanted = (unsigned)MIN((off + n + PAGE_MASK) >> PAGE_SHIFT, PIN_MAX);
+		unsigned got = pin_device(as, addr, access, wanted, pa);
+
+		if (got > 0) {
+			faults = 0;
+		} else if (faults == DEVICE_FAULTS || as_fault(as, addr, access & ~AS_LOW) != 0) {
+			as_unpin(seg, nsegs, access);
+			return -EFAULT;
+		}
+		for (unsigned i = 0; i < got; i++, off = 0) {
+			size_t part = MIN(n, PAGE_SIZE - off);
+
+			if (nsegs == 0 ||
+			    seg[nsegs - 1].paddr + seg[nsegs - 1].bytes != pa[i] + off)
+				seg[nsegs++] = (struct dma_seg){ pa[i] + off, 0 };
+			seg[nsegs - 1].bytes += part;
+			addr += part;
+			n -= part;
+		}
+	}
+	return nsegs;
 }
 
 /* Makes up to max private pages of the current thread read-only and counts them: how many. */

@@ -23,23 +23,18 @@
 #define EISDIR		21
 #define EINVAL		22
 #define EMFILE		24
-#define ENOTTY		25
-#define ETXTBSY		26
 #define EFBIG		27
 #define ENOSPC		28
 #define ESPIPE		29
 #define EROFS		30
-#define EMLINK		31
 #define EPIPE		32
 #define ERANGE		34
 #define ENAMETOOLONG	36
 #define ENOLCK		37
 #define ENOSYS		38
-#define ENOTEMPTY	39
 #define ELOOP		40
 #define ENODATA		61
 #define EPROTO		71
-#define EOVERFLOW	75
 #define ERESTART	85	/* never a user's: rpc.h */
 #define EOPNOTSUPP	95
 #define ETIMEDOUT	110

@@ -8,12 +8,13 @@
 #include "fence.c"
 #include "text.c"
 
-enum { ALONE = 0x10, FIRST = 0x20, SECOND = 0x28, PAGES = 3 };
+enum { ALONE = 0x10, FIRST = 0x20, SECOND = 0x28, PAGES = 3, PINS = 3 };
 
 static char steps[512];			/* what was done, in order */
 static struct pci_func funcs[] = { { .bdf = ALONE }, { .bdf = FIRST }, { .bdf = SECOND } };
 static unsigned no_reset;		/* a bit for each function that cannot be reset */
-static int64_t pages_used;
+static int64_t pages_used, pages_pinned;
+static bool can_pin = true;
 static struct proc another = { .pid = 8 };
 
 static void
@@ -88,6 +89,39 @@ uint64_t
 page_total(void)
 {
 	return 1000;
+}
+
+bool
+cap_has(const struct cap_set *c, enum cap which)
+{
+	(void)c;
+	return (test_caps & which) == (uint32_t)which;
+}
+
+/* A client's memory: two segments, which may be pinned when can_pin says so. */
+int
+as_pin(struct as *as, uint64_t addr, size_t n, unsigned access, struct dma_seg *seg)
+{
+	(void)as, (void)addr;
+	assert_int_equal(access, SYS_PROT_WRITE);
+	if (!can_pin)
+		return -EFAULT;
+	seg[0] = (struct dma_seg){ 0x200200, PAGE_SIZE - 0x200 };
+	seg[1] = (struct dma_seg){ 0x300000, n - seg[0].bytes };
+	pages_pinned += PINS;
+	return 2;
+}
+
+void
+as_unpin(const struct dma_seg *seg, int nsegs, unsigned access)
+{
+	assert_int_equal(access, SYS_PROT_WRITE);
+	if (nsegs <= 0)
+		return;
+	assert_int_equal(nsegs, 2);
+	assert_int_equal(seg[0].paddr, 0x200200);
+	pages_pinned -= PINS;
+	step("unpin", 0);
 }
 
 struct as *
@@ -221,13 +255,124 @@ no_driver(void **state)
 	assert_string_equal(steps, "lines;");
 }
 
+/* The process owns the functions of `mask` and has a client's pages, for a request. */
+static struct buffer *
+pins(unsigned mask)
+{
+	struct buffer *b;
+	size_t bytes;
+
+	steps[0] = '\0';
+	for (unsigned i = 0; i < 3; i++)
+		funcs[i].owner = mask >> i & 1 ? &test_proc : &another;
+	b = dma_pin(NULL, 0x5200, 2 * PAGE_SIZE, SYS_PROT_WRITE);
+	if (b == NULL)
+		return NULL;
+	assert_int_equal(pages_pinned, PINS);
+	assert_int_equal(dma_pinned(b, &bytes)[1].paddr, 0x300000);
+	assert_int_equal(bytes, 2 * sizeof(struct dma_seg));
+	return b;
+}
+
+static void
+answered(void **state)
+{
+	(void)state;
+	dma_unpin(pins(1));
+	assert_int_equal(pages_pinned, 0);
+	assert_true(list_empty(&buffers));
+}
+
+/* All are reset when the process ends; its service, and with it the request, ends after that. */
+static void
+pinned_and_reset(void **state)
+{
+	struct buffer *b = pins(6);
+
+	(void)state;
+	no_reset = 0;
+	hw_proc_exit(&test_proc);
+	assert_int_equal(pages_pinned, PINS);
+	dma_buffer_put(b);
+	assert_int_equal(pages_pinned, 0);
+	/* Or another process answers it that has the same end of the service. */
+	b = pins(6);
+	hw_proc_exit(&test_proc);
+	dma_unpin(b);
+	assert_int_equal(pages_pinned, 0);
+	assert_true(list_empty(&buffers));
+}
+
+static void
+pinned_until_quiet(void **state)
+{
+	struct buffer *b = pins(1);
+
+	(void)state;
+	no_reset = 1;
+	hw_proc_exit(&test_proc);
+	dma_buffer_put(b);
+	dma_quiet(FIRST);
+	assert_int_equal(pages_pinned, PINS);
+	dma_quiet(ALONE);
+	assert_int_equal(pages_pinned, 0);
+	/* An answer by another process says nothing of the device. */
+	b = pins(1);
+	hw_proc_exit(&test_proc);
+	dma_unpin(b);
+	assert_int_equal(pages_pinned, PINS);
+	dma_quiet(ALONE);
+	assert_int_equal(pages_pinned, 0);
+}
+
+/* The service ends, the process does not. */
+static void
+pinned_without_service(void **state)
+{
+	(void)state;
+	no_reset = 0;
+	dma_buffer_put(pins(1));
+	assert_int_equal(pages_pinned, PINS);
+	hw_proc_exit(&test_proc);
+	assert_int_equal(pages_pinned, 0);
+	assert_true(list_empty(&buffers));
+}
+
+static void
+not_pinned(void **state)
+{
+	struct buffer *b[100];
+	unsigned n = 0;
+
+	(void)state;
+	assert_null(pins(0));		/* it drives nothing */
+	test_caps = CAP_ALL & ~(uint32_t)CAP_DMA;
+	assert_null(pins(1));
+	test_caps = CAP_ALL;
+	can_pin = false;
+	assert_null(pins(1));
+	can_pin = true;
+	test_allocations = 0;
+	assert_null(pins(1));
+	test_allocations = -1;
+	assert_true(list_empty(&buffers));
+	while (n < ARRAY_LEN(b) && (b[n] = dma_pin(NULL, 0, PAGES * PAGE_SIZE, SYS_PROT_WRITE)))
+		n++;
+	assert_int_equal(n, 1000 / RAM_SHARE / PAGES);
+	while (n > 0)
+		dma_unpin(b[--n]);
+	assert_int_equal(pages_pinned, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order_with_reset), cmocka_unit_test(not_before_quiet),
 		cmocka_unit_test(one_of_two),	    cmocka_unit_test(two_of_two),
-		cmocka_unit_test(no_driver),
+		cmocka_unit_test(no_driver),	    cmocka_unit_test(answered),
+		cmocka_unit_test(pinned_and_reset), cmocka_unit_test(pinned_until_quiet),
+		cmocka_unit_test(pinned_without_service), cmocka_unit_test(not_pinned),
 	};
 
 	test_allocations = -1;

@@ -6,6 +6,7 @@
  * Everything here is under the service's lock.
  */
 #include "amd64/cpu.h"
+#include "hw.h"
 #include "procs.h"
 #include "serve.h"
 
@@ -51,6 +52,11 @@ lose(struct service *s, struct request *r, struct list *ended)
 
 	if (r->state == REQ_QUEUED)
 		list_remove(&r->link);
+	if (unlikely(r->pinned != NULL)) {
+		dma_buffer_put(r->pinned);
+		r->pinned = NULL;
+		r->lost = true;
+	}
 	if (r->client != NULL && r->wait_ns != 0 && s->state != SERVICE_DEAD) {
 		r->sent |= r->state == REQ_ACTIVE;
 		held_add(s, r);

@@ -50,6 +50,16 @@ uint64_t memdev_map_over(paddr_t pa, uint64_t n);
  */
 void dma_proc_exit(struct proc *p, bool quiet, unsigned bdf);
 void dma_quiet(unsigned bdf);
+/*
+ * n bytes of private memory of as, for a request to the current process, which drives a device:
+ * access as for as_pin.  NULL: the data is to be copied.
+ */
+struct buffer;
+struct buffer *dma_pin(struct as *as, uint64_t addr, size_t n, unsigned access);
+const struct dma_seg *dma_pinned(const struct buffer *b, size_t *bytes);	/* the list */
+/* The request is over: by an answer; or without one, and the pages wait for the device. */
+void dma_unpin(struct buffer *b);
+void dma_buffer_put(struct buffer *b);		/* takes no lock */
 
 /* A text that a channel's next reads give, whatever their offset, until it has been read. */
 struct answer {

@@ -148,6 +148,7 @@ page_alloc(unsigned order, unsigned flags)
 	pages[pfn].refs = 1;
 	pages[pfn].order = (uint8_t)order;
 	pages[pfn].use = PAGE_USED;
+	pages[pfn].pins = 0;
 	if (flags & PAGE_ZERO)
 		memset(phys_to_virt(pfn << PAGE_SHIFT), 0, PAGE_SIZE << order);
 	return pfn << PAGE_SHIFT;
@@ -207,6 +208,7 @@ page_alloc_run(uint64_t n, uint64_t align, unsigned flags)
 		p->refs = 1;
 		p->order = 0;
 		p->use = PAGE_USED;
+		p->pins = 0;
 		if (i >= n)
 			page_put(pa + i * PAGE_SIZE, 0);
 	}

@@ -8,7 +8,10 @@ struct page {
 	uint32_t refs;
 	uint8_t order;		/* of the block that begins here */
 	uint8_t use;		/* enum page_use */
-	uint16_t head;		/* PAGE_SLAB: how many pages before is the slab's first */
+	union {
+		uint16_t head;	/* PAGE_SLAB: how many pages before is the slab's first */
+		uint16_t pins;	/* PAGE_USED: how many requests have a device write there */
+	};
 };
 
 extern struct page *pages;

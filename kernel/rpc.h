@@ -8,6 +8,8 @@
 
 /* Up to this many bytes two copies through the kernel cost less than finding the user's page. */
 #define REQUEST_SMALL 128
+/* From this many on, pinning them for a device costs less than a copy. */
+#define REQUEST_DIRECT 16384u
 
 enum request_state { REQ_IDLE, REQ_QUEUED, REQ_ACTIVE, REQ_COPYING, REQ_DONE, REQ_HELD };
 
@@ -29,11 +31,14 @@ struct request {
 	bool once;			/* is not sent twice: -ERESTART when it might be */
 	bool recovers;			/* the recovery's own: goes before the others */
 	bool makes_fid;
+	uint16_t direct;		/* large; what the file says of direct requests, or 0 */
+	uint16_t lost;			/* true: a server went while it had `pinned` */
 	struct ipc_req head;
 	const void *src;
 	void *dst;
 	uint32_t nsrc, ndst;
 	bool user_src, user_dst;
+	struct buffer *pinned;		/* the client's pages that a server has; dev/dma.c */
 	bool waiting;			/* the client waits for REQ_COPYING to end */
 	/* The reply. */
 	int32_t error;			/* 0 or a negative errno */

@@ -5,6 +5,7 @@
 #include "amd64/cpu.h"
 #include "as.h"
 #include "cap.h"
+#include "hw.h"
 #include "procs.h"
 #include "serve.h"
 #include "syscall.h"
@@ -54,6 +55,15 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 		r->error = err;
 }
 
+/* No server has the client's pages any more, nor its device. */
+static __attribute__((noinline)) void
+unpin(struct request *r)
+{
+	if (r->pinned != NULL)
+		dma_unpin(r->pinned);
+	r->pinned = NULL;
+}
+
 /*
  * Finishes the request that rep, of that generation's server, answers; *wake is its client,
  * claimed, if it has one.
@@ -74,6 +84,11 @@ reply(struct service *s, uint32_t generation, const struct ipc_rep *rep, struct 
 	r->state = REQ_COPYING;
 	spin_unlock(&s->lock);
 	reply_bulk(r, rep);
+	if (unlikely(r->pinned != NULL)) {
+		if (rep->length == 0)		/* a device has put it there */
+			r->got = MIN(rep->count, r->ndst);
+		unpin(r);
+	}
 	spin_lock(&s->lock);
 	*wake = request_done(s, r, &orphan);
 	if (unlikely(orphan != NULL))
@@ -172,6 +187,7 @@ request_fail(struct service *s, struct request *r, int err)
 {
 	struct request *orphan = NULL;
 
+	unpin(r);
 	spin_lock(&s->lock);
 	r->error = err;
 	struct thread *t = request_done(s, r, &orphan);
@@ -201,17 +217,52 @@ deliver_late(struct service *s)
 }
 
 /*
+ * A request that may be direct: the server gets the addresses of the client's pages.  False: it gets
+ * data, and the client its errors, as with any other.
+ */
+static __attribute__((noinline)) bool
+deliver_direct(struct request *r, const uint64_t a[6])
+{
+	bool write = r->head.type == IPC_TWRITE;
+	uint64_t addr = (uint64_t)(write ? r->src : r->dst);
+	uint32_t n = write ? r->nsrc : r->ndst;
+	uint64_t unit = (1ul << (r->direct & 31)) - 1, align = (1ul << (r->direct >> 5 & 31)) - 1;
+	unsigned access = write ? SYS_PROT_READ : SYS_PROT_WRITE;
+	const struct dma_seg *seg;
+	size_t length;
+
+	r->head.flags = 0;
+	if (!(write ? r->user_src : r->user_dst) || !(a[4] & IPC_SERVE_DIRECT) ||
+	    ((r->head.offset | n) & unit) != 0 || (addr & align) != 0)
+		return false;
+	r->pinned = dma_pin(r->as, addr, n, access | (r->direct & 1u << 10 ? AS_LOW : 0));
+	if (r->pinned == NULL)
+		return false;
+	seg = dma_pinned(r->pinned, &length);
+	if (length > (uint32_t)a[4] || copy_to_user((void *)a[3], seg, length) != 0) {
+		unpin(r);
+		return false;
+	}
+	r->head.flags = IPC_DIRECT;
+	r->head.count = n;
+	r->head.length = (uint32_t)length;
+	return true;
+}
+
+/*
  * Gives a request to the server: 0; 1 if it failed for the client's own fault, and another should
  * be taken; -EFAULT.
  */
 static int
 deliver(struct service *s, struct request *r, const uint64_t a[6])
 {
-	size_t length = MIN(r->nsrc, a[4]);
+	size_t length = MIN(r->nsrc, (uint32_t)a[4]);
 	struct thread *t = NULL;
 	int err = 0;
 
 	r->head.length = (uint32_t)length;
+	if (unlikely(r->direct != 0) && deliver_direct(r, a))
+		length = 0;
 	if (length != 0) {
 		if (r->head.type == IPC_TWRITE)
 			r->head.count = (uint32_t)length;

@@ -355,6 +355,7 @@ request_get(void)
 	r->nsrc = r->ndst = 0;
 	r->wait_ns = 0;
 	r->sent = r->once = r->recovers = r->makes_fid = false;
+	r->direct = r->lost = 0;
 	r->fid = NOFID;
 	r->head = (struct ipc_req){ .newfid = NOFID };
 	return r;
@@ -482,6 +483,8 @@ call_slow(struct service *s, struct request *r)
 	result = r->error;
 	spin_unlock(&s->lock);
 	t->interruptible = t->killable = false;
+	if (unlikely(r->lost) && result != 0 && r->user_dst)
+		as_detach(r->as, (uint64_t)r->dst, r->ndst);
 	return call_ends(s, r, result);
 }
 

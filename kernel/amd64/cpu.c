@@ -9,7 +9,6 @@
 #define CR4_PGE		(1ul << 7)
 #define CR4_SMEP	(1ul << 20)
 #define CR4_SMAP	(1ul << 21)
-#define IST_STACK	8192ul
 
 extern char syscall_entry[];
 extern uint64_t smap_patch_start[], smap_patch_end[];

@@ -13,7 +13,6 @@
 #define SEL_UCODE	0x23
 #define SEL_TSS		0x28
 
-#define MSR_EFER	0xc0000080
 #define MSR_STAR	0xc0000081
 #define MSR_LSTAR	0xc0000082
 #define MSR_FMASK	0xc0000084

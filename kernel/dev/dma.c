@@ -12,8 +12,13 @@
  * function to be quiet: `quiet` of /dev/pci, or QUIET_NS.  With bus mastering off a real device is
  * quiet already, and it stays off until `quiet`; an emulated one may have requests under way.
  *
+ * Clients' pages that a process's device moves data to or from for a request are in the same list,
+ * without a name: they have one reference while the request is not over, and one while the process
+ * has not answered it, and then, as above, until the device is quiet.
+ *
  * dma_lock protects the list and the buffers' owners.
  */
+#include "../as.h"
 #include "../cap.h"
 #include "../hw.h"
 #include "../proc.h"
@@ -27,14 +32,17 @@ enum { SIZE_MAX_ORDER = PAGE_ORDER_MAX, RAM_SHARE = 4 };
 struct buffer {
 	struct list all;
 	uint32_t refs;
-	uint32_t handle;
-	struct proc *owner;		/* NULL: waits until `quiet_at` */
+	uint32_t handle;		/* 0: a client's pages have no name */
+	struct proc *owner;		/* NULL: waits until `quiet_at`, or is in the list no more */
 	int32_t pid;
-	paddr_t pa;
+	paddr_t pa;			/* 0: a client's pages, at `seg` */
 	size_t size;			/* whole pages */
 	uint64_t vaddr, quiet_at;
 	uint32_t device;		/* or DMA_ANY_DEVICE */
 	struct phys_map map;
+	unsigned access;		/* to a client's pages: the device's */
+	int nsegs;
+	struct dma_seg seg[];
 };
 
 struct dma_request {
@@ -47,19 +55,22 @@ static struct mutex dma_lock = MUTEX_STATIC(dma_lock, "dma");
 static struct list buffers = LIST_INIT(buffers);
 static uint32_t last_handle;
 
-static void
-buffer_put(struct buffer *b)
+void
+dma_buffer_put(struct buffer *b)
 {
-	if (ref_put(&b->refs)) {
+	if (!ref_put(&b->refs))
+		return;
+	if (b->pa != 0)
 		page_put_run(b->pa, b->size >> PAGE_SHIFT);
-		kfree(b);
-	}
+	else
+		as_unpin(b->seg, b->nsegs, b->access);
+	kfree(b);
 }
 
 static void
 map_put(struct phys_map *pm)
 {
-	buffer_put(pm->arg);
+	dma_buffer_put(pm->arg);
 }
 
 /* dma_lock is held. */
@@ -67,7 +78,8 @@ static void
 buffer_release(struct buffer *b)
 {
 	list_remove(&b->all);
-	buffer_put(b);
+	b->owner = NULL;
+	dma_buffer_put(b);
 }
 
 /* Of p, or with NULL of nobody any more. */
@@ -143,6 +155,49 @@ dma_proc_exit(struct proc *p, bool quiet, unsigned bdf)
 	mutex_unlock(&dma_lock);
 }
 
+struct buffer *
+dma_pin(struct as *as, uint64_t addr, size_t n, unsigned access)
+{
+	struct proc *p = proc_current();
+	size_t size = ROUND_UP((addr & PAGE_MASK) + n, PAGE_SIZE);
+	struct buffer *b = NULL;
+	bool ok;
+
+	if (cap_has(p->caps, CAP_DMA) && pcidev_owned(p, NULL) != NULL)
+		b = kmalloc(sizeof *b + (size >> PAGE_SHIFT) * sizeof b->seg[0]);
+	if (b == NULL)
+		return NULL;
+	*b = (struct buffer){ .refs = 2, .owner = p, .size = size, .device = DMA_ANY_DEVICE,
+			      .access = access };
+	mutex_lock(&dma_lock);
+	ok = owned_bytes(p) + size <= share_bytes();
+	list_append(&buffers, &b->all);
+	mutex_unlock(&dma_lock);
+	if (ok)
+		b->nsegs = as_pin(as, addr, n, access, b->seg);
+	if (b->nsegs > 0)
+		return b;
+	dma_unpin(b);
+	return NULL;
+}
+
+const struct dma_seg *
+dma_pinned(const struct buffer *b, size_t *bytes)
+{
+	*bytes = (size_t)b->nsegs * sizeof b->seg[0];
+	return b->seg;
+}
+
+void
+dma_unpin(struct buffer *b)
+{
+	mutex_lock(&dma_lock);
+	if (b->owner != NULL)
+		buffer_release(b);
+	mutex_unlock(&dma_lock);
+	dma_buffer_put(b);
+}
+
 static struct buffer *
 buffer_new(const struct dma_request *q)
 {
@@ -184,7 +239,7 @@ buffer_alloc(const struct dma_request *q, struct answer *a)
 		return error(ENOMEM, "dma: no %lu bytes in a row are free", q->size);
 	r = as_map_phys(as_current(), &b->vaddr, &b->map, SYS_PROT_READ | SYS_PROT_WRITE);
 	if (r < 0) {
-		buffer_put(b);
+		dma_buffer_put(b);
 		return r;
 	}
 	mutex_lock(&dma_lock);
@@ -288,9 +343,12 @@ dma_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 		return 1;
 	}
 	mutex_lock(&dma_lock);
-	list_for_each(p, &buffers)
-		if (--i == 0)
-			b = list_entry(p, struct buffer, all);
+	list_for_each(p, &buffers) {
+		struct buffer *at = list_entry(p, struct buffer, all);
+
+		if (at->handle != 0 && --i == 0)
+			b = at;
+	}
 	if (b != NULL) {
 		ksnprintf(buf, SYS_NAME_MAX + 1, "%u", b->handle);
 		*e = (struct dirtab){ buf, file_path(b->handle, FILE_DIR), HW_DIR, 0 };
@@ -379,7 +437,7 @@ dma_read(struct chan *c, struct uio *u, uint64_t off)
 		r = data_move(b, u, off, true);
 	else
 		r = uio_put_text(u, off, text, (size_t)ctl_text(b, text, sizeof text));
-	buffer_put(b);
+	dma_buffer_put(b);
 	return r;
 }
 
@@ -439,7 +497,7 @@ dma_write(struct chan *c, struct uio *u, uint64_t off)
 		as_unmap(as_current(), b->vaddr, b->size);
 	else
 		r = data_move(b, u, off, false);
-	buffer_put(b);
+	dma_buffer_put(b);
 	return r;
 }
 

@@ -1,8 +1,8 @@
 /*
  * The mount driver: file calls on a mounted server become 9P requests.  doc/ipc.md
  *
- * A channel's aux is its mount, aux2 its fid and, above it, the server's I/O unit, aux3 the record
- * of a fid that can be made again.  Names and small replies go through a buffer that the request
+ * A channel's aux is its mount, aux2 its fid and, above it, the server's I/O unit and what the file
+ * says of direct requests, aux3 the record of a fid that can be made again.  Names and small replies go through a buffer that the request
  * owns; data goes straight to and from the caller's memory.
  */
 #include "mnt.h"
@@ -14,6 +14,7 @@
 #define WIRE_ENTRY	24u		/* qid 13, offset 8, type 1, length of name 2 */
 #define GETATTR_ALL	0x3fffull
 #define RESTARTS_MAX	100		/* servers that go before one call is over */
+#define UNIT_BITS	21		/* of an I/O unit */
 
 static uint32_t next_id = 1;
 
@@ -281,7 +282,8 @@ void
 mnt_opened(struct chan *c, const struct request *r)
 {
 	c->qid = qid_of(&r->qid);
-	c->aux2 = (uint64_t)MIN(r->count, IO_MAX) << 32 | fid_of(c);
+	c->aux2 = r->offset << (UNIT_BITS + 32) | (uint64_t)MIN(r->count, IO_MAX) << 32 |
+		  fid_of(c);
 }
 
 /* On a recoverable mount the kernel appends itself: mnt_append. */
@@ -316,9 +318,15 @@ mnt_open(struct chan **cp, uint32_t flags)
 static uint32_t
 io_unit(const struct chan *c)
 {
-	uint32_t unit = (uint32_t)(c->aux2 >> 32);
+	uint32_t unit = (uint32_t)(c->aux2 >> 32) & ((1u << UNIT_BITS) - 1);
 
 	return unit != 0 ? unit : IO_MAX;
+}
+
+static uint16_t
+direct_of(const struct chan *c)
+{
+	return (uint16_t)(c->aux2 >> (UNIT_BITS + 32));
 }
 
 int64_t
@@ -338,6 +346,8 @@ mnt_read(struct chan *c, struct uio *u, uint64_t off)
 		r->head.count = r->ndst = count;
 		r->dst = u->base;
 		r->user_dst = u->user;
+		if (unlikely(count >= REQUEST_DIRECT))
+			r->direct = direct_of(c);
 		r->as = cpu_self()->as;
 		err = mnt_call(c, r);
 		if (err != 0)
@@ -368,6 +378,8 @@ mnt_write_at(struct chan *c, struct uio *u, uint64_t off)
 		r->src = u->base;
 		r->nsrc = (uint32_t)MIN(u->left, (size_t)unit);
 		r->user_src = u->user;
+		if (unlikely(r->nsrc >= REQUEST_DIRECT))
+			r->direct = direct_of(c);
 		r->as = cpu_self()->as;
 		err = mnt_call(c, r);
 		if (err != 0)
