@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <dma_seg.h>
 #include <lux9/ipc.h>
 #include <p9.h>
 
@@ -61,6 +62,8 @@ struct p9_req {
 	const char *name2;	/* symlink: the target; rename: new name; attach, auth: uname */
 	const void *data;	/* write, xattr_set: in.count bytes; setattr: struct ipc_setattr;
 				   lock, getlock: struct ipc_lock */
+	const struct dma_seg *seg;	/* read, write: NULL, or it is direct (see ops.direct) */
+	uint32_t nsegs;
 	struct p9_srv *srv;
 	void *aux;		/* the server's, NULL at first: for an answer given later */
 
@@ -96,6 +99,12 @@ struct p9_req {
  * "-> x" is the reply call that ends it; any may end with p9_fail instead.
  */
 struct p9_srv_ops {
+	/* Large reads and writes of files opened with p9_reply_open_direct may come direct, on Lux9, if
+	 * the process drives a device: r->seg are the nsegs segments of the client's memory, in.count
+	 * bytes in all, valid until the reply, and r->data is NULL.  A device moves them, and
+	 * p9_reply_count says how many; or a read is answered with data as any other. */
+	bool direct;
+
 	/* Session.  attach sets r->fid->aux.  -> p9_reply_qid */
 	void (*attach)(struct p9_req *);
 	/* Makes r->newfid an auth fid, which is then read and written.  NULL: none is needed. */
@@ -188,6 +197,9 @@ void p9_fail(struct p9_req *, int errno_, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void p9_reply_qid(struct p9_req *, const struct ipc_qid *);
 void p9_reply_open(struct p9_req *, const struct ipc_qid *, uint32_t iounit);
+/* direct: IPC_DIRECT_FILE, or 0. */
+void p9_reply_open_direct(struct p9_req *, const struct ipc_qid *, uint32_t iounit,
+	uint64_t direct);
 void p9_reply_count(struct p9_req *, uint32_t count);
 /* Any memory of the server's that is valid until this call returns.  Small answers are copied,
  * large ones sent at once; nothing is copied that lies in p9_buf(r).  len is cut to in.count. */

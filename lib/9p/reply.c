@@ -75,13 +75,20 @@ p9_fail(struct p9_req *r, int error, const char *fmt, ...)
 }
 
 void
-p9_reply_open(struct p9_req *r, const struct ipc_qid *qid, uint32_t iounit)
+p9_reply_open_direct(struct p9_req *r, const struct ipc_qid *qid, uint32_t iounit, uint64_t direct)
 {
 	fill(r, NULL, 0);
 	r->out.qid = *qid;
 	r->out.count = iounit;
+	r->out.offset = direct;
 	r->stable = true;
 	answer(r);
+}
+
+void
+p9_reply_open(struct p9_req *r, const struct ipc_qid *qid, uint32_t iounit)
+{
+	p9_reply_open_direct(r, qid, iounit, 0);
 }
 
 void

@@ -137,6 +137,7 @@ p9_req_begin(struct p9_req *r)
 
 	r->fid = r->newfid = NULL;
 	r->name = r->name2 = NULL;
+	r->seg = NULL;
 	r->aux = NULL;
 	r->then = NULL;
 	r->release = NULL;
@@ -291,7 +292,7 @@ p9_finish(struct p9_req *r)
 	r->out.tag = r->in.tag;
 	p9_bump(&n->done, 1, mine);
 	if (r->out.type == IPC_TREAD + 1) {
-		p9_bump(&n->bytes_read, r->out.length, mine);
+		p9_bump(&n->bytes_read, r->out.length + r->out.count, mine);
 	} else if (r->out.type == IPC_TWRITE + 1) {
 		p9_bump(&n->bytes_written, r->out.count, mine);
 	} else if (p9_failed(r) && own_failure(r->out.error)) {

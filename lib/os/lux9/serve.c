@@ -28,7 +28,7 @@ static long
 serve(struct p9_conn *c, const struct ipc_rep *rep, struct p9_req *r, int64_t timeout_ns)
 {
 	return lux_call6(SYS_SERVE, c->fd, LUX_ARG(rep), r ? LUX_ARG(&r->in) : 0,
-		r ? LUX_ARG(r->buf) : 0, r ? LUX_ARG(r->buf_size) : 0, timeout_ns);
+		r ? LUX_ARG(r->buf) : 0, r ? LUX_ARG(r->buf_size | c->serve_flags) : 0, timeout_ns);
 }
 
 static void
@@ -80,6 +80,19 @@ combine(struct p9_worker *me, struct p9_req *r)
 	return me->dead == NULL;
 }
 
+static int
+set_bulk(struct p9_req *r)
+{
+	if (r->in.type > 127)
+		return -EOPNOTSUPP;
+	if ((r->in.type != IPC_TREAD && r->in.type != IPC_TWRITE) || !(r->in.flags & IPC_DIRECT))
+		return p9_set_bulk(r);
+	r->seg = (const struct dma_seg *)r->buf;
+	r->nsegs = r->in.length / (uint32_t)sizeof *r->seg;
+	r->data = NULL;
+	return 0;
+}
+
 static void
 take(struct p9_worker *me, struct p9_req *r)
 {
@@ -88,7 +101,7 @@ take(struct p9_worker *me, struct p9_req *r)
 	r->wire_type = (uint8_t)r->in.type;
 	rc = p9_req_begin(r);
 	if (rc == 0 && p9_has_bulk(r))
-		rc = r->in.type > 127 ? -EOPNOTSUPP : p9_set_bulk(r);
+		rc = set_bulk(r);
 	me->current = r;
 	if (rc)
 		p9_error(r, rc, NULL);
@@ -200,6 +213,7 @@ p9_os_start(struct p9_srv *srv, const char *where)
 	c->dialect = P9_2000L;
 	c->msize = P9_MSIZE_MAX;
 	c->trusted_tags = true;
+	c->serve_flags = srv->ops->direct ? IPC_SERVE_DIRECT : 0;
 	c->fd = fd;
 	for (; n < st->nthreads && rc == 0; n++) {
 		atomic_fetch_add(&c->refs, 1);
