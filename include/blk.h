@@ -131,7 +131,8 @@ struct blk_info {
 	uint32_t queue_depth;
 	uint32_t max_segs; /* of a read or write; 0 is taken as 1 */
 	uint32_t align;    /* of a segment's address: a power of 2 up to 512; 0 is taken as 512 */
-	bool direct;       /* the driver never looks at `data` of a read or write */
+	bool direct;       /* the driver never looks at `data` of a read or write; max_segs >= 2 */
+	bool dma32;        /* then: only segments below 4 GiB */
 	uint32_t cylinders, heads, sectors_per_track;
 	bool readonly;
 	struct blk_memory *memory;

@@ -26,6 +26,10 @@ struct blk_req {
 	uint8_t *mem;
 	uint64_t paddr;
 	struct dma_seg seg;
+	/* Instead of mem: a client's memory, and room for the part that one command moves. */
+	const struct dma_seg *direct;
+	struct dma_seg *part;
+	uint32_t ndirect;
 	uint32_t size; /* bytes of mem that may be asked for; the slack is not counted */
 	enum blk_kind kind;
 	bool partial; /* a write that must first read sectors at its ends */
@@ -54,7 +58,7 @@ struct blk_pool { /* buffers of one size */
 
 struct blk_memory {
 	pthread_mutex_t lock;
-	struct blk_pool small, big;
+	struct blk_pool small, big, bare; /* bare: for direct requests */
 	int (*more)(void *arg, size_t bufsize); /* set before the first request */
 	void *more_arg;
 	bool growing; /* more is running */
@@ -110,7 +114,11 @@ blk_cycles(void)
 	return __builtin_ia32_rdtsc();
 }
 
-enum { BLK_KIND_BITS = 4 };
+enum {
+	BLK_KIND_BITS = 4,
+	BLK_PART_SEGS = BLK_IO_MAX / 4096 + 1, /* a piece has no more: see struct blk_io */
+	BLK_BARE_MAX = 64,                     /* direct requests at once */
+};
 
 /* server.c */
 uint64_t blk_path(unsigned kind, const struct blk_disk *d, const struct blk_file *f);
@@ -120,7 +128,14 @@ uint64_t blk_cycles_to_ns(const struct blk_server *s, uint64_t cycles);
 /* request.c */
 /* A request with room for `bytes`, or for as many as the largest has; waits for a free one. */
 struct blk_req *blk_req_get(struct blk_disk *d, uint32_t bytes);
+/* The same without a buffer, for a client's segments; NULL: out of memory. */
+struct blk_req *blk_req_get_direct(struct blk_disk *d, const struct dma_seg *seg, uint32_t n);
 void blk_req_put(struct blk_req *q);
+/*
+ * The part of a list that begins `skip` bytes after its start and has at most `bytes` bytes and max
+ * segments: how many bytes that are.  *n: its segments, in `to`.
+ */
+uint64_t blk_part_of(const struct blk_req *q, uint64_t skip, uint64_t bytes, unsigned *n);
 /* kind, finish, aux and, for a write, source are set: does `count` bytes at byte `offset`. */
 void blk_req_bytes(struct blk_req *q, uint64_t offset, uint32_t count);
 void blk_req_sectors(struct blk_req *q, uint64_t first, uint64_t nsectors);

@@ -8,6 +8,8 @@
  *	write, aligned:		claim -> copy into the buffer -> WRITE ... -> finish
  *	write, unaligned:	claim -> READ the sectors at the ends -> copy -> WRITE ... -> finish
  *
+ * A direct request has no buffer, but a list of segments, of which each command gets a part.
+ *
  * Claim: an unaligned write and any other write that has a sector in common with it exclude each
  * other, first come, first served.  Aligned writes never wait for each other, and cost a look at
  * the lists only while there is an unaligned write.
@@ -32,6 +34,7 @@ blk_memory_new(void)
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_cond_init(&m->small.more, NULL);
 	pthread_cond_init(&m->big.more, NULL);
+	pthread_cond_init(&m->bare.more, NULL);
 	m->small.full = m->big.full = true;
 	return m;
 }
@@ -48,7 +51,13 @@ void
 blk_memory_free(struct blk_memory *m)
 {
 	struct blk_chunk *c, *next;
+	struct blk_req *q;
 
+	while ((q = m->bare.free)) {
+		m->bare.free = q->next;
+		free(q->part);
+		free(q);
+	}
 	for (c = m->chunks; c; c = next) {
 		next = c->next;
 		free(c->req);
@@ -57,6 +66,7 @@ blk_memory_free(struct blk_memory *m)
 	pthread_mutex_destroy(&m->lock);
 	pthread_cond_destroy(&m->small.more);
 	pthread_cond_destroy(&m->big.more);
+	pthread_cond_destroy(&m->bare.more);
 	free(m);
 }
 
@@ -144,11 +154,59 @@ blk_req_get(struct blk_disk *d, uint32_t bytes)
 	return q;
 }
 
+/* m->lock is held. */
+static struct blk_req *
+new_bare(struct blk_memory *m)
+{
+	struct blk_req *q = calloc(1, sizeof *q);
+
+	if (q)
+		q->part = malloc(BLK_PART_SEGS * sizeof *q->part);
+	if (!q || !q->part) {
+		free(q);
+		return NULL;
+	}
+	q->memory = m;
+	m->bare.total++;
+	return q;
+}
+
+struct blk_req *
+blk_req_get_direct(struct blk_disk *d, const struct dma_seg *seg, uint32_t n)
+{
+	struct blk_memory *m = d->info.memory;
+	struct blk_req *q;
+
+	pthread_mutex_lock(&m->lock);
+	while (!m->bare.free && m->bare.total == BLK_BARE_MAX)
+		pthread_cond_wait(&m->bare.more, &m->lock);
+	q = m->bare.free;
+	if (q)
+		m->bare.free = q->next;
+	else
+		q = new_bare(m);
+	pthread_mutex_unlock(&m->lock);
+	if (q) {
+		q->disk = d;
+		q->direct = seg;
+		q->ndirect = n;
+	}
+	return q;
+}
+
+static struct blk_pool *
+pool_of(struct blk_req *q)
+{
+	struct blk_memory *m = q->memory;
+
+	return !q->mem ? &m->bare : q->size > BLK_BUF_SMALL - BLK_BUF_SLACK ? &m->big : &m->small;
+}
+
 void
 blk_req_put(struct blk_req *q)
 {
 	struct blk_memory *m = q->memory;
-	struct blk_pool *pool = q->size > BLK_BUF_SMALL - BLK_BUF_SLACK ? &m->big : &m->small;
+	struct blk_pool *pool = pool_of(q);
 	bool was_empty;
 
 	pthread_mutex_lock(&m->lock);
@@ -260,6 +318,51 @@ finish(struct blk_req *q, int error)
 	}
 }
 
+uint64_t
+blk_part_of(const struct blk_req *q, uint64_t skip, uint64_t bytes, unsigned *n)
+{
+	uint32_t max = q->disk->info.max_segs, i = 0;
+	uint64_t left = bytes;
+
+	*n = 0;
+	for (; i < q->ndirect && skip >= q->direct[i].bytes; i++)
+		skip -= q->direct[i].bytes;
+	if (max > BLK_PART_SEGS)
+		max = BLK_PART_SEGS;
+	for (; i < q->ndirect && left && *n < max; i++) {
+		uint64_t part = q->direct[i].bytes - skip;
+
+		if (part > left)
+			part = left;
+		q->part[(*n)++] = (struct dma_seg){ q->direct[i].paddr + skip, part };
+		left -= part;
+		skip = 0;
+	}
+	return bytes - left;
+}
+
+/* The next sectors of a direct request, as many as there can be: their bytes are io->seg. */
+static __attribute__((noinline)) uint64_t
+next_part(struct blk_req *q, uint64_t nsectors)
+{
+	uint32_t shift = q->disk->shift;
+	struct blk_io *io = &q->io;
+	uint64_t bytes = blk_part_of(q, q->moved << shift, nsectors << shift, &io->nsegs);
+	uint64_t over = bytes & ((1u << shift) - 1);
+
+	for (; over && io->nsegs; io->nsegs--) { /* not in the middle of a sector */
+		struct dma_seg *last = &q->part[io->nsegs - 1];
+
+		if (last->bytes > over) {
+			last->bytes -= over;
+			break;
+		}
+		over -= last->bytes;
+	}
+	io->seg = q->part;
+	return bytes >> shift;
+}
+
 static void
 submit(struct blk_req *q, enum blk_kind kind, uint64_t sector, uint64_t nsectors)
 {
@@ -272,10 +375,12 @@ submit(struct blk_req *q, enum blk_kind kind, uint64_t sector, uint64_t nsectors
 	io->tries = 0;
 	io->why[0] = '\0';
 	io->data = q->mem;
-	io->seg = &q->seg;
-	io->nsegs = kind != BLK_FLUSH;
+	if (q->mem) {
+		io->seg = &q->seg;
+		io->nsegs = kind != BLK_FLUSH;
+	}
 	q->seg = (struct dma_seg){ q->paddr, BLK_BUF_SMALL };
-	if (kind == BLK_READ || kind == BLK_WRITE) {
+	if (q->mem && (kind == BLK_READ || kind == BLK_WRITE)) {
 		uint64_t skip = (sector - q->first) << q->disk->shift;
 
 		io->data = q->mem + skip;
@@ -317,11 +422,20 @@ next_step(struct blk_req *q)
 		}
 		q->step = STEP_MOVE;
 	}
-	if (q->kind == BLK_WRITE && !q->moved)
+	if (q->kind == BLK_WRITE && !q->moved && q->mem)
 		memcpy(q->mem + q->head, q->source, q->count);
 	max = q->kind == BLK_DISCARD ? info->discard_sectors : info->max_sectors;
 	left = q->nsectors - q->moved;
-	submit(q, q->kind, q->first + q->moved, left < max ? left : max);
+	if (left > max)
+		left = max;
+	if (!q->mem) {
+		left = next_part(q, left);
+		if (!left) { /* fewer bytes in the list than were said */
+			finish(q, -EFAULT);
+			return;
+		}
+	}
+	submit(q, q->kind, q->first + q->moved, left);
 }
 
 void

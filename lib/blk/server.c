@@ -286,6 +286,9 @@ blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk
 	pthread_mutex_init(&d->scan_lock, NULL);
 	if (!d->info.discard_sectors)
 		d->info.discard_sectors = UINT32_MAX;
+	if (!d->info.align || d->info.align > BLK_MIN_SECTOR)
+		d->info.align = BLK_MIN_SECTOR;
+	d->info.direct &= info->max_segs >= 2; /* a sector may lie in two pages */
 	err = blk_rescan(d);
 	if (err == -ENOMEM || (err = show(s, d)) < 0) {
 		blk_disk_put(d);

@@ -336,6 +336,14 @@ tree_setattr(struct p9_req *r)
 		p9_ok(r);
 }
 
+static uint64_t
+direct_of(const struct blk_disk *d)
+{
+	return d->info.direct ? IPC_DIRECT_FILE(d->shift, __builtin_ctz(d->info.align),
+						d->info.dma32)
+			      : 0;
+}
+
 static void
 tree_open(struct p9_req *r)
 {
@@ -352,8 +360,10 @@ tree_open(struct p9_req *r)
 		p9_fail(r, EACCES, NULL);
 	else if (write && readonly)
 		p9_fail(r, EROFS, "%s: disk is read-only", n->disk->info.name);
+	else if (is_data(n->kind))
+		p9_reply_open_direct(r, &qid, BLK_IO_MAX, direct_of(n->disk));
 	else
-		p9_reply_open(r, &qid, is_data(n->kind) ? BLK_IO_MAX : 0);
+		p9_reply_open(r, &qid, 0);
 }
 
 /* --- text files ------------------------------------------------------------------------------ */
@@ -445,26 +455,33 @@ release_req(void *arg)
 }
 
 static void
+finish_moved(struct blk_req *q)
+{
+	struct p9_req *r = q->aux;
+	uint32_t count = q->count;
+
+	blk_req_put(q);
+	p9_reply_count(r, count);
+}
+
+static void
 finish_read(struct blk_req *q, int error)
 {
 	if (error)
 		fail_io(q, error);
-	else
+	else if (q->mem)
 		p9_reply_held(q->aux, q->mem + q->head, q->count, release_req, q);
+	else
+		finish_moved(q);
 }
 
 static void
 finish_write(struct blk_req *q, int error)
 {
-	struct p9_req *r = q->aux;
-	uint32_t count = q->count;
-
 	if (error)
 		fail_io(q, error);
-	else {
-		blk_req_put(q);
-		p9_reply_count(r, count);
-	}
+	else
+		finish_moved(q);
 }
 
 static void
@@ -485,13 +502,22 @@ start_bytes(struct p9_req *r, const struct node *n, enum blk_kind kind)
 {
 	uint64_t size = n->file->nsectors << n->disk->shift;
 	uint64_t count = size - r->in.offset;
-	struct blk_req *q;
+	struct blk_req *q = NULL;
 
 	if (count > r->in.count)
 		count = r->in.count;
-	q = blk_req_get(n->disk, count > BLK_IO_MAX ? BLK_IO_MAX : (uint32_t)count);
-	if (count > q->size)
-		count = q->size;
+	if (r->seg && n->disk->info.direct &&
+	    !((r->in.offset | count) & (n->disk->info.secsize - 1)))
+		q = blk_req_get_direct(n->disk, r->seg, r->nsegs);
+	if (!q && r->seg && kind == BLK_WRITE) {
+		p9_fail(r, ENOMEM, "%s: a direct write cannot be done", n->disk->info.name);
+		return;
+	}
+	if (!q) {
+		q = blk_req_get(n->disk, count > BLK_IO_MAX ? BLK_IO_MAX : (uint32_t)count);
+		if (count > q->size)
+			count = q->size;
+	}
 	q->kind = kind;
 	q->finish = kind == BLK_READ ? finish_read : finish_write;
 	q->aux = r;
@@ -553,6 +579,7 @@ tree_fsync(struct p9_req *r)
 }
 
 const struct p9_srv_ops blk_p9_ops = {
+	.direct = true,
 	.attach = tree_attach,
 	.walk = tree_walk,
 	.clone = tree_clone,
