@@ -10,14 +10,14 @@
 
 enum {
 	AHCI_SLOTS = 32,
-	AHCI_TABLE_SIZE = 256, /* of one slot: FIS, ATAPI command, 8 PRDs */
+	AHCI_TABLE_SIZE = 4352, /* of one slot: FIS, ATAPI command, 264 PRDs: 1 MiB of pages */
 	AHCI_TABLE_PRDS = (AHCI_TABLE_SIZE - AHCI_TABLE_PRDT) / AHCI_PRD_SIZE,
 	AHCI_OFF_LIST = 0,
 	AHCI_OFF_FIS = AHCI_LIST_SIZE,
 	AHCI_OFF_TABLES = AHCI_OFF_FIS + 1024,
 	AHCI_OFF_SCRATCH = AHCI_OFF_TABLES + AHCI_SLOTS * AHCI_TABLE_SIZE,
 	AHCI_SCRATCH_SIZE = 512,
-	AHCI_PORT_MEMORY = 12 << 10,
+	AHCI_PORT_MEMORY = 140 << 10,
 
 	AHCI_IDENTIFY_MS = 5000,
 	AHCI_ENGINE_MS = 500,     /* PxCMD.CR and FR [10.1.2] */
@@ -28,6 +28,7 @@ enum {
 	AHCI_BIOS_MS = 2000,      /* hand-over [10.6.3] */
 };
 
+_Static_assert(AHCI_TABLE_SIZE % 128 == 0, "a table's alignment [AHCI 1.3.1, 4.2.2]");
 _Static_assert(AHCI_OFF_SCRATCH + AHCI_SCRATCH_SIZE <= AHCI_PORT_MEMORY, "port memory");
 
 enum ahci_step { /* of a port at the start; start.c */

@@ -55,6 +55,10 @@ ahci_disk_info(const struct ahci_port *p, struct drive_disk *d)
 	info->max_sectors = ata_max_sectors(id);
 	info->discard_sectors = 64 * 65535; /* one block of ranges */
 	info->queue_depth = p->queue.depth;
+	info->max_segs = AHCI_TABLE_PRDS;
+	info->align = 2; /* [AHCI 1.3.1, 4.2.3.3] */
+	info->direct = true;
+	info->dma32 = !CAP_S64A_get(p->hba->cap);
 	info->cylinders = id->cylinders;
 	info->heads = id->heads;
 	info->sectors_per_track = id->sectors_per_track;
