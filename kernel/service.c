@@ -417,6 +417,8 @@ call_ends(struct service *s, struct request *r, int err)
 {
 	if (unlikely(err == -EINTR) && r->makes_fid)
 		service_fid_free(s, r->fid);
+	if (unlikely(err != 0) && r->lost && r->user_dst)
+		as_detach(r->as, (uint64_t)r->dst, r->ndst);
 	if (r->inline_dst && err == 0)
 		err = copy_to_user(r->dst, r->small, r->got);
 	return err;
@@ -483,8 +485,6 @@ call_slow(struct service *s, struct request *r)
 	result = r->error;
 	spin_unlock(&s->lock);
 	t->interruptible = t->killable = false;
-	if (unlikely(r->lost) && result != 0 && r->user_dst)
-		as_detach(r->as, (uint64_t)r->dst, r->ndst);
 	return call_ends(s, r, result);
 }
 

@@ -7,116 +7,19 @@
  * the memory that this gives free, and turn bus mastering on.  That must be seen, or this test
  * sees nothing.
  */
-#include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-#include "driver.h"
+#include "edu.h"
 
-enum { IRQ_STATUS = 0x24, DMA_SRC = 0x80, DMA_DST = 0x88, DMA_COUNT = 0x90, DMA_CMD = 0x98 };
-/* QEMU 7.2 takes the last of 4096 bytes for one too many. */
-enum { DMA_START = 1, DMA_TO_MEMORY = 2, DEVICE_BUFFER = 0x40000, DMA_BYTES = 4088 };
-enum { PAGE = 4096, HELD_PAGES = 256, LIES = 10, TRIES = 10000, TICK_NS = 1000000 };
-
-static char function[64];		/* "0.4.0" */
-static uint64_t registers;
+enum { HELD_PAGES = 256, LIES = 10 };
 
 static struct shared {
 	_Atomic unsigned started;	/* transfers */
 	_Atomic unsigned written;	/* pages of others that were written */
 	_Atomic unsigned rounds;	/* of the checker */
 } *shared;
-
-static void
-tick(void)
-{
-	struct timespec t = { .tv_nsec = TICK_NS };
-
-	nanosleep(&t, NULL);
-}
-
-static void
-find_edu(void)
-{
-	DIR *d = opendir("/dev/pci");
-	struct dirent *e;
-
-	CHECK(d != NULL);
-	while ((e = readdir(d)) != NULL) {
-		size_t n = strlen(e->d_name);
-		char path[300];
-		const char *t, *bar;
-
-		if (n < 4 || strcmp(e->d_name + n - 3, "ctl") != 0)
-			continue;
-		snprintf(path, sizeof path, "/dev/pci/%s", e->d_name);
-		t = text_of(path);
-		if (!strstr(t, "vendor 0x1234\ndevice 0x11e8"))
-			continue;
-		bar = strstr(t, "bar 0 mem ");
-		CHECK(bar != NULL);
-		registers = strtoull(bar + 10, NULL, 16);
-		snprintf(function, sizeof function, "%.*s", (int)n - 3, e->d_name);
-	}
-	closedir(d);
-	CHECK(function[0] != '\0');
-}
-
-static int
-open_function(void)
-{
-	char path[96];
-	int fd;
-
-	snprintf(path, sizeof path, "/dev/pci/%sctl", function);
-	fd = open(path, O_RDWR);
-	CHECK(fd >= 0);
-	command(fd, "enable");
-	return fd;
-}
-
-static volatile uint8_t *
-map_registers(void)
-{
-	int fd = open("/dev/mem", O_RDWR);
-	void *p;
-
-	CHECK(fd >= 0);
-	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)registers);
-	CHECK(p != MAP_FAILED);
-	return p;
-}
-
-static void
-write64(volatile uint8_t *regs, unsigned at, uint64_t v)
-{
-	*(volatile uint64_t *)(regs + at) = v;
-}
-
-static bool
-transferring(volatile uint8_t *regs)
-{
-	return *(volatile uint32_t *)(regs + DMA_CMD) & DMA_START;
-}
-
-/* Takes the device over as a driver must: whatever runs ends with bus mastering off. */
-static void
-take_over(int ctl, volatile uint8_t *regs)
-{
-	int tries = TRIES;
-
-	while (transferring(regs) && tries-- > 0)
-		tick();
-	CHECK(tries > 0);
-	command(ctl, "quiet");
-	command(ctl, "busmaster on");
-}
 
 /* Lets the device write to our memory, says so, and waits for its death. */
 static void
@@ -133,11 +36,7 @@ driver(void)
 	command(dma, text);
 	CHECK(read(dma, text, sizeof text) > 0 && strstr(text, "paddr:") != NULL);
 	paddr = strtoull(strstr(text, "paddr:") + 6, NULL, 16);
-	write64(regs, DMA_SRC, DEVICE_BUFFER);
-	write64(regs, DMA_DST, paddr);
-	write64(regs, DMA_COUNT, DMA_BYTES);
-	write64(regs, DMA_CMD, DMA_START | DMA_TO_MEMORY);
-	CHECK(transferring(regs));
+	transfer(regs, paddr, true);
 	shared->started++;
 	for (;;)
 		pause();
