@@ -87,7 +87,7 @@ copy_pinned(char *local, const paddr_t *pa, unsigned count, size_t off, size_t n
 	}
 	for (unsigned i = 0; i < count; i++)
 		page_put(pa[i], 0);
-	return err != 0 ? err : (int64_t)done;
+	return err != 0 ? -EIO : (int64_t)done;
 }
 
 static int

@@ -95,7 +95,7 @@ void as_get(struct as *as);
 void as_put(struct as *as);
 /*
  * Copies between the kernel, or the current thread's memory, and any address space, faulting
- * pages in as its own threads would.  0 or -EFAULT.
+ * pages in as its own threads would.  0; -EFAULT, or -EIO if the current thread's is not there.
  */
 int as_copy_out(struct as *as, uint64_t udst, const void *src, size_t n);
 int as_copy_in(struct as *as, void *dst, uint64_t usrc, size_t n);

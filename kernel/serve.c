@@ -12,8 +12,8 @@
 
 #define SHARE_MIN	16384u	/* below that, copying costs less than the page tables' changes */
 
-/* The reply's bulk, from the current thread's memory, to the client. */
-static void
+/* The reply's bulk, from the current thread's memory, to the client.  -EFAULT: it is not there. */
+static int
 reply_bulk(struct request *r, const struct ipc_rep *rep)
 {
 	int err = 0;
@@ -23,12 +23,12 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 
 		r->error = rep->error - 1 < 4095 ? -(int32_t)rep->error : -EIO;
 		if (r->client == NULL)
-			return;
+			return 0;
 		if (n > 0 && copy_from_user(r->client->errstr, rep->data, n) != 0)
 			n = 0;
 		r->client->errstr[n] = '\0';
 		r->client->errstr_of = -r->error;
-		return;
+		return 0;
 	}
 	r->error = 0;
 	r->count = rep->count;
@@ -36,23 +36,60 @@ reply_bulk(struct request *r, const struct ipc_rep *rep)
 	r->qid = rep->qid;
 	r->got = (uint32_t)MIN(rep->length, (uint64_t)r->ndst);
 	if (r->got == 0)
-		return;
-	if (!user_range(rep->data, r->got)) {	/* what follows takes kernel memory too */
-		err = -EFAULT;
-	} else if (r->user_dst && r->got <= REQUEST_SMALL) {
+		return 0;
+	if (!user_range(rep->data, r->got))	/* what follows takes kernel memory too */
+		return -EFAULT;
+	if (r->user_dst && r->got <= REQUEST_SMALL) {
 		err = copy_from_user(r->small, rep->data, r->got);
-		r->inline_dst = true;
+		r->inline_dst = err == 0;
 	} else if (r->user_dst) {
 		uint64_t dst = (uint64_t)r->dst, shared = 0;
 
 		if (r->got >= SHARE_MIN && cap_has(proc_current()->caps, CAP_PAGE_EXCHANGE))
 			shared = as_share_out(r->as, dst, (uint64_t)rep->data, r->got);
-		err = as_copy_out(r->as, dst + shared, (const char *)rep->data + shared,
-				  r->got - shared);
+		r->error = as_copy_out(r->as, dst + shared, (const char *)rep->data + shared,
+				       r->got - shared);
+		return r->error == -EIO ? -EFAULT : 0;
 	} else
 		err = copy_from_user(r->dst, rep->data, r->got);
-	if (err != 0)
-		r->error = err;
+	return err;
+}
+
+/*
+ * Called with the lock held, which it drops: the server went while a request was copied to it.
+ * A successor may be there already.
+ */
+static int
+deliver_late(struct service *s)
+{
+	uint32_t alive;
+
+	service_lose(s);
+	alive = s->state == SERVICE_ALIVE ? s->serving : 0;
+	spin_unlock(&s->lock);
+	if (alive != 0)
+		service_release(s, alive);
+	return 1;
+}
+
+/* The server has r, whose copy is over: 0; 1 if the server has gone meanwhile. */
+static inline __attribute__((always_inline)) int
+active(struct service *s, struct request *r)
+{
+	struct thread *t = NULL;
+
+	spin_lock(&s->lock);
+	r->state = REQ_ACTIVE;
+	if (unlikely(s->serving != r->generation))
+		return deliver_late(s);
+	if (unlikely(r->waiting) && r->client != NULL && thread_claim(r->client)) {
+		t = r->client;
+		t->wake_reason = 0;
+	}
+	spin_unlock(&s->lock);
+	if (unlikely(t != NULL))
+		sched_run_claimed(t);
+	return 0;
 }
 
 /* No server has the client's pages any more, nor its device. */
@@ -62,6 +99,14 @@ unpin(struct request *r)
 	if (r->pinned != NULL)
 		dma_unpin(r->pinned);
 	r->pinned = NULL;
+}
+
+/* An answer cannot be read: it has not come. */
+static __attribute__((noinline)) int
+unanswered(struct service *s, struct request *r)
+{
+	active(s, r);
+	return error(EFAULT, "serve: bad answer");
 }
 
 /*
@@ -83,7 +128,8 @@ reply(struct service *s, uint32_t generation, const struct ipc_rep *rep, struct 
 	}
 	r->state = REQ_COPYING;
 	spin_unlock(&s->lock);
-	reply_bulk(r, rep);
+	if (unlikely(reply_bulk(r, rep) != 0))
+		return unanswered(s, r);
 	if (unlikely(r->pinned != NULL)) {
 		if (rep->length == 0)		/* a device has put it there */
 			r->got = MIN(rep->count, r->ndst);
@@ -200,20 +246,24 @@ request_fail(struct service *s, struct request *r, int err)
 }
 
 /*
- * Called with the lock held, which it drops: the server went while a request was copied to it.
- * A successor may be there already.
+ * The server's own memory is not there: it has not seen the request, and loses it only if it dies of
+ * that.
  */
-static int
-deliver_late(struct service *s)
+static __attribute__((noinline)) int
+deliver_again(struct service *s, struct request *r)
 {
-	uint32_t alive;
+	struct thread *t = NULL;
 
-	service_lose(s);
-	alive = s->state == SERVICE_ALIVE ? s->serving : 0;
-	spin_unlock(&s->lock);
-	if (alive != 0)
-		service_release(s, alive);
-	return 1;
+	unpin(r);
+	spin_lock(&s->lock);
+	if (s->serving == r->generation) {
+		t = request_post(s, r);
+		service_unlock_run(s, t);
+	} else {
+		r->state = REQ_ACTIVE;
+		deliver_late(s);
+	}
+	return error(EFAULT, "serve: bad buffer");
 }
 
 /*
@@ -257,44 +307,34 @@ static int
 deliver(struct service *s, struct request *r, const uint64_t a[6])
 {
 	size_t length = MIN(r->nsrc, (uint32_t)a[4]);
-	struct thread *t = NULL;
 	int err = 0;
 
 	r->head.length = (uint32_t)length;
 	if (unlikely(r->direct != 0) && deliver_direct(r, a))
 		length = 0;
 	if (length != 0) {
+		if (!user_range((void *)a[3], length))	/* as_copy_in takes kernel memory too */
+			return deliver_again(s, r);
 		if (r->head.type == IPC_TWRITE)
 			r->head.count = (uint32_t)length;
-		else if (length < r->nsrc)
-			err = -EIO;
-		if (!user_range((void *)a[3], length))	/* as_copy_in takes kernel memory too */
-			err = -EFAULT;
-		if (err == 0 && r->user_src)
+		else if (length < r->nsrc) {
+			request_fail(s, r, -EIO);
+			return 1;
+		}
+		if (r->user_src)
 			err = as_copy_in(r->as, (void *)a[3], (uint64_t)r->src, length);
-		else if (err == 0)
-			err = copy_to_user((void *)a[3], r->src, length);
+		else if (copy_to_user((void *)a[3], r->src, length) != 0)
+			err = -EIO;
+		if (err == -EIO)
+			return deliver_again(s, r);
 		if (err != 0) {
 			request_fail(s, r, err);
 			return 1;
 		}
 	}
-	if (copy_to_user((void *)a[2], &r->head, sizeof r->head) != 0) {
-		request_fail(s, r, -EIO);
-		return error(EFAULT, "serve: bad buffer");
-	}
-	spin_lock(&s->lock);
-	r->state = REQ_ACTIVE;
-	if (unlikely(s->serving != r->generation))
-		return deliver_late(s);
-	if (unlikely(r->waiting) && r->client != NULL && thread_claim(r->client)) {
-		t = r->client;
-		t->wake_reason = 0;
-	}
-	spin_unlock(&s->lock);
-	if (unlikely(t != NULL))
-		sched_run_claimed(t);
-	return 0;
+	if (copy_to_user((void *)a[2], &r->head, sizeof r->head) != 0)
+		return deliver_again(s, r);
+	return active(s, r);
 }
 
 int64_t
