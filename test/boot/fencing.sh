@@ -13,7 +13,7 @@ expect 'fencing: all right'
 console | grep '^fencing: '
 python3 - "$dir/trace" $deaths <<'END' || fail "the device was not told so"
 import re, sys
-deaths, on, steps = 0, False, []
+deaths, on, master, steps = 0, False, False, []
 for line in open(sys.argv[1]):
     m = re.match(r"pci_cfg_write edu .* @0x([0-9a-f]+) <- 0x([0-9a-f]+)", line)
     if not m:
@@ -23,9 +23,13 @@ for line in open(sys.argv[1]):
         steps.append("messages off")
     elif at == 0x04 and not v & 4:
         steps.append("bus mastering off")
+        master = False
+    elif at == 0x04 and master:
+        steps.append("line off" if v & 0x400 else "line on")
     elif at == 0x04:
+        master = True
         if on:
-            if steps[:2] != ["messages off", "bus mastering off"]:
+            if steps[:3] != ["messages off", "line off", "bus mastering off"]:
                 print("after death", deaths, steps)
                 sys.exit(1)
             deaths += 1

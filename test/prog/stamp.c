@@ -46,6 +46,7 @@ struct stamp {
 	unsigned writers, readers;
 	uint64_t region, nsectors; /* of a region; of all, in sectors */
 	struct entry *entry;
+	struct sector *buf; /* RUN_MAX of each worker */
 	_Atomic uint64_t writes, reads, syncs, verified, raced, wrong, lost;
 };
 
@@ -57,6 +58,17 @@ sum_of(const struct sector *s)
 	for (const uint64_t *p = &s->magic; p < &s->sum; p++)
 		sum = (sum ^ *p) * 0x100000001b3u;
 	return sum;
+}
+
+/* All of it is touched here, so that memory stays as it is while servers die. */
+static void
+make_buffers(struct stamp *t, unsigned n)
+{
+	size_t size = (size_t)n * RUN_MAX * SECTOR;
+
+	t->buf = aligned_alloc(4096, size);
+	CHECK(t->buf != NULL);
+	memset(t->buf, 0, size);
 }
 
 static void
@@ -176,10 +188,9 @@ writer(void *arg)
 {
 	struct worker *w = arg;
 	struct stamp *t = stamp_of(w);
-	struct sector *buf = aligned_alloc(4096, RUN_MAX * SECTOR);
+	struct sector *buf = t->buf + w->id * RUN_MAX;
 	uint64_t base = w->id * t->region, at;
 
-	CHECK(buf != NULL);
 	for (uint64_t step = 0; run_goes_on(w, step); step++) {
 		unsigned n = choose(&w->chance, t->region, &at);
 		uint64_t what = random_below(&w->chance, 100);
@@ -198,7 +209,6 @@ writer(void *arg)
 			t->syncs++;
 		}
 	}
-	free(buf);
 	return run_ends(w);
 }
 
@@ -208,11 +218,11 @@ reader(void *arg)
 {
 	struct worker *w = arg;
 	struct stamp *t = stamp_of(w);
-	struct sector *buf = aligned_alloc(4096, RUN_MAX * SECTOR);
+	struct sector *buf = t->buf + w->id * RUN_MAX;
 	int fd = open(t->path, O_RDONLY);
 	uint64_t at, position = 0;
 
-	CHECK(buf != NULL && fd >= 0);
+	CHECK(fd >= 0);
 	for (uint64_t step = 0; run_goes_on(w, step); step++) {
 		unsigned n = choose(&w->chance, t->nsectors, &at);
 		bool seek = random_below(&w->chance, 2) == 0 || position + n > t->nsectors;
@@ -231,7 +241,6 @@ reader(void *arg)
 		position = run_errors(&t->run) == 0 ? position + n : t->nsectors;
 	}
 	close(fd);
-	free(buf);
 	return run_ends(w);
 }
 
@@ -243,12 +252,11 @@ pass(void *arg)
 {
 	struct worker *w = arg;
 	struct stamp *t = stamp_of(w);
-	struct sector *buf = aligned_alloc(4096, RUN_MAX * SECTOR);
+	struct sector *buf = t->buf + w->id * RUN_MAX;
 	bool fill = t->fd >= 0 && t->entry[0].begun == 0;
 	int fd = -1;
 	bool good = true;
 
-	CHECK(buf != NULL);
 	if (!fill) {
 		call_begin(w, "open");
 		fd = open(t->path, O_RDONLY);
@@ -263,7 +271,6 @@ pass(void *arg)
 	}
 	if (fd >= 0)
 		close(fd);
-	free(buf);
 	return run_ends(w);
 }
 
@@ -379,6 +386,7 @@ work(struct stamp *t)
 	unsigned n;
 
 	open_file(t);
+	make_buffers(t, t->writers + t->readers);
 	do_pass(t);
 	printf("stamp: %lu sectors in %s\n", t->nsectors, t->path);
 	fflush(stdout);
@@ -406,6 +414,7 @@ main(int argc, char **argv)
 	options(&t, argc, argv);
 	if (t.check) {
 		read_ledger(&t);
+		make_buffers(&t, 1);
 		do_pass(&t);
 	} else {
 		work(&t);
