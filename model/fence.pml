@@ -6,6 +6,10 @@
  * step.  Function 1 can be reset by the kernel, function 0 only with RESETS.  A successor for each
  * resets its controller, says `quiet` and goes on.  A page that is free belongs to others at once.
  *
+ * With DIRECT the page is a client's, which a request has pinned: the client may unmap it or die at any
+ * time; the driver may answer when its devices are done, or end its service and live on.  A client that
+ * is told of the end has the page no more if it is still pinned.
+ *
  * What is assumed of the device stands in three places:
  *	with bus mastering off, a real device writes no more, once that was read back;
  *	a reset, the function's or the controller's, ends whatever the device had to do;
@@ -19,10 +23,16 @@
  * mutant NO_BOUND 2		an emulator may take longer than QUIET_NS
  * mutant SHARE 2		pages are released early because too many wait, under an emulator
  * mutant IRQ_FREE_NO_WAIT 1	an interrupt's user is freed while its handler runs
+ * mutant NO_PIN 4		a page is free when the client has it no more
+ * mutant HANG_UP_UNPINS 4	the end of the service ends the pin
+ * mutant NO_DETACH 4		a client keeps the page after it was told
+ * mutant ANSWER_FIRST 4		the driver answers before its devices are done
  *
  * run -DSHARE
  * run -DEMULATED
  * run -DEMULATED -DRESETS
+ * run -DDIRECT
+ * run -DDIRECT -DEMULATED
  */
 #define ANY	2
 
@@ -41,10 +51,19 @@ bool owned[2], killed, driver_gone;
 
 #define MAY_WRITE(f)	((armed[f] && master[f]) || begun[f])
 
+/* Of a client's page: it has it mapped; its request has no server any more; it knows. */
+bool mapped, lost, told;
+
+/* The page is another's, or its owner's who counts on that nobody else writes there. */
+#define ANOTHERS	((page == OTHERS && !mapped) || (told && mapped))
+
 proctype device(byte f)
 {
 end:	do
-	:: atomic { MAY_WRITE(f) && page == OTHERS -> assert(false) }	/* another's page */
+	:: atomic { MAY_WRITE(f) && ANOTHERS -> assert(false) }
+#ifdef DIRECT
+	:: atomic { armed[f] && master[f] && !begun[f] -> armed[f] = false }	/* done */
+#endif
 #ifdef EMULATED
 	:: atomic { armed[f] && master[f] && !begun[f] -> begun[f] = true }
 	:: atomic { begun[f] -> begun[f] = false }
@@ -80,12 +99,26 @@ inline give_up(f)
 	owned[f] = false
 }
 
+#ifdef ANSWER_FIRST
+#define DONE	true
+#else
+#define DONE	(!armed[0] && !armed[1] && !begun[0] && !begun[1])
+#endif
+
 /* It gives commands at any time until it is killed. */
 proctype driver()
 {
 end:	do
-	:: atomic { !killed && !armed[0] -> armed[0] = true }
-	:: atomic { !killed && !armed[1] -> armed[1] = true }
+	:: atomic { !killed && page == DRIVER && !armed[0] -> armed[0] = true }
+	:: atomic { !killed && page == DRIVER && !armed[1] -> armed[1] = true }
+#ifdef DIRECT
+	:: atomic { !killed && page == DRIVER && !lost && DONE -> page = OTHERS }	/* reply */
+#ifdef HANG_UP_UNPINS
+	:: atomic { !killed && page == DRIVER && !lost -> lost = true; page = OTHERS }
+#else
+	:: atomic { !killed && page == DRIVER && !lost -> lost = true }
+#endif
+#endif
 	:: atomic { !killed -> killed = true; break }
 	od;
 	/* hw_proc_exit, in the last thread */
@@ -119,8 +152,28 @@ end:	do
 	/* pcidev_disown: irq_free, and another may come */
 	give_up(0);
 	give_up(1);
+	lost = true;		/* its services end */
 	driver_gone = true
 }
+
+#ifdef DIRECT
+proctype client()
+{
+end:	do
+	/* munmap, or it dies; then EHOSTDOWN: as_detach */
+#ifdef NO_PIN
+	:: atomic { mapped -> mapped = false; page = OTHERS }
+#else
+	:: atomic { mapped -> mapped = false }
+#endif
+#ifdef NO_DETACH
+	:: atomic { lost && !told -> told = true }
+#else
+	:: atomic { lost && !told -> told = true; mapped = (mapped && page == OTHERS) }
+#endif
+	od
+}
+#endif
 
 /* dma_quiet */
 inline quiet(f)
@@ -179,7 +232,11 @@ init {
 		master[0] = true; master[1] = true; owned[0] = true; owned[1] = true;
 		message[0] = true; message[1] = true; routed[0] = true; routed[1] = true;
 		run device(0); run device(1); run interrupt(0); run interrupt(1);
-		run driver(); run successor(0); run successor(1); run clock()
+		run driver(); run successor(0); run successor(1); run clock();
+#ifdef DIRECT
+		run client();
+		mapped = true
+#endif
 	}
 }
 
