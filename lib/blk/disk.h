@@ -95,6 +95,7 @@ struct blk_disk {
 	uint32_t inflight;
 	struct blk_kind_stats stats[BLK_NKINDS];
 	uint64_t waits; /* writes that had to wait for another */
+	uint64_t direct_bytes; /* that went without a copy */
 };
 
 struct blk_server {

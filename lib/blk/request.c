@@ -297,6 +297,8 @@ finish(struct blk_req *q, int error)
 		st->errors++;
 	else
 		st->bytes += q->kind == BLK_DISCARD ? q->nsectors << d->shift : q->count;
+	if (!error && !q->mem)
+		d->direct_bytes += q->count;
 	if (q->kind == BLK_WRITE) {
 		take_out(&d->active, q);
 		d->npartial -= q->partial;

@@ -113,18 +113,20 @@ blk_text_stats(struct blk_disk *d, char *buf, size_t n)
 	struct blk_kind_stats st[BLK_NKINDS];
 	struct out o = { buf, n, 0 };
 	uint32_t inflight;
-	uint64_t waits;
+	uint64_t waits, direct;
 
 	pthread_mutex_lock(&d->lock);
 	memcpy(st, d->stats, sizeof st);
 	inflight = d->inflight;
 	waits = d->waits;
+	direct = d->direct_bytes;
 	pthread_mutex_unlock(&d->lock);
 	for (unsigned k = 0; k < BLK_NKINDS; k++)
 		put(&o, "%s-requests %llu\n%s-bytes %llu\n%s-errors %llu\n%s-ns %llu\n", name[k],
 		    ull(st[k].requests), name[k], ull(st[k].bytes), name[k], ull(st[k].errors),
 		    name[k], ull(blk_cycles_to_ns(d->server, st[k].cycles)));
-	put(&o, "in-flight %u\nunaligned-waits %llu\n", inflight, ull(waits));
+	put(&o, "in-flight %u\nunaligned-waits %llu\ndirect-bytes %llu\n", inflight, ull(waits),
+	    ull(direct));
 	if (d->ops->statistics && o.used + 1 < n)
 		o.used += d->ops->statistics(d->drive, buf + o.used, n - o.used);
 	return o.used;
