@@ -412,16 +412,22 @@ send_flush(struct service *s, struct request *r)
  * A request that was not left behind is over: a short reply goes to its place; and if it ended by
  * -EINTR, the fid it was to make is not made.
  */
-static int
+static __attribute__((noinline)) int
+call_fails(struct service *s, struct request *r, int err)
+{
+	if (err == -EINTR && r->makes_fid)
+		service_fid_free(s, r->fid);
+	if (r->lost && r->user_dst)
+		as_detach(r->as, (uint64_t)r->dst, r->ndst);
+	return err;
+}
+
+static inline int
 call_ends(struct service *s, struct request *r, int err)
 {
-	if (unlikely(err == -EINTR) && r->makes_fid)
-		service_fid_free(s, r->fid);
-	if (unlikely(err != 0) && r->lost && r->user_dst)
-		as_detach(r->as, (uint64_t)r->dst, r->ndst);
-	if (r->inline_dst && err == 0)
-		err = copy_to_user(r->dst, r->small, r->got);
-	return err;
+	if (unlikely(err != 0))
+		return call_fails(s, r, err);
+	return r->inline_dst ? copy_to_user(r->dst, r->small, r->got) : 0;
 }
 
 /* The client has been killed: r, with a server, is left behind.  Drops the lock. */
