@@ -140,7 +140,7 @@ $B/test/libkernel.a: $(call TEST_OBJ,$(KTEST_SRC))
 define unit_test
 $B/test/$(1:.c=): $$(call TEST_OBJ,$(1) $$(call test_extra,$(1))) $(TEST_LIB) $(if $(filter kernel/%,$(1)),$B/test/libkernel.a)
 	@mkdir -p $$(@D)
-	$V$(CC) -pthread $(SAN) $$(TEST_LD) -o $$@ $$^ -lcmocka
+	$V$(CC) -pthread $(SAN) $$(TEST_LD) -o $$@ $$(filter-out %.a,$$^) $$(filter %.a,$$^) -lcmocka
 endef
 $(foreach t,$(TESTS),$(eval $(call unit_test,$(t))))
 UNIT_BIN := $(patsubst %.c,$B/test/%,$(TESTS))

@@ -11,7 +11,7 @@
 
 /* --- lib/ata/identify.c ---------------------------------------------------------------------- */
 
-enum { ATA_IDENTIFY_SIZE = 512, ATA_MAX_TAGS = 32 };
+enum { ATA_PAGE_SIZE = 512, ATA_IDENTIFY_SIZE = ATA_PAGE_SIZE, ATA_MAX_TAGS = 32 };
 
 struct ata_identity {
 	char model[41], serial[21], firmware[9]; /* printable, without blanks at the end */
@@ -21,6 +21,7 @@ struct ata_identity {
 	unsigned queue_depth; /* 1..32 */
 	bool write_cache, write_cache_on;
 	bool flush, flush_ext, fua; /* fua: WRITE DMA FUA EXT */
+	bool logs;                  /* READ LOG EXT */
 	bool smart, smart_on;
 	bool trim, trim_zeroes;        /* zeroes: trimmed sectors read as 0 for certain */
 	unsigned trim_blocks;          /* 512-byte blocks of ranges in one command; at least 1 */
@@ -90,12 +91,37 @@ void ata_cmd_flush(const struct ata_identity *id, struct ata_command *out);
 void ata_cmd_trim(unsigned nblocks, struct ata_command *out);
 void ata_cmd_simple(uint8_t opcode, struct ata_command *out);
 /*
- * Fills DSM ranges [ACS-4, 7.5.3] into buf, nblocks of 512 bytes, from *lba and *n, which are
- * moved on; unused entries are 0.  Returns how many blocks hold ranges.
+ * DSM ranges [ACS-4, 7.5.3], of which buf has `used`: n sectors at lba are put after them, joined
+ * to the last if they follow it.  Returns how many there are then; n is left as it is when `max` do
+ * not suffice: -E2BIG, and nothing is changed.
  */
-unsigned ata_trim_fill(uint8_t *buf, unsigned nblocks, uint64_t *lba, uint64_t *n);
+enum { ATA_TRIM_RANGE_MAX = 65535, ATA_TRIM_RANGES = 64 /* in a block of 512 bytes */ };
+int ata_trim_add(uint8_t *buf, unsigned used, unsigned max, uint64_t lba, uint64_t n);
+/* Zeroes what is left of the last block: how many blocks hold ranges. */
+unsigned ata_trim_end(uint8_t *buf, unsigned used);
 /* "READ FPDMA QUEUED"; "unknown command" for one that is not in the list above. */
 const char *ata_opcode_name(uint8_t opcode);
+
+/* --- lib/ata/log.c: each page has ATA_PAGE_SIZE bytes ---------------------------------------- */
+
+struct ata_ncq_error {
+	bool queued; /* else the error was no queued command's, and tag says nothing */
+	unsigned tag;
+	uint8_t status, error;
+	uint64_t lba;
+};
+
+enum ata_smart { ATA_SMART_DATA = 0xd0, ATA_SMART_STATUS = 0xda };
+
+void ata_cmd_ncq_log(struct ata_command *out);
+/* -EINVAL: a wrong sum, or no error in it. */
+int ata_ncq_error(const void *page, struct ata_ncq_error *out);
+void ata_cmd_smart(enum ata_smart what, struct ata_command *out);
+struct ata_result;
+/* Of SMART RETURN STATUS: 1 good, 0 failing, -EINVAL neither. */
+int ata_smart_health(const struct ata_result *r);
+/* Of SMART READ DATA: degrees Celsius; -ENOENT: not told; -EINVAL: a wrong sum. */
+int ata_smart_temperature(const void *page);
 
 /* --- lib/ata/fis.c --------------------------------------------------------------------------- */
 
@@ -138,6 +164,8 @@ struct ata_result { /* of D2H, PIO setup and set device bits */
 
 /* Register, host to device, with the C bit [SATA 3.3, 10.5.5]. */
 void ata_fis_h2d(uint8_t fis[ATA_FIS_H2D_SIZE], const struct ata_command *c);
+/* Software reset, set and then clear, without the C bit [SATA 3.3, 11.4; AHCI 1.3.1, 10.4.1]. */
+void ata_fis_reset(uint8_t fis[ATA_FIS_H2D_SIZE], bool set);
 /* -EINVAL for a type that is none of the three, or for too few bytes. */
 int ata_fis_decode(const uint8_t *fis, size_t n, struct ata_result *out);
 /* "status 0x41 DRDY ERR, error 0x40 UNC"; the length, as snprintf's but at most size - 1. */

@@ -90,6 +90,7 @@ struct blk_io {
 	void *data;                /* NULL: somebody else's memory, if blk_info.direct */
 	char why[BLK_WHY_MAX]; /* set by the driver before blk_done with an error */
 	const void *client;    /* who asks: only to tell one from another */
+	bool fua;              /* a write is not over before it is on the medium */
 
 	/* The driver's own (lib/drive). */
 	struct blk_io *next, *chain; /* chain: further discards of the same command */

@@ -4,8 +4,8 @@
  *	ctlr	a controller: one PCI function; the keeper thread, memory for requests
  *	port	what fails, is reset and comes back as a whole: an AHCI port, an IDE channel, an
  *		NVMe controller, a virtio device; it is EMPTY, READY or BROKEN
- *	queue	where its hardware takes commands from, with tags: a port's slots, an NVMe queue pair,
- *		a virtqueue; an IDE channel is one of depth 1
+ *	queue	where its hardware takes commands from, with tags: a port's slots, an NVMe queue
+ *		pair, a virtqueue; an IDE channel is one of depth 1
  *	disk	what lib/blk shows, behind a port: one, or several that share its queues (IDE's two,
  *		NVMe's name spaces, SCSI's units)
  *
@@ -16,8 +16,9 @@
  *	.server = &drive_server_ops, .p9 = &blk_p9_ops, .driver = &its own attach and detach
  *
  *	attach:	make ctlr, drive_ctlr_init; map, reset; bus mastering on; drive_port_init and
- *		drive_queue_init; drive_ctlr_start; interrupts; drive_port_start for each port, which
- *		lets the keeper `probe` it.  drive_start waits for the disks, for DRIVE_START_MS.
+ *		drive_queue_init; drive_ctlr_start; interrupts; drive_port_start for each port,
+ *		which lets the keeper `probe` it.  The program's start waits for the disks, for
+ *		DRIVE_START_MS.
  *	detach:	drive_ctlr_stop; reset the device; drive_ctlr_fini
  *
  * The way of a command:
@@ -31,12 +32,13 @@
  * (queue.alone_kinds) is never overtaken, and overtakes none.  Waiting discards of one disk are
  * sent as one command, if it can (disk.ranges): the others hang on blk_io.chain.
  *
- * When a command fails by itself (drive_fail), it alone is tried again, DRIVE_TRIES times.  When the
- * port as a whole stops (drive_break, or a command is over its time), the keeper asks `diagnose`,
- * lets `restart` bring it back, and sends all that was in flight again: if one is known to be to
- * blame, that one uses up a try; if not, all are sent one at a time, and the one that fails
- * alone is to blame.  So whoever waits gets an answer within DRIVE_TRIES deadlines, and nobody fails
- * for a neighbour.  The clock of deadlines stands still while the keeper is busy with another port.
+ * When a command fails by itself (drive_fail), it alone is tried again, DRIVE_TRIES times.  When
+ * the port as a whole stops (drive_break, or a command is over its time), the keeper asks
+ * `diagnose`, lets `restart` bring it back, and sends all that was in flight again: if one is known
+ * to be to blame, that one uses up a try; if not, all are sent one at a time, and the one that fails
+ * alone is to blame.  So whoever waits gets an answer within DRIVE_TRIES deadlines, and nobody
+ * fails for a neighbour.  The clock of deadlines stands still while the keeper is busy with
+ * another port.
  *
  * Locks: drive_queue.lock, which `build`, `ring` and `reap` are called with; drive_port.lock and
  * drive_ctlr.keeper_lock, either of which may be taken with it held, never the other way.
@@ -63,8 +65,8 @@ enum {
 	DRIVE_NBIG = 8,
 	DRIVE_CHUNK = 8, /* small ones that are made at once */
 
-	DRIVE_BLOCK_MAX = 64,   /* bytes of a command in the device's own form */
-	DRIVE_PAGE_SIZE = 4096, /* data of a driver's own command */
+	DRIVE_BLOCK_MAX = 64,       /* bytes of a command, or its result, in the device's form */
+	DRIVE_DATA_MAX = 128 << 10, /* bytes of data of a driver's own command */
 };
 
 struct drive_ctlr;
@@ -72,7 +74,7 @@ struct drive_port;
 struct drive_queue;
 struct drive_disk;
 
-/* --- what a driver fills in -------------------------------------------------------------------- */
+/* --- what a driver fills in ------------------------------------------------------------------ */
 
 enum drive_verdict {
 	DRIVE_RESET,    /* `restart` is needed */
@@ -94,10 +96,11 @@ struct drive_ops {
 	 * With the queue's lock, quickly.  build: writes the command where the device finds it; the
 	 * data is in io->seg, the disk is io->drive; an error other than 0 ends it unsent.  A
 	 * BLK_DISCARD is of all in io->chain; their ranges may be written to io->data of the first.
-	 * A DRIVE_OWN is a struct drive_command.  ring: what was built may be fetched.  reap:
-	 * calls drive_end or drive_fail for what has ended; it is called for each interrupt and when the
-	 * keeper looks for lost ones, also with nothing in flight (queue.nbusy), and once in the
-	 * keeper's thread after `hold`, when queue.open is false.
+	 * A DRIVE_OWN is a struct drive_command.  io->fua counts if the disk's fua is set; else a
+	 * flush will follow.  ring: what was built may be fetched.  reap: calls drive_end or
+	 * drive_fail for what has ended; it is called for each interrupt and when the keeper looks
+	 * for lost ones, also with nothing in flight (queue.nbusy), and once in the keeper's thread
+	 * after `hold`, when queue.open is false.
 	 */
 	int (*build)(struct drive_queue *q, struct blk_io *io, unsigned tag);
 	void (*ring)(struct drive_queue *q);
@@ -150,20 +153,25 @@ struct drive_ops {
 #define DRIVE_OWN BLK_NKINDS
 
 struct drive_command {
-	struct blk_io io;               /* first */
-	uint8_t block[DRIVE_BLOCK_MAX]; /* in the device's own form */
-	uint32_t bytes;                 /* of data, at most DRIVE_PAGE_SIZE; even */
-	bool write;                     /* to the device */
-	bool alone;                     /* nothing may run beside it */
-	struct drive_queue *queue;      /* NULL: as for other commands */
+	struct blk_io io;                /* first */
+	uint8_t block[DRIVE_BLOCK_MAX];  /* in the device's own form */
+	uint8_t result[DRIVE_BLOCK_MAX]; /* for the driver to fill in before drive_end */
+	uint32_t bytes;                  /* of data, at most DRIVE_DATA_MAX; even */
+	bool write;                      /* to the device */
+	bool alone;                      /* nothing may run beside it */
+	struct drive_queue *queue;       /* NULL: as for other commands */
 
 	/* lib/drive's own. */
+	_Atomic unsigned refs;
+	struct sip_dma dma;
+	struct dma_seg seg;
+	void *buf;
 	pthread_mutex_t lock;
 	pthread_cond_t over;
 	bool done;
 };
 
-/* --- the structures ------------------------------------------------------------------------------ */
+/* --- the structures -------------------------------------------------------------------------- */
 
 struct drive_list {
 	struct blk_io *head, *tail;
@@ -220,6 +228,7 @@ struct drive_disk {
 	struct blk_info info;   /* set before it is shown, but for `memory` */
 	void *priv;             /* the driver's, as long as the disk */
 	bool flushes, trims;    /* it has a cache to flush; it can discard */
+	bool fua;               /* a write can go past the cache; else a flush follows it */
 	unsigned ranges;        /* of a discard command, at most; 0: each discard is one command */
 	uint32_t range_sectors; /* of each */
 
@@ -251,8 +260,6 @@ struct drive_ctlr {
 	struct blk_memory *memory;
 	struct sip_dma dma[DRIVE_NSMALL / DRIVE_CHUNK + DRIVE_NBIG];
 	unsigned ndma, nsmall, nbig;
-	pthread_mutex_t page_lock; /* the page: data of one drive_command */
-	struct sip_dma page;
 	_Atomic unsigned refs;
 	_Atomic uint64_t now_ms;   /* the clock of deadlines */
 	_Atomic uint64_t ahead_ms; /* to be added to it: a test lets time pass */
@@ -267,16 +274,16 @@ struct drive_ctlr {
 	pthread_cond_t settled;
 };
 
-/* --- lib/drive/ctlr.c: the program, a controller, its keeper ------------------------------------- */
+/* --- lib/drive/ctlr.c: the program, a controller, its keeper --------------------------------- */
 
 extern const struct sip_server_ops drive_server_ops;
 
 /*
- * Fills in server, dev, blk, number.  *c is the driver's, zeroed, and stays until c->free is called:
- * by drive_ctlr_fini, or when the last file of its disks is closed.
+ * Fills in server, dev, blk, number.  *c is the driver's, zeroed, and stays until c->free is
+ * called: by drive_ctlr_fini, or when the last file of its disks is closed.
  */
 void drive_ctlr_init(struct drive_ctlr *c, struct sip_server *s, struct sip_dev *d);
-/* Memory and the keeper; bus mastering is on, dma_max is set.  On an error: drive_ctlr_stop, fini. */
+/* Memory and the keeper; bus mastering is on, dma_max is set.  On an error: stop and fini. */
 int drive_ctlr_start(struct drive_ctlr *c);
 /* Its ports lose their disks; no thread of lib/drive is left.  Interrupts are off. */
 void drive_ctlr_stop(struct drive_ctlr *c);
@@ -286,7 +293,7 @@ void drive_wake(struct drive_ctlr *c);
 /* Memory that the device reaches, below dma_max: 0, -ENOMEM, -ENOTSUP. */
 int drive_dma_alloc(struct drive_ctlr *c, size_t bytes, size_t align, struct sip_dma *out);
 
-/* --- lib/drive/port.c: what the keeper does for a port ------------------------------------------- */
+/* --- lib/drive/port.c: what the keeper does for a port --------------------------------------- */
 
 /* name as drive_port.name; ops and *p stay as long as the controller. */
 void drive_port_init(struct drive_port *p, struct drive_ctlr *c, const struct drive_ops *ops,
@@ -309,7 +316,7 @@ void drive_change(struct drive_port *p); /* something has come or gone */
 /* A line for the log, and last-error of its ctl. */
 void drive_tell(struct drive_port *p, const char *fmt, ...) SIP_PRINTF(2, 3);
 
-/* --- lib/drive/queue.c: commands in flight ------------------------------------------------------- */
+/* --- lib/drive/queue.c: commands in flight --------------------------------------------------- */
 
 /* In `reap`.  False: no such command is in flight, whatever the device says. */
 bool drive_end(struct drive_queue *q, unsigned tag);
@@ -320,7 +327,7 @@ struct blk_io *drive_tag(const struct drive_queue *q, unsigned tag);
 /* Calls `reap`, sends what waits, ends what has ended: how many. */
 unsigned drive_reap(struct drive_queue *q);
 
-/* --- lib/drive/disk.c: disks ---------------------------------------------------------------------- */
+/* --- lib/drive/disk.c: disks ----------------------------------------------------------------- */
 
 extern const struct blk_ops drive_blk_ops; /* what lib/blk is given for every disk */
 /* In `probe`, or `changed`.  priv: so many zeroed bytes.  NULL: out of memory. */
@@ -331,10 +338,13 @@ void drive_disk_show(struct drive_disk *d);
 void drive_disk_drop(struct drive_disk *d, const char *why);
 /*
  * A command of the driver's own, and waits for its end: the thread is neither the keeper's nor an
- * interrupt's.  block, bytes, write, alone and queue are set, the rest is zero; buf holds the data, or
- * gets it.  0 or a negative errno, with a text in io.why.
+ * interrupt's.  block, bytes, write, alone and queue are set, the rest is zero; buf holds the data,
+ * or gets it.  0 and the result, or a negative errno with a text in io.why.
  */
 int drive_command(struct drive_disk *d, struct drive_command *c, void *buf);
+/* The same, but waits no longer than that: -EAGAIN, and it goes on without us. */
+int
+drive_command_within(struct drive_disk *d, struct drive_command *c, void *buf, unsigned wait_ms);
 unsigned drive_timeout_ms(unsigned kind);
 
 /* For a driver's struct sip_faults: where is the disk, request the blk_io. */

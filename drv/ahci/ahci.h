@@ -10,28 +10,34 @@
 
 enum {
 	AHCI_SLOTS = 32,
-	AHCI_TABLE_SIZE = 4352, /* of one slot: FIS, ATAPI command, 264 PRDs: 1 MiB of pages */
-	AHCI_TABLE_PRDS = (AHCI_TABLE_SIZE - AHCI_TABLE_PRDT) / AHCI_PRD_SIZE,
+	AHCI_SEGS = 264, /* a MiB of single pages, and some; makes tables multiples of 128 bytes */
+	AHCI_TABLE_SIZE = AHCI_TABLE_PRDT + AHCI_SEGS * AHCI_PRD_SIZE, /* of one slot */
+
+	/* A port's memory: command list, received FISes; a table and data of polled commands. */
 	AHCI_OFF_LIST = 0,
 	AHCI_OFF_FIS = AHCI_LIST_SIZE,
-	AHCI_OFF_TABLES = AHCI_OFF_FIS + 1024,
-	AHCI_OFF_SCRATCH = AHCI_OFF_TABLES + AHCI_SLOTS * AHCI_TABLE_SIZE,
-	AHCI_SCRATCH_SIZE = 512,
-	AHCI_PORT_MEMORY = 140 << 10,
+	AHCI_OFF_TABLE = AHCI_OFF_FIS + AHCI_FIS_AREA,
+	AHCI_OFF_SCRATCH = AHCI_OFF_TABLE + 256,
+	AHCI_PORT_MEMORY = AHCI_OFF_SCRATCH + ATA_PAGE_SIZE,
 
-	AHCI_IDENTIFY_MS = 5000,
-	AHCI_ENGINE_MS = 500,     /* PxCMD.CR and FR [10.1.2] */
-	AHCI_HBA_RESET_MS = 1000, /* GHC.HR [10.4.3] */
-	AHCI_PRESENCE_MS = 10,    /* a disk answers COMRESET, if there is one [10.1.1] */
-	AHCI_LINK_MS = 1000,      /* DET after COMRESET */
-	AHCI_READY_MS = 15000,    /* BSY after COMRESET: the disk spins up */
-	AHCI_BIOS_MS = 2000,      /* hand-over [10.6.3] */
+	AHCI_POLLED_MS = 5000,     /* IDENTIFY, READ LOG */
+	AHCI_SOFT_MS = 100,        /* the first half of a software reset is one FIS */
+	AHCI_SOFT_READY_MS = 3000, /* the second: the disk is ready; else COMRESET follows */
+	AHCI_SMART_MS = 1000,      /* that ctl waits for an answer */
+	AHCI_SMART_AGE_MS = 30000, /* the answer is good for so long */
+	AHCI_STAGGER_MS = 2000,    /* a disk spins up before the next may begin */
+	AHCI_ENGINE_MS = 500,      /* PxCMD.CR and FR [10.1.2] */
+	AHCI_HBA_RESET_MS = 1000,  /* GHC.HR [10.4.3] */
+	AHCI_PRESENCE_MS = 10,     /* a disk answers COMRESET, if there is one [10.1.1] */
+	AHCI_LINK_MS = 1000,       /* DET after COMRESET */
+	AHCI_READY_MS = 15000,     /* BSY after COMRESET: the disk spins up */
+	AHCI_BIOS_MS = 2000,       /* hand-over [10.6.3] */
 };
 
-_Static_assert(AHCI_TABLE_SIZE % 128 == 0, "a table's alignment [AHCI 1.3.1, 4.2.2]");
-_Static_assert(AHCI_OFF_SCRATCH + AHCI_SCRATCH_SIZE <= AHCI_PORT_MEMORY, "port memory");
+_Static_assert(AHCI_TABLE_SIZE % 128 == 0 && AHCI_OFF_TABLE % 128 == 0, "[AHCI 1.3.1, 4.2.2]");
 
 enum ahci_step { /* of a port at the start; start.c */
+		 AHCI_STEP_TURN,
 		 AHCI_STEP_LINK,
 		 AHCI_STEP_READY,
 		 AHCI_STEP_IDENTIFY,
@@ -49,18 +55,29 @@ struct ahci_port {
 	unsigned index;
 	uint64_t regs; /* offset in the BAR */
 	bool implemented;
-	struct sip_dma dma;
+	struct sip_dma dma, tables; /* tables: of the slots that the disk has */
 	uint8_t *mem;
 
-	enum ahci_step step;   /* as the next two, of the start */
+	enum ahci_step step;   /* as the next three, of the start */
+	uint64_t turn_ms;      /* when it was given power */
 	bool vacant, expected; /* before the controller's reset: surely no disk; surely one */
 
 	struct ata_identity id; /* this and ncq change only while it is EMPTY */
 	bool ncq;
 	uint32_t fresh; /* built, and not rung for; under queue.lock */
 
+	bool soft;         /* the next reset may be a software one; the keeper's, as the next */
+	unsigned refusals; /* in a row of what is in the port */
+	_Atomic uint64_t soft_resets, link_resets, logs, link_errors; /* logs: NCQ error logs */
+
 	pthread_mutex_t seen_lock; /* the first error since the port was made ready: */
 	uint32_t seen_is, seen_tfd, seen_serr;
+};
+
+struct ahci_smart {                /* drive_disk.priv */
+	_Atomic uint64_t asked_ns; /* 0: never */
+	_Atomic int health;        /* 1 good, 0 failing, else not known */
+	_Atomic int temperature;   /* degrees Celsius; negative: not known */
 };
 
 struct ahci_hba {
@@ -96,11 +113,18 @@ void ahci_start_disks(struct ahci_hba *h); /* with the keeper: partition tables 
 /* port.c: the port's engine and link */
 void ahci_port_spin_up(struct ahci_port *p);
 int ahci_port_memory(struct ahci_port *p); /* with spin-up */
+int ahci_port_tables(struct ahci_port *p, unsigned nslots);
 int ahci_engine_start(struct ahci_port *p);
 void ahci_engine_on(struct ahci_port *p); /* the disk is ready */
 int ahci_engine_stop(struct ahci_port *p);
+/* After an error: off and on, if the disk is ready for commands: 0, -EBUSY, -ETIMEDOUT. */
+int ahci_engine_again(struct ahci_port *p);
 /* COMRESET, and the engine on again: 0, -ENODEV without a link, -ETIMEDOUT. */
 int ahci_port_reset(struct ahci_port *p);
+/* A software reset of the disk, the link stays: the same. */
+int ahci_port_soft_reset(struct ahci_port *p);
+/* A command without data, or that reads ATA_PAGE_SIZE bytes (page not NULL), with nothing else. */
+int ahci_poll(struct ahci_port *p, const struct ata_command *c, void *page);
 int ahci_port_identify(struct ahci_port *p, struct ata_identity *id);
 /* The same in two halves. */
 void ahci_identify_send(struct ahci_port *p);
@@ -117,10 +141,12 @@ void ahci_port_interrupt(struct ahci_port *p);
 extern const struct drive_ops ahci_ops;
 int ahci_port_accept(struct ahci_port *p, const struct ata_identity *id);
 void ahci_port_refuse(struct ahci_port *p, int err); /* tells why; a link may come */
-void ahci_port_listen(struct ahci_port *p);
+/* The link's changes interrupt; true if there was one that nobody has seen. */
+bool ahci_port_listen(struct ahci_port *p);
 
 /* text.c */
 size_t ahci_describe(struct drive_disk *d, char *buf, size_t n);
+size_t ahci_statistics(struct drive_disk *d, char *buf, size_t n);
 int ahci_command(struct drive_disk *d, const char *text);
 /* Fills in info and what the disk can do. */
 void ahci_disk_info(const struct ahci_port *p, struct drive_disk *d);

@@ -77,9 +77,12 @@ free_hba(struct drive_ctlr *c)
 static void
 release(struct ahci_hba *h)
 {
-	for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
+	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
 		if (h->port[i].dma.vaddr)
 			sip_dma_free(h->ctlr.dev, &h->port[i].dma);
+		if (h->port[i].tables.vaddr)
+			sip_dma_free(h->ctlr.dev, &h->port[i].tables);
+	}
 	sip_dev_unmap(h->ctlr.dev, &h->bar);
 	drive_ctlr_fini(&h->ctlr);
 }

@@ -71,6 +71,20 @@ ahci_port_spin_up(struct ahci_port *p)
 	       CMD_SUD_MASK | CMD_POD_MASK | CMD_ICC_set(0, CMD_ICC_ACTIVE));
 }
 
+/* For a disk's commands; they are not given back, as the next disk may need them. */
+int
+ahci_port_tables(struct ahci_port *p, unsigned nslots)
+{
+	size_t bytes = (size_t)nslots * AHCI_TABLE_SIZE;
+
+	if (p->tables.vaddr && p->tables.size >= bytes)
+		return 0;
+	if (p->tables.vaddr)
+		sip_dma_free(p->hba->ctlr.dev, &p->tables);
+	p->tables.vaddr = NULL;
+	return drive_dma_alloc(&p->hba->ctlr, bytes, 4096, &p->tables);
+}
+
 int
 ahci_port_memory(struct ahci_port *p)
 {
@@ -97,6 +111,7 @@ ahci_port_memory(struct ahci_port *p)
 int
 ahci_port_reset(struct ahci_port *p)
 {
+	atomic_fetch_add(&p->link_resets, 1);
 	port_write(p, PORT_IE, 0);
 	/* CR that stays set is cured by the reset itself [10.4.2]. */
 	ahci_engine_stop(p);
@@ -110,20 +125,40 @@ ahci_port_reset(struct ahci_port *p)
 	return ahci_engine_start(p);
 }
 
-/* In slot 0, with nothing else running; data to the scratch page. */
-void
-ahci_identify_send(struct ahci_port *p)
+int
+ahci_engine_again(struct ahci_port *p)
 {
-	uint8_t *table = p->mem + AHCI_OFF_TABLES;
-	struct dma_seg piece = { p->dma.paddr + AHCI_OFF_SCRATCH, ATA_IDENTIFY_SIZE };
-	struct ata_command c;
+	/* [6.2.2.1]: ST off, the errors cleared, and on again if the disk waits for commands. */
+	if (ahci_engine_stop(p) < 0)
+		return -ETIMEDOUT;
+	if (port_read(p, PORT_TFD) & (ATA_STATUS_BSY | ATA_STATUS_DRQ))
+		return -EBUSY;
+	/* Not N and X: a change of the link is still to be told. */
+	port_write(p, PORT_SERR, ~(uint32_t)(SERR_N_MASK | SERR_X_MASK));
+	port_write(p, PORT_IS, UINT32_MAX);
+	change(p, PORT_CMD, 0, CMD_ST_MASK);
+	return 0;
+}
 
-	ata_cmd_simple(ATA_IDENTIFY, &c);
-	ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_TABLE_PRDS, &piece, 1);
-	ata_fis_h2d(table + AHCI_TABLE_CFIS, &c);
-	ahci_header(p->mem + AHCI_OFF_LIST, 0, 1, p->dma.paddr + AHCI_OFF_TABLES);
+/* --- polled commands: in slot 0, with nothing else running ----------------------------------- */
+
+static void
+send(struct ahci_port *p, uint32_t flags, unsigned nprds)
+{
+	ahci_header(p->mem + AHCI_OFF_LIST, flags, nprds, p->dma.paddr + AHCI_OFF_TABLE);
 	atomic_thread_fence(memory_order_release);
 	port_write(p, PORT_CI, 1);
+}
+
+static void
+send_command(struct ahci_port *p, const struct ata_command *c, bool data)
+{
+	struct dma_seg piece = { p->dma.paddr + AHCI_OFF_SCRATCH, ATA_PAGE_SIZE };
+	uint8_t *table = p->mem + AHCI_OFF_TABLE;
+
+	ahci_prdt(table + AHCI_TABLE_PRDT, 1, &piece, 1);
+	ata_fis_h2d(table + AHCI_TABLE_CFIS, c);
+	send(p, 0, data);
 }
 
 /* -EAGAIN while the command runs. */
@@ -141,30 +176,99 @@ command_over(struct ahci_port *p)
 	return ata_errno((uint8_t)TFD_STATUS_get(tfd), (uint8_t)TFD_ERROR_get(tfd));
 }
 
-int
-ahci_identify_take(struct ahci_port *p, struct ata_identity *id)
+static int
+wait_over(struct ahci_port *p, unsigned ms)
 {
-	uint8_t page[ATA_IDENTIFY_SIZE];
-	int err = command_over(p);
+	uint64_t end = os_time_ns() + ms * 1000000ull;
+	int err;
 
-	if (err < 0)
-		return err;
+	while ((err = command_over(p)) == -EAGAIN) {
+		if (os_time_ns() > end)
+			return -ETIMEDOUT;
+		os_sleep_ns(POLL_NS);
+	}
+	return err;
+}
+
+int
+ahci_poll(struct ahci_port *p, const struct ata_command *c, void *page)
+{
+	int err;
+
+	send_command(p, c, page);
+	err = wait_over(p, AHCI_POLLED_MS);
+	if (err == 0 && page)
+		memcpy(page, p->mem + AHCI_OFF_SCRATCH, ATA_PAGE_SIZE);
+	return err;
+}
+
+void
+ahci_identify_send(struct ahci_port *p)
+{
+	struct ata_command c;
+
+	ata_cmd_simple(ATA_IDENTIFY, &c);
+	send_command(p, &c, true);
+}
+
+static int
+take_identity(const struct ahci_port *p, struct ata_identity *id)
+{
+	uint8_t page[ATA_PAGE_SIZE];
+	int err;
+
 	memcpy(page, p->mem + AHCI_OFF_SCRATCH, sizeof page);
 	err = ata_identify(page, id);
 	return err < 0 ? err : id->packet || !id->dma ? -ENOTSUP : 0;
 }
 
 int
+ahci_identify_take(struct ahci_port *p, struct ata_identity *id)
+{
+	int err = command_over(p);
+
+	return err < 0 ? err : take_identity(p, id);
+}
+
+int
 ahci_port_identify(struct ahci_port *p, struct ata_identity *id)
 {
-	uint64_t end = os_time_ns() + AHCI_IDENTIFY_MS * 1000000ull;
 	int err;
 
 	ahci_identify_send(p);
-	while ((err = ahci_identify_take(p, id)) == -EAGAIN) {
-		if (os_time_ns() > end)
-			return -ETIMEDOUT;
-		os_sleep_ns(POLL_NS);
+	err = wait_over(p, AHCI_POLLED_MS);
+	return err < 0 ? err : take_identity(p, id);
+}
+
+/*
+ * [10.4.1]: two FISes without the C bit, SRST set and then clear; the first also lets the disk be
+ * busy (R and C of the header).  What was in flight is forgotten by both sides.  Some QEMUs (7.2.22
+ * is one) do not end the first: then COMRESET follows.
+ */
+int
+ahci_port_soft_reset(struct ahci_port *p)
+{
+	uint8_t *fis = p->mem + AHCI_OFF_TABLE + AHCI_TABLE_CFIS;
+
+	atomic_fetch_add(&p->soft_resets, 1);
+	if (ahci_engine_again(p) < 0) {
+		if (!CAP_SCLO_get(p->hba->cap))
+			return -EBUSY;
+		change(p, PORT_CMD, 0, CMD_CLO_MASK); /* BSY and DRQ are cleared by it [3.3.7] */
+		if (!wait_port(p, PORT_CMD, CMD_CLO_MASK, 0, AHCI_ENGINE_MS) ||
+		    ahci_engine_again(p) < 0)
+			return -EBUSY;
 	}
-	return err;
+	ata_fis_reset(fis, true);
+	send(p, AHCI_HEADER_RESET | AHCI_HEADER_CLEAR_BUSY, 0);
+	if (!wait_port(p, PORT_CI, 1, 0, AHCI_SOFT_MS))
+		return -ETIMEDOUT;
+	os_sleep_ns(POLL_NS); /* at least 5 us */
+	ata_fis_reset(fis, false);
+	send(p, 0, 0);
+	if (!wait_port(p, PORT_CI, 1, 0, AHCI_SOFT_READY_MS))
+		return ahci_port_link(p) ? -ETIMEDOUT : -ENODEV;
+	if (!wait_port(p, PORT_TFD, ATA_STATUS_BSY | ATA_STATUS_DRQ, 0, AHCI_SOFT_READY_MS))
+		return ahci_port_link(p) ? -ETIMEDOUT : -ENODEV;
+	return ahci_port_link(p) ? 0 : -ENODEV;
 }

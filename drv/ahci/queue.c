@@ -22,57 +22,72 @@ build_data(struct ahci_port *p, const struct blk_io *io, unsigned slot, struct a
 			     .n = io->nsectors,
 			     .tag = slot,
 			     .write = io->kind == BLK_WRITE,
-			     .queued = p->ncq };
+			     .queued = p->ncq,
+			     .fua = io->fua && io->kind == BLK_WRITE &&
+				    ((const struct drive_disk *)io->drive)->fua };
 
 	return ata_cmd_rw(&p->id, &rw, c);
 }
 
-/* The ranges go into the request's own buffer. */
-static struct dma_seg
-build_trim(const struct blk_io *io, struct ata_command *c)
+/* The ranges of all in the chain go into the first one's own buffer. */
+static int
+build_trim(const struct blk_io *io, struct ata_command *c, struct dma_seg *seg)
 {
-	uint64_t lba = io->sector, n = io->nsectors;
-	unsigned nblocks = ata_trim_fill(io->data, 1, &lba, &n);
+	const struct drive_disk *d = io->drive;
+	unsigned nblocks;
+	int used = 0;
 
+	for (const struct blk_io *x = io; x; x = x->chain) {
+		used = ata_trim_add(io->data, (unsigned)used, d->ranges, x->sector, x->nsectors);
+		if (used < 0)
+			return used;
+	}
+	nblocks = ata_trim_end(io->data, (unsigned)used);
 	ata_cmd_trim(nblocks, c);
-	return (struct dma_seg){ io->seg->paddr, nblocks * 512ul };
+	*seg = (struct dma_seg){ io->seg->paddr, nblocks * 512ul };
+	return 0;
+}
+
+static int
+build_command(struct ahci_port *p, const struct blk_io *io, unsigned slot, struct ata_command *c,
+	      struct dma_seg *trim)
+{
+	switch (io->kind) {
+	case BLK_READ:
+	case BLK_WRITE: return build_data(p, io, slot, c);
+	case BLK_DISCARD: return build_trim(io, c, trim);
+	case BLK_FLUSH: ata_cmd_flush(&p->id, c); return 0;
+	default: memcpy(c, ((const struct drive_command *)io)->block, sizeof *c); return 0;
+	}
+}
+
+static bool
+is_write(const struct blk_io *io)
+{
+	return io->kind == BLK_WRITE || io->kind == BLK_DISCARD ||
+	       (io->kind == DRIVE_OWN && ((const struct drive_command *)io)->write);
 }
 
 int
 ahci_build(struct drive_queue *q, struct blk_io *io, unsigned slot)
 {
 	struct ahci_port *p = (struct ahci_port *)q->port;
-	uint8_t *table = p->mem + AHCI_OFF_TABLES + slot * AHCI_TABLE_SIZE;
-	const struct dma_seg *seg = io->seg;
-	uint32_t flags = io->kind == BLK_WRITE ? AHCI_HEADER_WRITE : 0;
+	uint8_t *table = (uint8_t *)p->tables.vaddr + slot * AHCI_TABLE_SIZE;
 	struct ata_command c;
 	struct dma_seg trim;
-	int nprds = 0;
+	int nprds = 0, err = build_command(p, io, slot, &c, &trim);
 
-	if (io->kind == BLK_READ || io->kind == BLK_WRITE) {
-		int err = build_data(p, io, slot, &c);
-
-		if (err < 0)
-			return err;
-	} else if (io->kind == BLK_FLUSH) {
-		ata_cmd_flush(&p->id, &c);
-	} else if (io->kind == BLK_DISCARD) {
-		trim = build_trim(io, &c);
-		seg = &trim;
-		flags = AHCI_HEADER_WRITE;
-	} else {
-		const struct drive_command *own = (const struct drive_command *)io;
-
-		memcpy(&c, own->block, sizeof c);
-		flags = own->write ? AHCI_HEADER_WRITE : 0;
-	}
+	if (err < 0)
+		return err;
 	if (io->nsegs)
-		nprds = ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_TABLE_PRDS, seg, io->nsegs);
+		nprds = ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_SEGS,
+				  io->kind == BLK_DISCARD ? &trim : io->seg, io->nsegs);
 	if (nprds < 0)
 		return nprds;
 	ata_fis_h2d(table + AHCI_TABLE_CFIS, &c);
-	ahci_header(p->mem + AHCI_OFF_LIST + slot * AHCI_HEADER_SIZE, flags, (unsigned)nprds,
-		    p->dma.paddr + AHCI_OFF_TABLES + slot * AHCI_TABLE_SIZE);
+	ahci_header(p->mem + AHCI_OFF_LIST + slot * AHCI_HEADER_SIZE,
+		    is_write(io) ? AHCI_HEADER_WRITE : 0, (unsigned)nprds,
+		    p->tables.paddr + slot * AHCI_TABLE_SIZE);
 	p->fresh |= 1u << slot;
 	return 0;
 }
@@ -89,6 +104,15 @@ ahci_ring(struct drive_queue *q)
 	p->fresh = 0;
 }
 
+/* A command of our own may be answered in the registers that the last FIS has brought. */
+static void
+take_result(const struct ahci_port *p, struct blk_io *io)
+{
+	if (io && io->kind == DRIVE_OWN)
+		memcpy(((struct drive_command *)io)->result, p->mem + AHCI_OFF_FIS + AHCI_RFIS_D2H,
+		       ATA_FIS_D2H_SIZE);
+}
+
 void
 ahci_reap(struct drive_queue *q)
 {
@@ -100,6 +124,8 @@ ahci_reap(struct drive_queue *q)
 		return;
 	/* A bit that was never set tells nothing, whatever the device makes of it. */
 	over = (uint32_t)q->busy[0] & ~port_read(p, is_plain(p) ? PORT_CI : PORT_SACT);
+	if (over && q->alone)
+		take_result(p, drive_tag(q, (unsigned)__builtin_ctz(over)));
 	for (; over; over &= over - 1)
 		drive_end(q, (unsigned)__builtin_ctz(over));
 }
@@ -127,7 +153,8 @@ ahci_port_interrupt(struct ahci_port *p)
 	if (is & IS_ERRORS)
 		note_error(p, is);
 	if (is & IS_LINK) {
-		/* PCS and PRCS stand until SERR's X and N are cleared [3.3.5]. */
+		/* PCS and PRCS stand until SERR's X and N are cleared [3.3.5]; the link is looked
+		 * at after that. */
 		port_write(p, PORT_SERR, port_read(p, PORT_SERR));
 		drive_change(&p->port);
 	}

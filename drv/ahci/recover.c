@@ -1,13 +1,26 @@
 /*
- * What lib/drive's keeper asks of a port: bringing it up, what an error was, a reset, hot plug.
+ * What lib/drive's keeper asks of a port: bringing it up, what an error was, resets, hot plug.
  *
- * Recovery [AHCI 1.3.1, 6.2.2] goes by COMRESET, which also ends a disk's NCQ error state, and asks
- * the disk who it is before anything is sent again.
+ * Recovery goes up a ladder [AHCI 1.3.1, 6.2.2]:
+ *
+ *	engine off and on, and for queued commands READ LOG EXT, which names the one to blame and
+ *	ends the disk's error state [SATA 3.3, 13.7]; then all are sent again
+ *	software reset: the disk has no log or did not answer, or the same command fails again
+ *	COMRESET: that did not help; twice
+ *	the disk is given up
+ *
+ * A bad sector is tried again without a reset, which would not mend it.  After a reset the disk is
+ * asked who it is before anything is sent again.
+ *
+ * A change of the link must not be lost: PxSERR's N and X are only cleared where the link is looked
+ * at afterwards, or before a disk is identified.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "ahci.h"
+
+enum { REFUSALS = 3 };
 
 static struct ahci_port *
 of(struct drive_port *p)
@@ -15,12 +28,22 @@ of(struct drive_port *p)
 	return (struct ahci_port *)p;
 }
 
-void
+bool
 ahci_port_listen(struct ahci_port *p)
 {
-	port_write(p, PORT_SERR, UINT32_MAX);
+	uint32_t serr = port_read(p, PORT_SERR);
+
+	port_write(p, PORT_SERR, serr); /* what comes from here on is not cleared */
 	port_write(p, PORT_IS, UINT32_MAX);
 	port_write(p, PORT_IE, IS_LINK);
+	return serr & (SERR_N_MASK | SERR_X_MASK);
+}
+
+/* A disk, and nothing else; its identity. */
+static int
+know_disk(struct ahci_port *p, struct ata_identity *id)
+{
+	return port_read(p, PORT_SIG) == SIGNATURE_ATA ? ahci_port_identify(p, id) : -ENOTSUP;
 }
 
 static int
@@ -28,38 +51,62 @@ start_disk(struct ahci_port *p, struct ata_identity *id)
 {
 	int err = ahci_port_reset(p);
 
-	if (err == 0 && port_read(p, PORT_SIG) != SIGNATURE_ATA)
-		return -ENOTSUP;
-	return err ? err : ahci_port_identify(p, id);
+	return err ? err : know_disk(p, id);
+}
+
+static const char *
+what_is_there(uint32_t signature)
+{
+	switch (signature) {
+	case SIGNATURE_ATA: return "a disk without LBA or DMA";
+	case (uint32_t)SIGNATURE_ATAPI: return "an ATAPI device";
+	case (uint32_t)SIGNATURE_MULTIPLIER: return "a port multiplier";
+	case (uint32_t)SIGNATURE_ENCLOSURE: return "an enclosure";
+	}
+	return "an unknown device";
 }
 
 void
 ahci_port_refuse(struct ahci_port *p, int err)
 {
+	uint32_t signature = port_read(p, PORT_SIG);
+
 	if (err == -ENOTSUP)
-		sip_log(p->hba->ctlr.server,
-			"%s port %u: signature 0x%x: not a disk that it drives", p->hba->ctlr.addr,
-			p->index, port_read(p, PORT_SIG));
+		drive_tell(&p->port, "%s is not driven (signature 0x%08x)",
+			   what_is_there(signature), signature);
 	else
 		drive_tell(&p->port, "cannot be started: %s", strerror(-err));
 	ahci_engine_stop(p);
-	ahci_port_listen(p);
+	/* Not for ever, or a broken link would be reset without end. */
+	if (ahci_port_listen(p) && ++p->refusals < REFUSALS)
+		drive_change(&p->port);
 }
 
 int
 ahci_port_accept(struct ahci_port *p, const struct ata_identity *id)
 {
-	struct drive_disk *d = drive_disk_new(&p->port, 0);
-	unsigned depth;
+	bool ncq = id->ncq && id->lba48 && CAP_SNCQ_get(p->hba->cap);
+	unsigned depth = ncq ? id->queue_depth : 1;
+	struct drive_disk *d;
+	int err;
 
+	if (depth > p->hba->nslots)
+		depth = p->hba->nslots;
+	err = ahci_port_tables(p, depth);
+	if (err < 0)
+		return err;
+	d = drive_disk_new(&p->port, sizeof(struct ahci_smart));
 	if (!d)
 		return -ENOMEM;
+	p->refusals = 0;
 	p->id = *id;
-	p->ncq = id->ncq && id->lba48 && CAP_SNCQ_get(p->hba->cap);
-	depth = p->ncq ? id->queue_depth : 1;
-	p->queue.depth = depth < p->hba->nslots ? depth : p->hba->nslots;
+	p->ncq = ncq;
+	p->queue.depth = depth;
 	/* Others may not run beside queued ones [SATA 3.3, 13.6]. */
-	p->queue.alone_kinds = p->ncq ? 1u << BLK_FLUSH | 1u << BLK_DISCARD | 1u << DRIVE_OWN : 0;
+	p->queue.alone_kinds = 1u << DRIVE_OWN;
+	if (ncq)
+		p->queue.alone_kinds |= 1u << BLK_FLUSH | 1u << BLK_DISCARD;
+	atomic_store(&((struct ahci_smart *)d->priv)->health, -ENOENT);
 	ahci_disk_info(p, d);
 	return 0;
 }
@@ -77,6 +124,14 @@ try_disk(struct ahci_port *p, struct ata_identity *id)
 	return err;
 }
 
+static void
+spin_up(struct ahci_port *p)
+{
+	ahci_port_spin_up(p);
+	sip_wait32(&p->hba->bar, p->regs + PORT_SSTS, SSTS_DET_MASK, DET_PRESENT,
+		   p->expected ? AHCI_LINK_MS : AHCI_PRESENCE_MS);
+}
+
 static int
 probe(struct drive_port *port)
 {
@@ -84,10 +139,14 @@ probe(struct drive_port *port)
 	struct ata_identity id = { 0 };
 	int err;
 
+	if (!CMD_SUD_get(port_read(p, PORT_CMD))) /* it had no turn at the start */
+		spin_up(p);
 	if (!ahci_port_link(p))
 		ahci_port_listen(p);
-	if (!ahci_port_link(p)) /* still: what comes from here on interrupts */
+	if (!ahci_port_link(p)) { /* still: what comes from here on interrupts */
+		p->refusals = 0;
 		return -ENODEV;
+	}
 	err = ahci_port_memory(p);
 	if (err == 0)
 		err = try_disk(p, &id);
@@ -109,11 +168,17 @@ ready(struct drive_port *port)
 {
 	struct ahci_port *p = of(port);
 
+	p->soft = false;
 	pthread_mutex_lock(&p->seen_lock);
 	p->seen_is = 0;
 	port_write(p, PORT_IS, UINT32_MAX);
 	port_write(p, PORT_IE, IS_WANTED);
 	pthread_mutex_unlock(&p->seen_lock);
+	/* One that came while interrupts were off, after the disk was identified. */
+	if (port_read(p, PORT_SERR) & (SERR_N_MASK | SERR_X_MASK)) {
+		port_write(p, PORT_SERR, SERR_N_MASK | SERR_X_MASK);
+		drive_change(port);
+	}
 }
 
 static void
@@ -131,26 +196,88 @@ quiet(struct drive_port *port)
 		return;
 	port_write(p, PORT_IE, 0);
 	ahci_engine_stop(p);
-	ahci_port_listen(p);
+	/* Another disk may have come before this. */
+	if (ahci_port_listen(p))
+		drive_change(port);
+}
+
+/* --- what an error was ----------------------------------------------------------------------- */
+
+static void
+put_error(struct drive_blame *b, uint8_t status, uint8_t error)
+{
+	ata_error_text(status, error, b->why, sizeof b->why);
+	if (ata_errno(status, error))
+		b->err = ata_errno(status, error);
+}
+
+/* How often the command to blame has failed before; of several, the one that did most often. */
+static unsigned
+failed_before(struct ahci_port *p, const struct drive_blame *b)
+{
+	unsigned most = 0;
+
+	pthread_mutex_lock(&p->queue.lock);
+	for (unsigned slot = 0; slot < p->queue.depth; slot++) {
+		const struct blk_io *io = drive_tag(&p->queue, slot);
+
+		if (io && io->tries > most && (!b->queue || b->tag == slot))
+			most = io->tries;
+	}
+	pthread_mutex_unlock(&p->queue.lock);
+	return most;
+}
+
+/* Which of the queued commands it was; it also ends the disk's refusal of all others. */
+static bool
+read_log(struct ahci_port *p, struct drive_blame *b, uint8_t *error)
+{
+	struct ata_ncq_error log;
+	uint8_t page[ATA_PAGE_SIZE];
+	struct ata_command c;
+
+	if (!p->id.logs)
+		return false;
+	ata_cmd_ncq_log(&c);
+	if (ahci_poll(p, &c, page) < 0 || ata_ncq_error(page, &log) < 0 || !log.queued)
+		return false;
+	atomic_fetch_add(&p->logs, 1);
+	put_error(b, log.status, log.error);
+	b->queue = &p->queue;
+	b->tag = log.tag;
+	*error = log.error;
+	return true;
 }
 
 static enum drive_verdict
 diagnose(struct drive_port *port, struct drive_blame *b)
 {
 	struct ahci_port *p = of(port);
-	uint8_t status = (uint8_t)TFD_STATUS_get(p->seen_tfd);
 	uint8_t error = (uint8_t)TFD_ERROR_get(p->seen_tfd);
+	bool queued, known = true;
+	unsigned before;
 
-	if (b->late)
-		return DRIVE_RESET;
-	if (p->seen_is & IS_TFES) {
-		ata_error_text(status, error, b->why, sizeof b->why);
-		if (ata_errno(status, error))
-			b->err = ata_errno(status, error);
-	} else
+	pthread_mutex_lock(&p->queue.lock);
+	queued = p->ncq && !p->queue.alone;
+	pthread_mutex_unlock(&p->queue.lock);
+	if (p->seen_is & IS_TFES)
+		put_error(b, (uint8_t)TFD_STATUS_get(p->seen_tfd), error);
+	else if (!b->late) {
 		snprintf(b->why, sizeof b->why, "PxIS 0x%x PxSERR 0x%x", p->seen_is, p->seen_serr);
+		atomic_fetch_add(&p->link_errors, 1);
+	}
+	if (b->late || p->seen_is & IS_FATAL || ahci_engine_again(p) < 0)
+		known = false;
+	else if (queued)
+		known = read_log(p, b, &error);
+	before = failed_before(p, b);
+	p->soft = before <= (known ? 1 : 0);
+	if (known && (before == 0 || error & ATA_ERROR_UNC))
+		return DRIVE_RESEND;
 	return DRIVE_RESET;
 }
+
+/* --- resets ---------------------------------------------------------------------------------- */
 
 static bool
 same_disk(const struct ata_identity *a, const struct ata_identity *b)
@@ -165,9 +292,13 @@ restart(struct drive_port *port, unsigned attempt)
 {
 	struct ahci_port *p = of(port);
 	struct ata_identity id = { 0 };
-	int err = start_disk(p, &id);
+	int err;
 
-	(void)attempt;
+	if (p->soft && attempt == 0) {
+		err = ahci_port_soft_reset(p);
+		err = err ? err : know_disk(p, &id);
+	} else
+		err = start_disk(p, &id);
 	if (err == -ENOTSUP)
 		return -ESTALE;
 	return err == 0 && !same_disk(&p->id, &id) ? -ESTALE : err;
@@ -186,4 +317,5 @@ const struct drive_ops ahci_ops = {
 	.quiet = quiet,
 	.command = ahci_command,
 	.describe = ahci_describe,
+	.statistics = ahci_statistics,
 };

@@ -34,9 +34,10 @@ enum port_reg { /* from the port's start */
 		PORT_CI = 0x38,
 };
 
-REG_FIELD(CAP_NP, 0, 5);   /* ports, less one */
-REG_FIELD(CAP_NCS, 8, 5);  /* command slots, less one */
-REG_FIELD(CAP_SSS, 27, 1); /* staggered spin-up */
+REG_FIELD(CAP_NP, 0, 5);    /* ports, less one */
+REG_FIELD(CAP_NCS, 8, 5);   /* command slots, less one */
+REG_FIELD(CAP_SCLO, 24, 1); /* command list override */
+REG_FIELD(CAP_SSS, 27, 1);  /* staggered spin-up */
 REG_FIELD(CAP_SNCQ, 30, 1);
 REG_FIELD(CAP_S64A, 31, 1);
 REG_FIELD(CAP2_BOH, 0, 1);
@@ -50,6 +51,7 @@ REG_FIELD(GHC_AE, 31, 1);
 REG_FIELD(CMD_ST, 0, 1);
 REG_FIELD(CMD_SUD, 1, 1);
 REG_FIELD(CMD_POD, 2, 1);
+REG_FIELD(CMD_CLO, 3, 1);
 REG_FIELD(CMD_FRE, 4, 1);
 REG_FIELD(CMD_FR, 14, 1);
 REG_FIELD(CMD_CR, 15, 1);
@@ -88,6 +90,7 @@ enum {
 	IS_HBFS = 1 << 29,
 	IS_TFES = 1 << 30,
 	IS_ERRORS = IS_UFS | IS_OFS | IS_IFS | IS_HBDS | IS_HBFS | IS_TFES,
+	IS_FATAL = IS_IFS | IS_HBDS | IS_HBFS, /* [6.1]: what runs is not known any more */
 	IS_LINK = IS_PCS | IS_PRCS,
 	IS_WANTED = IS_DHRS | IS_SDBS | IS_ERRORS | IS_LINK,
 };

@@ -3,14 +3,18 @@
  * and when it is the successor of one that died, its clients wait for it.
  *
  *	step		waits for					then
+ *	TURN		the disk before it, where spin-up is staggered	LINK
  *	LINK		DET 3; the controller's reset sent COMRESET	READY, or NONE
  *	READY		BSY and DRQ clear: the first FIS has come	IDENTIFY, or NONE
  *	IDENTIFY	the command's end				DISK, or LATE
  *	DISK		(in a thread) its partition table is read
  *	LATE		not as it should be: the keeper resets the port, which takes its time
  *
- * COMRESET was sent to every port: by the controller's reset, or, where spin-up is staggered, by
- * PxCMD.SUD [AHCI 1.3.1, 10.4.3, 10.1.1]; so none is sent here.
+ * COMRESET was sent to every port: by the controller's reset, or, where spin-up is staggered
+ * (CAP.SSS), by PxCMD.SUD [AHCI 1.3.1, 10.4.3, 10.1.1]; so none is sent here.  In the second case
+ * one disk spins up at a time, as the power supply may not be made for more: the next has its turn
+ * when that one is ready, has no link, or has had AHCI_STAGGER_MS.  Who has no turn within the time
+ * of the start is LATE, and then the keeper takes one port after the other.
  */
 #include <errno.h>
 #include "ahci.h"
@@ -60,6 +64,10 @@ ahci_start_ports(struct ahci_hba *h)
 				p->step = AHCI_STEP_NONE;
 				continue;
 			}
+		}
+		if (CAP_SSS_get(h->cap)) {
+			p->step = AHCI_STEP_TURN;
+			continue;
 		}
 		err = ahci_port_memory(p);
 		if (err < 0)
@@ -113,12 +121,37 @@ see_identity(struct ahci_port *p)
 	return ahci_port_accept(p, &id) < 0 ? AHCI_STEP_LATE : AHCI_STEP_DISK;
 }
 
+/* Is another disk spinning up? */
+static bool
+others_spin_up(const struct ahci_port *p, uint64_t ms)
+{
+	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
+		const struct ahci_port *o = &p->hba->port[i];
+
+		if (o->implemented && o != p && o->turn_ms + AHCI_STAGGER_MS > ms &&
+		    (o->step == AHCI_STEP_LINK || o->step == AHCI_STEP_READY))
+			return true;
+	}
+	return false;
+}
+
+static enum ahci_step
+see_turn(struct ahci_port *p, uint64_t ms)
+{
+	if (others_spin_up(p, ms))
+		return AHCI_STEP_TURN;
+	p->turn_ms = ms;
+	return ahci_port_memory(p) < 0 ? AHCI_STEP_LATE : AHCI_STEP_LINK;
+}
+
 /* True while it has to be looked at again. */
 static bool
 look(struct ahci_port *p, uint64_t ms)
 {
+	if (p->step == AHCI_STEP_TURN)
+		p->step = see_turn(p, ms);
 	if (p->step == AHCI_STEP_LINK)
-		p->step = see_link(p, ms);
+		p->step = see_link(p, ms - p->turn_ms);
 	if (p->step == AHCI_STEP_READY)
 		p->step = see_ready(p);
 	else if (p->step == AHCI_STEP_IDENTIFY)

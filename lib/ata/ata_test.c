@@ -243,23 +243,103 @@ trim_ranges(void **state)
 {
 	static const uint8_t want[24] = { 0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0xff, 0xff,
 					  0x99, 0x78, 0x57, 0x34, 0x12, 0, 0x02, 0x00 };
+	static const uint8_t joined[24] = { 100, 0, 0, 0, 0,   0, 0xff, 0xff, 0x63, 0, 1, 0,
+					    0,   0, 2, 0, 200, 0, 0,    0,    0,    0, 1, 0 };
 	uint8_t buf[1024];
-	uint64_t lba = 0x123456789a, n = 65537;
 	struct ata_command c;
 
 	(void)state;
-	assert_int_equal(ata_trim_fill(buf, 2, &lba, &n), 1);
+	memset(buf, 0xaa, sizeof buf);
+	assert_int_equal(ata_trim_add(buf, 0, 64, 0x123456789a, 65537), 2);
+	assert_int_equal(ata_trim_end(buf, 2), 1);
 	assert_memory_equal(buf, want, sizeof want);
-	assert_int_equal(n, 0);
-	n = 65535ull * 64 + 5;
-	lba = 0;
-	assert_int_equal(ata_trim_fill(buf, 1, &lba, &n), 1);
-	assert_int_equal(n, 5);
-	assert_int_equal(lba, 65535 * 64);
+	assert_int_equal(buf[512], 0xaa);
+	assert_int_equal(ata_trim_add(buf, 0, 64, 0, 65535ull * 64), 64);
+	assert_int_equal(ata_trim_add(buf, 64, 64, 1, 1), -E2BIG);
+	assert_int_equal(ata_trim_add(buf, 0, 64, 0, 65535ull * 64 + 1), -E2BIG);
+	assert_int_equal(ata_trim_add(buf, 0, 128, 0, 65535ull * 64 + 1), 65);
+	assert_int_equal(ata_trim_end(buf, 65), 2);
+	/* What follows the last range is joined to it, as far as that has room. */
+	assert_int_equal(ata_trim_add(buf, 0, 64, 100, 65000), 1);
+	assert_int_equal(ata_trim_add(buf, 1, 64, 65100, 500), 1);
+	assert_int_equal(ata_trim_add(buf, 1, 64, 65600, 37), 2);
+	assert_int_equal(ata_trim_add(buf, 2, 64, 200, 1), 3);
+	assert_int_equal(ata_trim_end(buf, 3), 1);
+	assert_memory_equal(buf, joined, sizeof joined);
 	ata_cmd_trim(1, &c);
 	assert_int_equal(c.opcode, 6);
 	assert_int_equal(c.features, 1);
 	assert_int_equal(c.count, 1);
+}
+
+static void
+seal(uint8_t page[512])
+{
+	uint8_t sum = 0;
+
+	for (unsigned i = 0; i < 511; i++)
+		sum = (uint8_t)(sum + page[i]);
+	page[511] = (uint8_t)-sum;
+}
+
+static void
+error_log(void **state)
+{
+	uint8_t page[512] = { 0x13, 0, 0x41, 0x40, 0x56, 0x34, 0x12, 0x40, 0xbc, 0x9a, 0x78 };
+	struct ata_ncq_error e;
+	struct ata_command c;
+
+	(void)state;
+	ata_cmd_ncq_log(&c);
+	assert_int_equal(c.opcode, 0x2f);
+	assert_int_equal(c.count, 1);
+	assert_int_equal(c.lba, 0x10);
+	assert_int_equal(ata_ncq_error(page, &e), -EINVAL);
+	seal(page);
+	assert_int_equal(ata_ncq_error(page, &e), 0);
+	assert_true(e.queued);
+	assert_int_equal(e.tag, 19);
+	assert_int_equal(e.error, 0x40);
+	assert_int_equal(e.lba, 0x789abc123456);
+	page[0] = 0x80;
+	seal(page);
+	assert_int_equal(ata_ncq_error(page, &e), 0);
+	assert_false(e.queued);
+	page[2] = 0x40;
+	seal(page);
+	assert_int_equal(ata_ncq_error(page, &e), -EINVAL);
+}
+
+static void
+smart(void **state)
+{
+	uint8_t page[512] = { 0 };
+	struct ata_result r = { .lba = 0xc24f00 };
+	struct ata_command c;
+
+	(void)state;
+	ata_cmd_smart(ATA_SMART_STATUS, &c);
+	assert_int_equal(c.opcode, 0xb0);
+	assert_int_equal(c.features, 0xda);
+	assert_int_equal(c.lba, 0xc24f00);
+	assert_int_equal(ata_smart_health(&r), 1);
+	r.lba = 0x2cf401;
+	assert_int_equal(ata_smart_health(&r), 0);
+	r.lba = 0;
+	assert_int_equal(ata_smart_health(&r), -EINVAL);
+	assert_int_equal(ata_smart_temperature(page), -ENOENT);
+	page[2] = 190;
+	page[2 + 5] = 33;
+	assert_int_equal(ata_smart_temperature(page), -EINVAL);
+	seal(page);
+	assert_int_equal(ata_smart_temperature(page), 33);
+	page[2 + 12 * 29] = 194;
+	page[2 + 12 * 29 + 5] = 37;
+	seal(page);
+	assert_int_equal(ata_smart_temperature(page), 37);
+	page[2 + 12 * 29 + 5] = 200;
+	seal(page);
+	assert_int_equal(ata_smart_temperature(page), 33);
 }
 
 static void
@@ -315,8 +395,8 @@ static void
 ahci_memory(void **state)
 {
 	struct dma_seg pieces[3] = { { 0x123456000, 4096 },
-				       { 0x10000000, (4 << 20) + 512 },
-				       { 0x2000, 2 } };
+				     { 0x10000000, (4 << 20) + 512 },
+				     { 0x2000, 2 } };
 	uint32_t prd[8][4], header[8];
 
 	(void)state;
@@ -349,7 +429,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(identify_ssd),    cmocka_unit_test(identify_sector_sizes),
 		cmocka_unit_test(identify_others), cmocka_unit_test(commands),
-		cmocka_unit_test(trim_ranges),     cmocka_unit_test(fis_decoding),
+		cmocka_unit_test(trim_ranges),     cmocka_unit_test(error_log),
+		cmocka_unit_test(smart),           cmocka_unit_test(fis_decoding),
 		cmocka_unit_test(errors),          cmocka_unit_test(ahci_memory),
 	};
 

@@ -11,9 +11,10 @@ enum {
 	DEVICE_FUA = 0x80,
 	FPDMA_TAG_SHIFT = 3,
 	TRIM_FEATURE = 1,
-	TRIM_RANGE_MAX = 65535,
-	TRIM_RANGES = 64, /* in a block of 512 */
+	TRIM_ENTRY = 8,
 };
+
+static const uint64_t TRIM_LBA_MASK = 0xffffffffffff;
 
 uint32_t
 ata_max_sectors(const struct ata_identity *id)
@@ -78,22 +79,57 @@ ata_cmd_trim(unsigned nblocks, struct ata_command *out)
 				     .count = (uint16_t)nblocks };
 }
 
-unsigned
-ata_trim_fill(uint8_t *buf, unsigned nblocks, uint64_t *lba, uint64_t *n)
+static void
+put_range(uint8_t *at, uint64_t lba, uint64_t count)
 {
-	unsigned i;
+	uint64_t entry = lba | count << 48;
 
-	memset(buf, 0, (size_t)nblocks * 512);
-	for (i = 0; i < nblocks * TRIM_RANGES && *n; i++) {
-		uint64_t count = *n < TRIM_RANGE_MAX ? *n : TRIM_RANGE_MAX;
-		uint64_t entry = *lba | count << 48;
+	for (unsigned b = 0; b < 8; b++)
+		at[b] = (uint8_t)(entry >> 8 * b);
+}
 
-		for (unsigned b = 0; b < 8; b++)
-			buf[i * 8 + b] = (uint8_t)(entry >> 8 * b);
-		*lba += count;
-		*n -= count;
+static uint64_t
+get_range(const uint8_t *at)
+{
+	uint64_t entry = 0;
+
+	for (unsigned b = 0; b < 8; b++)
+		entry |= (uint64_t)at[b] << 8 * b;
+	return entry;
+}
+
+int
+ata_trim_add(uint8_t *buf, unsigned used, unsigned max, uint64_t lba, uint64_t n)
+{
+	uint64_t last = used ? get_range(buf + (used - 1) * TRIM_ENTRY) : 0;
+	uint64_t first = last & TRIM_LBA_MASK, count = last >> 48, joined = 0;
+
+	if (used && first + count == lba) {
+		joined = ATA_TRIM_RANGE_MAX - count < n ? ATA_TRIM_RANGE_MAX - count : n;
+		lba += joined;
+		n -= joined;
 	}
-	return (i + TRIM_RANGES - 1) / TRIM_RANGES;
+	if ((n + ATA_TRIM_RANGE_MAX - 1) / ATA_TRIM_RANGE_MAX > max - used)
+		return -E2BIG;
+	if (joined)
+		put_range(buf + (used - 1) * TRIM_ENTRY, first, count + joined);
+	while (n) {
+		uint64_t part = n < ATA_TRIM_RANGE_MAX ? n : ATA_TRIM_RANGE_MAX;
+
+		put_range(buf + used++ * TRIM_ENTRY, lba, part);
+		lba += part;
+		n -= part;
+	}
+	return (int)used;
+}
+
+unsigned
+ata_trim_end(uint8_t *buf, unsigned used)
+{
+	unsigned nblocks = (used + ATA_TRIM_RANGES - 1) / ATA_TRIM_RANGES;
+
+	memset(buf + used * TRIM_ENTRY, 0, (nblocks * ATA_TRIM_RANGES - used) * TRIM_ENTRY);
+	return nblocks;
 }
 
 const char *

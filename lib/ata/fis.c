@@ -7,7 +7,7 @@
 #include <string.h>
 #include "ata.h"
 
-enum { H2D_COMMAND = 0x80, D2H_INTERRUPT = 0x40 };
+enum { H2D_COMMAND = 0x80, D2H_INTERRUPT = 0x40, CONTROL_SRST = 4 };
 
 void
 ata_fis_h2d(uint8_t fis[ATA_FIS_H2D_SIZE], const struct ata_command *c)
@@ -20,6 +20,14 @@ ata_fis_h2d(uint8_t fis[ATA_FIS_H2D_SIZE], const struct ata_command *c)
 		c->count,
 		0,
 	};
+
+	memcpy(fis, word, sizeof word);
+}
+
+void
+ata_fis_reset(uint8_t fis[ATA_FIS_H2D_SIZE], bool set)
+{
+	uint32_t word[5] = { ATA_FIS_H2D, 0, 0, set ? (uint32_t)CONTROL_SRST << 24 : 0, 0 };
 
 	memcpy(fis, word, sizeof word);
 }

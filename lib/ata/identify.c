@@ -108,6 +108,7 @@ decode_features(const uint8_t *page, struct ata_identity *id)
 		id->flush_ext = bit(page, W_SET2, 13);
 	}
 	if (marked(page, W_SET3)) {
+		id->logs = bit(page, W_SET3, 5);
 		id->fua = bit(page, W_SET3, 6);
 		if (bit(page, W_SET3, 8))
 			id->wwn = (uint64_t)word(page, W_WWN) << 48 |

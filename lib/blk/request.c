@@ -151,6 +151,7 @@ blk_req_get(struct blk_disk *d, uint32_t bytes)
 	q->partial = false;
 	q->source = NULL;
 	q->io.client = NULL;
+	q->io.fua = false;
 	return q;
 }
 

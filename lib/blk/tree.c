@@ -523,6 +523,7 @@ start_bytes(struct p9_req *r, const struct node *n, enum blk_kind kind)
 	q->aux = r;
 	q->source = r->data;
 	q->io.client = r->fid;
+	q->io.fua = r->fid->flags & O_DSYNC; /* which O_SYNC includes */
 	blk_req_bytes(q, (n->file->start << n->disk->shift) + r->in.offset, (uint32_t)count);
 }
 

@@ -11,7 +11,7 @@
 #include "p9_srv.h"
 #include "private.h"
 
-/* --- the program ------------------------------------------------------------------------------ */
+/* --- the program ----------------------------------------------------------------------------- */
 
 static void
 rescan(void *arg)
@@ -121,7 +121,7 @@ const struct sip_server_ops drive_server_ops = {
 	.stop = stop,
 };
 
-/* --- memory ------------------------------------------------------------------------------------ */
+/* --- memory ---------------------------------------------------------------------------------- */
 
 int
 drive_dma_alloc(struct drive_ctlr *c, size_t bytes, size_t align, struct sip_dma *out)
@@ -181,7 +181,7 @@ make_buffers(struct drive_ctlr *c)
 	return more_buffers(c, BLK_BUF_SMALL);
 }
 
-/* --- the keeper --------------------------------------------------------------------------------- */
+/* --- the keeper ------------------------------------------------------------------------------ */
 
 void
 drive_wake(struct drive_ctlr *c)
@@ -264,7 +264,7 @@ stop_keeper(struct drive_ctlr *c)
 	c->keeper_runs = false;
 }
 
-/* --- its life ----------------------------------------------------------------------------------- */
+/* --- its life -------------------------------------------------------------------------------- */
 
 static unsigned
 address(const char *text)
@@ -314,7 +314,6 @@ drive_ctlr_init(struct drive_ctlr *c, struct sip_server *s, struct sip_dev *d)
 	c->number = ctlr_number(s, d);
 	atomic_store(&c->refs, 1);
 	pthread_mutex_init(&c->keeper_lock, NULL);
-	pthread_mutex_init(&c->page_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&c->keeper_wake, &attr);
@@ -355,8 +354,6 @@ drive_ctlr_fini(struct drive_ctlr *c)
 
 	for (unsigned i = 0; i < c->ndma; i++)
 		sip_dma_free(c->dev, &c->dma[i]);
-	if (c->page.vaddr)
-		sip_dma_free(c->dev, &c->page);
 	if (c->memory)
 		blk_memory_free(c->memory);
 	c->memory = NULL;
@@ -388,7 +385,6 @@ drive_ctlr_put(struct drive_ctlr *c)
 		pthread_mutex_destroy(&p->lock);
 	}
 	pthread_mutex_destroy(&c->keeper_lock);
-	pthread_mutex_destroy(&c->page_lock);
 	pthread_cond_destroy(&c->keeper_wake);
 	pthread_cond_destroy(&c->settled);
 	c->free(c);

@@ -1,17 +1,19 @@
 /*
  * Disks: as lib/blk sees them, shown in a thread of their own, and a driver's own commands.
  *
- * A disk's partition table is read in a thread, since a bad sector there needs the keeper.  A disk is
- * held by its port, by that thread, and by lib/blk until the last of its files is closed; it holds
- * the controller.
+ * A disk's partition table is read in a thread, since a bad sector there needs the keeper.  A disk
+ * is held by its port, by that thread, and by lib/blk until the last of its files is closed; it
+ * holds the controller.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include "os.h"
 #include "private.h"
 
-/* --- lib/blk's functions ---------------------------------------------------------------------- */
+/* --- lib/blk's functions --------------------------------------------------------------------- */
 
 static void
 submit(void *drive, struct blk_io *io)
@@ -137,7 +139,7 @@ const struct blk_ops drive_blk_ops = {
 	.release = release,
 };
 
-/* --- coming and going ------------------------------------------------------------------------- */
+/* --- coming and going ------------------------------------------------------------------------ */
 
 struct drive_disk *
 drive_disk_new(struct drive_port *p, size_t priv)
@@ -261,55 +263,144 @@ drive_disk_show(struct drive_disk *d)
 	drive_disk_put(d);
 }
 
-/* --- a driver's own commands ------------------------------------------------------------------- */
+/* --- a driver's own commands ----------------------------------------------------------------- */
 
-static int
-run(struct drive_disk *d, struct drive_command *c)
+static void
+put_command(struct drive_command *c)
 {
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->over, NULL);
-	drive_send(d, &c->io);
-	pthread_mutex_lock(&c->lock);
-	while (!c->done)
-		pthread_cond_wait(&c->over, &c->lock);
-	pthread_mutex_unlock(&c->lock);
+	struct drive_disk *d = c->io.drive;
+
+	if (atomic_fetch_sub(&c->refs, 1) != 1)
+		return;
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->over);
-	return c->io.error;
+	free(c->buf);
+	free(c);
+	drive_disk_put(d);
+}
+
+/* The device's memory is given back here: the controller may be gone before the caller wakes. */
+void
+drive_command_over(struct drive_command *c, int err)
+{
+	struct sip_dev *dev = ((struct drive_disk *)c->io.drive)->port->ctlr->dev;
+
+	if (c->dma.vaddr && err == 0 && !c->write)
+		memcpy(c->buf, c->dma.vaddr, c->bytes);
+	if (c->dma.vaddr)
+		sip_dma_free(dev, &c->dma);
+	pthread_mutex_lock(&c->lock);
+	c->io.error = err;
+	c->done = true;
+	pthread_cond_signal(&c->over);
+	pthread_mutex_unlock(&c->lock);
+	put_command(c);
+}
+
+static int
+command_memory(struct drive_disk *d, struct drive_command *c, const void *buf)
+{
+	int err;
+
+	c->buf = malloc(c->bytes);
+	if (!c->buf)
+		return -ENOMEM;
+	err = drive_dma_alloc(d->port->ctlr, c->bytes, 4096, &c->dma);
+	if (err < 0) {
+		free(c->buf);
+		return err;
+	}
+	if (c->write)
+		memcpy(c->dma.vaddr, buf, c->bytes);
+	c->seg = (struct dma_seg){ c->dma.paddr, c->bytes };
+	c->io.seg = &c->seg;
+	c->io.nsegs = 1;
+	c->io.data = c->dma.vaddr;
+	return 0;
+}
+
+/* A copy of the caller's, who may be gone when the device has done it. */
+static int
+copy_command(struct drive_disk *d, const struct drive_command *from, const void *buf,
+	     struct drive_command **out)
+{
+	struct drive_command *c;
+	pthread_condattr_t attr;
+	int err;
+
+	if (from->bytes > DRIVE_DATA_MAX)
+		return -EINVAL;
+	c = malloc(sizeof *c);
+	if (!c)
+		return -ENOMEM;
+	memcpy(c, from, sizeof *c);
+	err = c->bytes ? command_memory(d, c, buf) : 0;
+	if (err < 0) {
+		free(c);
+		return err;
+	}
+	c->io.kind = DRIVE_OWN;
+	c->io.client = c;
+	c->io.drive = d;
+	atomic_store(&c->refs, 2);
+	atomic_fetch_add(&d->refs, 1);
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->over, &attr);
+	pthread_condattr_destroy(&attr);
+	*out = c;
+	return 0;
+}
+
+/* wait_ms 0: as long as it takes, which its deadline limits. */
+static int
+wait_for(struct drive_command *c, unsigned wait_ms)
+{
+	uint64_t until = os_time_ns() + wait_ms * 1000000ull;
+	struct timespec t = { .tv_sec = (time_t)(until / 1000000000),
+			      .tv_nsec = (long)(until % 1000000000) };
+	int err = -EAGAIN;
+
+	pthread_mutex_lock(&c->lock);
+	while (!c->done)
+		if (!wait_ms)
+			pthread_cond_wait(&c->over, &c->lock);
+		else if (pthread_cond_timedwait(&c->over, &c->lock, &t) == ETIMEDOUT)
+			break;
+	if (c->done)
+		err = c->io.error;
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+int
+drive_command_within(struct drive_disk *d, struct drive_command *c, void *buf, unsigned wait_ms)
+{
+	struct drive_command *own;
+	int err = copy_command(d, c, buf, &own);
+
+	if (err < 0)
+		return err;
+	drive_send(d, &own->io);
+	err = wait_for(own, wait_ms);
+	if (err == 0 && own->buf && !own->write)
+		memcpy(buf, own->buf, own->bytes);
+	if (err != -EAGAIN) {
+		memcpy(c->result, own->result, sizeof c->result);
+		memcpy(c->io.why, own->io.why, sizeof c->io.why);
+	}
+	put_command(own);
+	return err;
 }
 
 int
 drive_command(struct drive_disk *d, struct drive_command *c, void *buf)
 {
-	struct drive_ctlr *ctlr = d->port->ctlr;
-	struct dma_seg seg;
-	int err = 0;
-
-	if (c->bytes > DRIVE_PAGE_SIZE)
-		return -EINVAL;
-	c->io.kind = DRIVE_OWN;
-	c->io.client = c;
-	if (!c->bytes)
-		return run(d, c);
-	pthread_mutex_lock(&ctlr->page_lock);
-	if (!ctlr->page.vaddr)
-		err = drive_dma_alloc(ctlr, DRIVE_PAGE_SIZE, DRIVE_PAGE_SIZE, &ctlr->page);
-	if (err == 0) {
-		if (c->write)
-			memcpy(ctlr->page.vaddr, buf, c->bytes);
-		seg = (struct dma_seg){ ctlr->page.paddr, c->bytes };
-		c->io.seg = &seg;
-		c->io.nsegs = 1;
-		c->io.data = ctlr->page.vaddr;
-		err = run(d, c);
-		if (err == 0 && !c->write)
-			memcpy(buf, ctlr->page.vaddr, c->bytes);
-	}
-	pthread_mutex_unlock(&ctlr->page_lock);
-	return err;
+	return drive_command_within(d, c, buf, 0);
 }
 
-/* --- faults on demand -------------------------------------------------------------------------- */
+/* --- faults on demand ------------------------------------------------------------------------ */
 
 void
 drive_fault_start(void *disk, void *io)

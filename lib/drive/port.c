@@ -127,7 +127,7 @@ drive_error(struct drive_port *p, const struct blk_io *io)
 	sip_log(p->ctlr->server, "%s: %s", who, io->why);
 }
 
-/* --- disks that come -------------------------------------------------------------------------- */
+/* --- disks that come ------------------------------------------------------------------------- */
 
 static void
 set_ready(struct drive_port *p)
@@ -215,7 +215,7 @@ plug(struct drive_port *p)
 		drive_port_none(p);
 }
 
-/* --- disks that go ---------------------------------------------------------------------------- */
+/* --- disks that go --------------------------------------------------------------------------- */
 
 static void
 forget_disk(struct drive_disk *d)
@@ -278,7 +278,7 @@ drive_disk_drop(struct drive_disk *d, const char *why)
 	drive_disk_put(d);
 }
 
-/* --- recovery --------------------------------------------------------------------------------- */
+/* --- recovery -------------------------------------------------------------------------------- */
 
 /* Commands in flight, but for those of a queue that is apart; if one, which. */
 static unsigned
@@ -460,7 +460,7 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 	}
 }
 
-/* --- the keeper's look ------------------------------------------------------------------------ */
+/* --- the keeper's look ----------------------------------------------------------------------- */
 
 /* Progress without an interrupt is a lost one; none at all is looked for once a tick. */
 static bool

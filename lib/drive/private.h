@@ -39,6 +39,7 @@ void drive_port_drop(struct drive_port *p, const char *why);
 void drive_error(struct drive_port *p, const struct blk_io *io);
 
 /* disk.c */
+void drive_command_over(struct drive_command *c, int err);
 void drive_disk_put(struct drive_disk *d);
 /* False: no thread for it. */
 bool drive_disk_start_adder(struct drive_disk *d);

@@ -84,20 +84,28 @@ void
 drive_io_done(struct blk_io *io, int err)
 {
 	const struct drive_disk *d = io->drive;
-	struct drive_command *c;
 
 	if (atomic_load_explicit(&d->trace, memory_order_relaxed))
 		trace(d, "end", io);
-	if (io->kind < BLK_NKINDS) {
+	if (io->kind < BLK_NKINDS)
 		blk_done(io, err);
-		return;
-	}
-	c = (struct drive_command *)io;
-	pthread_mutex_lock(&c->lock);
-	c->io.error = err;
-	c->done = true;
-	pthread_cond_signal(&c->over);
-	pthread_mutex_unlock(&c->lock);
+	else
+		drive_command_over((struct drive_command *)io, err);
+}
+
+/* A write that was to reach the medium, of a disk that cannot do it at once. */
+static bool
+flush_follows(struct blk_io *io)
+{
+	struct drive_disk *d = io->drive;
+
+	if (io->kind != BLK_WRITE || d->fua || !d->flushes)
+		return false;
+	io->kind = BLK_FLUSH;
+	io->nsegs = 0;
+	io->tries = 0;
+	drive_send(d, io);
+	return true;
 }
 
 static unsigned
@@ -110,6 +118,8 @@ end_done(struct blk_io *list)
 		next = list->next;
 		if (list->error)
 			drive_error(((struct drive_disk *)list->drive)->port, list);
+		else if (list->fua && flush_follows(list))
+			continue;
 		drive_io_done(list, list->error);
 	}
 	return n;

@@ -4,6 +4,7 @@
 #include "command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void
@@ -94,11 +95,12 @@ model_identify(const struct model_disk *d, uint8_t page[512])
 	put_word(page, 76, (uint16_t)(0x000e | (d->ncq ? 0x100 : 0)));
 	put_word(page, 82, 0x0021);
 	put_word(page, 83, (uint16_t)(0x4000 | (d->lba48 ? 0x3400 : 0x1000)));
-	put_word(page, 84, 0x4040);
+	put_word(page, 84, (uint16_t)(0x4000 | (d->logs ? 0x20 : 0) | (d->fua ? 0x40 : 0)));
 	put_word(page, 85, 0x0021);
 	for (unsigned i = 0; i < 4; i++)
 		put_word(page, 100 + i, (uint16_t)(d->nsectors >> 16 * i));
-	put_word(page, 106, d->secsize == 512 ? 0x6003 : 0x5000);
+	put_word(page, 105, (uint16_t)d->trim_blocks);
+	put_word(page, 106, d->secsize != 512 ? 0x5000 : d->native ? 0x4000 : 0x6003);
 	put_word(page, 117, (uint16_t)(d->secsize / 2));
 	put_word(page, 169, d->trim);
 	put_word(page, 217, 1);
@@ -129,9 +131,11 @@ model_decode(const uint8_t *f)
 		c.n = c.n ? c.n & 0xff : 256;
 	} else if (!c.n)
 		c.n = 65536;
+	c.fua = c.opcode == ATA_WRITE_DMA_FUA_EXT ||
+		(c.opcode == ATA_WRITE_FPDMA && f[7] & 0x80);
 	c.has_data = model_is_queued(c.opcode) || c.opcode == ATA_READ_DMA ||
 		     c.opcode == ATA_WRITE_DMA || c.opcode == ATA_READ_DMA_EXT ||
-		     c.opcode == ATA_WRITE_DMA_EXT;
+		     c.opcode == ATA_WRITE_DMA_EXT || c.opcode == ATA_WRITE_DMA_FUA_EXT;
 	return c;
 }
 
@@ -146,37 +150,128 @@ trim(struct model_disk *d, const uint8_t *ranges, unsigned nblocks)
 		n = e >> 48;
 		if (lba < d->nsectors && n <= d->nsectors - lba)
 			memset(d->data + lba * d->secsize, 0, n * d->secsize);
+		d->ranges += n > 0;
 	}
 	d->trims++;
 }
 
+static void
+seal(uint8_t page[512])
+{
+	uint8_t sum = 0;
+
+	for (unsigned i = 0; i < 511; i++)
+		sum = (uint8_t)(sum + page[i]);
+	page[511] = (uint8_t)-sum;
+}
+
+void
+model_fail_queued(struct model_disk *d, unsigned tag, const struct model_decoded *c, uint8_t error)
+{
+	d->failed = true;
+	memset(d->log, 0, sizeof d->log);
+	d->log[0] = (uint8_t)tag;
+	d->log[2] = ATA_STATUS_DRDY | 0x10 | ATA_STATUS_ERR;
+	d->log[3] = error;
+	for (unsigned i = 0; i < 3; i++) {
+		d->log[4 + i] = (uint8_t)(c->lba >> 8 * i);
+		d->log[8 + i] = (uint8_t)(c->lba >> 8 * (i + 3));
+	}
+	seal(d->log);
+}
+
+/* The FIS that ends a command without its registers has the status alone. */
+static void
+answer(struct model *m, uint64_t fb, uint32_t lba)
+{
+	uint8_t fis[ATA_FIS_D2H_SIZE] = { ATA_FIS_D2H, 0x40, ATA_STATUS_DRDY, 0, (uint8_t)lba,
+					  (uint8_t)(lba >> 8), (uint8_t)(lba >> 16) };
+	uint8_t *at = model_dma_at(m, fb + AHCI_RFIS_D2H, sizeof fis);
+
+	if (at)
+		memcpy(at, fis, sizeof fis);
+}
+
+static bool
+smart(struct model *m, struct model_disk *d, const struct model_command *in)
+{
+	uint8_t page[512] = { 0 };
+
+	if ((in->table[5] | in->table[6] << 8) != 0xc24f)
+		return false;
+	d->smarts++;
+	switch (in->table[3]) {
+	case ATA_SMART_STATUS:
+		answer(m, in->fb, d->smart_failing ? 0x2cf400 : 0xc24f00);
+		return true;
+	case ATA_SMART_DATA:
+		page[2 + 12] = d->temperature ? 194 : 0;
+		page[2 + 12 + 5] = (uint8_t)d->temperature;
+		seal(page);
+		return move(m, in->header, in->table, page, sizeof page, true);
+	}
+	return false;
+}
+
+static bool
+discard(struct model *m, struct model_disk *d, const struct model_command *in, unsigned nblocks)
+{
+	uint8_t *ranges = malloc(nblocks * 512ul);
+	bool good = d->trim && nblocks <= d->trim_blocks &&
+		    move(m, in->header, in->table, ranges, nblocks * 512ul, false);
+
+	if (good)
+		trim(d, ranges, nblocks);
+	free(ranges);
+	return good;
+}
+
+static bool
+read_log(struct model *m, struct model_disk *d, const struct model_command *in)
+{
+	uint8_t none[512] = { 0x80 };
+
+	if (!d->logs || in->table[4] != ATA_LOG_NCQ_ERROR || in->table[12] != 1)
+		return false;
+	d->log_reads++;
+	if (!d->failed) {
+		seal(none);
+		return move(m, in->header, in->table, none, sizeof none, true);
+	}
+	d->failed = false;
+	return move(m, in->header, in->table, d->log, sizeof d->log, true);
+}
+
 /* False: the device aborts it. */
 bool
-model_carry_out(struct model *m, struct model_disk *d, const uint8_t *header, uint8_t *table)
+model_carry_out(struct model *m, struct model_disk *d, const struct model_command *in)
 {
-	struct model_decoded c = model_decode(table);
-	bool write = header[0] & AHCI_HEADER_WRITE;
+	struct model_decoded c = model_decode(in->table);
+	bool write = in->header[0] & AHCI_HEADER_WRITE;
 	uint8_t page[512];
 
+	if (d->failed && c.opcode != ATA_READ_LOG_EXT)
+		return false;
+	if (c.fua && !d->fua)
+		return false;
 	if (c.has_data) {
 		if (c.lba >= d->nsectors || c.n > d->nsectors - c.lba)
 			return false;
 		*(write ? &d->writes : &d->reads) += 1;
-		return move(m, header, table, d->data + c.lba * d->secsize,
+		d->fuas += c.fua;
+		return move(m, in->header, in->table, d->data + c.lba * d->secsize,
 			    (size_t)c.n * d->secsize, !write);
 	}
 	switch (c.opcode) {
 	case ATA_IDENTIFY:
 		model_identify(d, page);
-		return move(m, header, table, page, sizeof page, true);
+		return move(m, in->header, in->table, page, sizeof page, true);
 	case ATA_FLUSH:
 	case ATA_FLUSH_EXT: d->flushes++; return true;
 	case ATA_STANDBY_IMMEDIATE: d->standbys++; return true;
-	case ATA_DSM:
-		if (!d->trim || !move(m, header, table, page, sizeof page, false))
-			return false;
-		trim(d, page, 1);
-		return true;
+	case ATA_DSM: return discard(m, d, in, c.n);
+	case ATA_SMART: return smart(m, d, in);
+	case ATA_READ_LOG_EXT: return read_log(m, d, in);
 	}
 	return false;
 }

@@ -7,7 +7,7 @@
 
 struct model_decoded {
 	uint8_t opcode;
-	bool has_data;
+	bool has_data, fua;
 	uint64_t lba;
 	uint32_t n;
 };
@@ -18,5 +18,14 @@ void model_lint(struct model *m, const char *what);
 uint8_t *model_dma_at(struct model *m, uint64_t paddr, size_t n);
 bool model_is_queued(uint8_t opcode);
 struct model_decoded model_decode(const uint8_t *fis);
+struct model_command { /* where it is in the driver's memory, and where its answer goes */
+	const uint8_t *header;
+	uint8_t *table;
+	uint64_t fb;
+};
+
 /* False: the device aborts it. */
-bool model_carry_out(struct model *m, struct model_disk *d, const uint8_t *header, uint8_t *table);
+bool model_carry_out(struct model *m, struct model_disk *d, const struct model_command *in);
+/* The log has it, and all other commands are refused until the log is read. */
+void model_fail_queued(struct model_disk *d, unsigned tag, const struct model_decoded *c,
+		       uint8_t error);

@@ -12,10 +12,12 @@
 #include <unistd.h>
 #include "../regs.h"
 #include "command.h"
+#include "os.h"
 
 enum {
 	TFD_READY = ATA_STATUS_DRDY | 0x10,
 	TFD_NO_DEVICE = 0x7f,
+	TFD_SPINS_UP = ATA_STATUS_BSY,
 	SPEED_GEN3 = 3 << 4,
 	ACTIVE_IPM = 1 << 8,
 	SERR_CHANGED = 1 << 26 | 1 << 16,
@@ -54,10 +56,28 @@ link_up(struct model_port *p)
 	}
 	p->ssts = DET_PRESENT | SPEED_GEN3 | ACTIVE_IPM;
 	p->tfd = TFD_READY;
-	p->sig = SIGNATURE_ATA;
-	p->halted = false;
+	p->sig = p->disk.signature ? p->disk.signature : SIGNATURE_ATA;
+	p->halted = p->fatal = p->srst = p->disk.failed = false;
 	p->hung = 0;
 	p->disk.resets++;
+}
+
+/* Power for the disk's motor [10.1.1]; without staggered spin-up it has it always. */
+static void
+spin_up(struct model *m, struct model_port *p)
+{
+	unsigned spinning = 0;
+	uint64_t now = os_time_ns();
+
+	link_up(p);
+	if (!p->ssts || !p->disk.spin_ms)
+		return;
+	p->tfd = TFD_SPINS_UP;
+	p->ready_ns = now + p->disk.spin_ms * 1000000ull;
+	for (unsigned i = 0; i < MODEL_PORTS; i++)
+		spinning += m->port[i].ready_ns > now;
+	if (spinning > m->most_spinning)
+		m->most_spinning = spinning;
 }
 
 static void
@@ -78,7 +98,8 @@ reset_all(struct model *m)
 		struct model_disk disk = p->disk;
 
 		*p = (struct model_port){ .disk = disk };
-		link_up(p);
+		if (!CAP_SSS_get(m->cap))
+			link_up(p);
 	}
 }
 
@@ -105,6 +126,7 @@ find_fault(struct model *m, const struct model_decoded *c)
 static void
 end_badly(struct model *m, struct model_port *p, uint32_t is, uint8_t error)
 {
+	p->fatal = is & IS_FATAL;
 	p->tfd = TFD_READY | ATA_STATUS_ERR | (uint32_t)error << 8;
 	p->is |= is;
 	p->halted = true;
@@ -141,6 +163,29 @@ check_mix(struct model *m, const struct model_port *p, const uint8_t *table, uns
 		model_lint(m, "a plain command beside another");
 }
 
+/* A register FIS without the C bit: the control register alone [SATA 3.3, 11.4]. */
+static void
+control(struct model *m, struct model_port *p, const uint8_t *header, const uint8_t *table)
+{
+	bool set = table[15] & 4;
+
+	if (p->ci != 1 || p->sact)
+		model_lint(m, "a software reset beside commands");
+	if (set && (header[1] & 5) != 5)
+		model_lint(m, "SRST without R and C in the header");
+	if (!set && !p->srst)
+		model_lint(m, "SRST was not set");
+	p->ci = 0;
+	p->srst = set;
+	if (set)
+		return;
+	p->disk.soft_resets++;
+	p->disk.failed = p->fatal = false;
+	p->hung = 0;
+	p->tfd = p->disk.soft_deaf || p->disk.dead ? TFD_SPINS_UP : TFD_READY;
+	p->sig = p->disk.signature ? p->disk.signature : SIGNATURE_ATA;
+}
+
 static void
 run_slot(struct model *m, struct model_port *p, unsigned slot)
 {
@@ -148,6 +193,7 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 	uint8_t *header = model_dma_at(
 		m, ((uint64_t)p->clbu << 32 | p->clb) + slot * AHCI_HEADER_SIZE, AHCI_HEADER_SIZE);
 	struct model_fault *f;
+	struct model_command in = { .header = header, .fb = (uint64_t)p->fbu << 32 | p->fb };
 	struct model_decoded c;
 	uint8_t *table = NULL;
 	uint64_t at = 0;
@@ -160,6 +206,13 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 		end_badly(m, p, IS_HBFS, 0);
 		return;
 	}
+	in.table = table;
+	if (!(table[1] & 0x80)) {
+		control(m, p, header, table);
+		return;
+	}
+	if (p->fatal)
+		model_lint(m, "a command before the reset that a fatal error needs");
 	check_mix(m, p, table, slot);
 	c = model_decode(table);
 	f = find_fault(m, &c);
@@ -169,10 +222,15 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 			p->ci &= ~bit;
 	} else if (f && f->kind == MODEL_INTERFACE)
 		end_badly(m, p, IS_IFS, 0);
-	else if (f && f->kind == MODEL_FAIL)
+	else if (f && f->kind == MODEL_FAIL) {
+		if (model_is_queued(c.opcode))
+			model_fail_queued(&p->disk, slot, &c, f->error);
 		end_badly(m, p, IS_TFES, f->error);
-	else if (!model_carry_out(m, &p->disk, header, table))
+	} else if (!model_carry_out(m, &p->disk, &in)) {
+		if (model_is_queued(c.opcode) && !p->disk.failed)
+			model_fail_queued(&p->disk, slot, &c, ATA_ERROR_ABRT);
 		end_badly(m, p, IS_TFES, ATA_ERROR_ABRT);
+	}
 	else
 		end_well(m, p, bit, model_is_queued(c.opcode), f && f->kind == MODEL_NO_INTERRUPT);
 }
@@ -184,7 +242,7 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 static bool
 run_one(struct model *m)
 {
-	if (!m->bus_master)
+	if (!m->bus_master || m->frozen)
 		return false;
 	for (unsigned i = 0; i < MODEL_PORTS; i++) {
 		struct model_port *p = &m->port[i];
@@ -229,14 +287,26 @@ device(void *arg)
 static void
 write_cmd(struct model *m, struct model_port *p, uint32_t v)
 {
+	if (CMD_CLO_get(v)) {
+		if (CMD_ST_get(v) || !CAP_SCLO_get(m->cap))
+			model_lint(m, "CLO that is not allowed");
+		p->tfd &= ~(uint32_t)(ATA_STATUS_BSY | ATA_STATUS_DRQ);
+		v = CMD_CLO_set(v, 0);
+	}
+	if (CMD_SUD_get(v) && !CMD_SUD_get(p->cmd) && CAP_SSS_get(m->cap) && !p->ssts)
+		spin_up(m, p);
 	if (CMD_ST_get(v) && !CMD_ST_get(p->cmd)) {
+		p->halted = false;
 		if (!CMD_FRE_get(p->cmd))
 			model_lint(m, "ST without FRE");
 		if (p->tfd & (ATA_STATUS_BSY | ATA_STATUS_DRQ))
 			model_lint(m, "ST while the device is busy");
 	}
-	if (!CMD_ST_get(v))
-		p->ci = p->sact = 0;
+	if (!CMD_ST_get(v)) {
+		if (p->hung) /* forgotten by the controller, not by the disk */
+			p->fatal = true;
+		p->ci = p->sact = p->hung = 0;
+	}
 	v = CMD_CR_set(v, CMD_ST_get(v));
 	p->cmd = CMD_FR_set(v, CMD_FRE_get(v));
 }
@@ -264,7 +334,11 @@ write_port(struct model *m, struct model_port *p, unsigned off, uint32_t v)
 	case PORT_CLBU: p->clbu = v; break;
 	case PORT_FB: p->fb = v; break;
 	case PORT_FBU: p->fbu = v; break;
-	case PORT_IS: p->is &= ~v; break;
+	case PORT_IS:
+		p->is &= ~v;
+		if (p->serr & SERR_CHANGED) /* which they only mirror [3.3.5] */
+			p->is |= v & (IS_PRCS | IS_PCS);
+		break;
 	case PORT_IE: p->ie = v; break;
 	case PORT_CMD: write_cmd(m, p, v); break;
 	case PORT_SCTL: write_sctl(p, v); break;
@@ -288,7 +362,7 @@ write_port(struct model *m, struct model_port *p, unsigned off, uint32_t v)
 }
 
 static uint32_t
-read_port(const struct model_port *p, unsigned off)
+read_port(struct model_port *p, unsigned off)
 {
 	switch (off) {
 	case PORT_CLB: return p->clb;
@@ -298,7 +372,12 @@ read_port(const struct model_port *p, unsigned off)
 	case PORT_IS: return p->is;
 	case PORT_IE: return p->ie;
 	case PORT_CMD: return p->cmd;
-	case PORT_TFD: return p->tfd;
+	case PORT_TFD:
+		if (p->ready_ns && os_time_ns() >= p->ready_ns) {
+			p->ready_ns = 0;
+			p->tfd = TFD_READY;
+		}
+		return p->tfd;
 	case PORT_SIG: return p->sig;
 	case PORT_SSTS: return p->ssts;
 	case PORT_SCTL: return p->sctl;
@@ -343,6 +422,9 @@ bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_
 
 	pthread_mutex_lock(&m->lock);
 	m->accesses++;
+	if (m->before_write && off >= HBA_PORTS)
+		m->before_write(m, (unsigned)(off - HBA_PORTS) / HBA_PORT_SIZE,
+				off % HBA_PORT_SIZE, v);
 	if (bar != 5 || width != 4 || !m->enabled)
 		model_lint(m, "not a 32-bit access to an enabled ABAR");
 	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)
@@ -500,6 +582,8 @@ model_disk_make(struct model *m, unsigned port, uint64_t nsectors, uint32_t secs
 				  .ncq = ncq,
 				  .lba48 = true,
 				  .trim = true,
+				  .trim_blocks = 1,
+				  .logs = ncq,
 				  .depth = ncq ? 32 : 1,
 				  .nsectors = nsectors,
 				  .secsize = secsize };
@@ -509,29 +593,52 @@ model_disk_make(struct model *m, unsigned port, uint64_t nsectors, uint32_t secs
 }
 
 void
+model_plug_locked(struct model *m, unsigned port)
+{
+	struct model_port *p = &m->port[port];
+
+	p->disk.present = true;
+	link_up(p);
+	link_changed(p);
+	update(m);
+}
+
+void
 model_plug(struct model *m, unsigned port, const char *serial)
 {
 	struct model_port *p = &m->port[port];
 
 	pthread_mutex_lock(&m->lock);
-	p->disk.present = true;
 	snprintf(p->disk.serial, sizeof p->disk.serial, "%s", serial);
-	link_up(p);
+	model_plug_locked(m, port);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void
+model_pull_locked(struct model *m, unsigned port)
+{
+	struct model_port *p = &m->port[port];
+
+	p->disk.present = false;
+	link_down(p);
 	link_changed(p);
 	update(m);
-	pthread_mutex_unlock(&m->lock);
 }
 
 void
 model_unplug(struct model *m, unsigned port)
 {
-	struct model_port *p = &m->port[port];
-
 	pthread_mutex_lock(&m->lock);
-	p->disk.present = false;
-	link_down(p);
-	link_changed(p);
-	update(m);
+	model_pull_locked(m, port);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void
+model_freeze(struct model *m, bool frozen)
+{
+	pthread_mutex_lock(&m->lock);
+	m->frozen = frozen;
+	pthread_cond_signal(&m->work);
 	pthread_mutex_unlock(&m->lock);
 }
 

@@ -25,12 +25,21 @@ struct model_fault {
 
 struct model_disk {
 	bool present, ncq, lba48, trim;
+	bool logs, fua, native; /* native: physical sectors are logical ones */
+	bool failed;            /* a queued command failed: only its log may be read */
+	bool soft_deaf;         /* a software reset leaves it busy */
+	bool smart_failing;
+	unsigned temperature; /* 0: not told */
+	unsigned trim_blocks;
+	uint32_t signature; /* 0: of a disk */
+	unsigned spin_ms;   /* from power to ready */
+	uint8_t log[512];
 	unsigned depth;
 	uint64_t nsectors;
 	uint32_t secsize;
 	uint8_t *data;
 	char serial[21];
-	unsigned flushes, resets, standbys, trims;
+	unsigned flushes, resets, soft_resets, log_reads, smarts, standbys, trims, ranges, fuas;
 	uint64_t reads, writes;
 	unsigned most_in_flight;
 	bool dead; /* COMRESET brings no link */
@@ -38,7 +47,10 @@ struct model_disk {
 
 struct model_port {
 	uint32_t clb, clbu, fb, fbu, is, ie, cmd, tfd, sig, ssts, sctl, serr, sact, ci;
-	bool halted;   /* after an error, until COMRESET */
+	bool halted;   /* after an error, until ST is set anew */
+	bool fatal;    /* the error was the link's: a reset is needed */
+	bool srst;     /* between the two halves of a software reset */
+	uint64_t ready_ns; /* the disk spins up until then */
 	uint32_t hung; /* slots of commands that never end */
 	struct model_disk disk;
 };
@@ -59,10 +71,14 @@ struct model {
 	} dma[MODEL_DMAS];
 	bool bus_master, enabled, was_reset;
 	unsigned forgets; /* that the driver said `quiet` */
+	bool frozen;       /* it takes no command; see model_freeze */
 	unsigned delay_us; /* of each command */
 	unsigned lint;
 	const char *lint_what;
 	uint64_t accesses; /* register reads and writes */
+	unsigned most_spinning;
+	/* Called with the lock before a port's register is written; may be NULL. */
+	void (*before_write)(struct model *m, unsigned port, unsigned off, uint32_t v);
 	uint32_t random;
 };
 
@@ -72,6 +88,10 @@ void model_fini(struct model *m);
 void model_disk_make(struct model *m, unsigned port, uint64_t nsectors, uint32_t secsize, bool ncq);
 void model_plug(struct model *m, unsigned port, const char *serial);
 void model_unplug(struct model *m, unsigned port);
+/* The same for before_write, which has the lock. */
+void model_plug_locked(struct model *m, unsigned port);
+void model_pull_locked(struct model *m, unsigned port);
+void model_freeze(struct model *m, bool frozen);
 void model_add_fault(struct model *m, struct model_fault f);
 /* Fills an IDENTIFY page, with its checksum. */
 void model_identify(const struct model_disk *d, uint8_t page[512]);
