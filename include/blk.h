@@ -16,10 +16,10 @@
 /* --- lib/blk/{scan,mbr,gpt}.c: partition tables ---------------------------------------------- */
 
 enum {
-	BLK_MAX_PARTS = 128, /* of one disk; the rest are refused with a note */
+	BLK_MAX_PARTS = 256, /* of one disk; the rest are refused with a note */
 	BLK_MIN_SECTOR = 512,
 	BLK_MAX_SECTOR = 4096,
-	BLK_NOTES_MAX = 1024,
+	BLK_NOTES_MAX = 4096,
 };
 
 enum blk_table_kind { BLK_TABLE_NONE, BLK_TABLE_MBR, BLK_TABLE_GPT };
@@ -42,7 +42,9 @@ struct blk_table {
 	unsigned nparts;
 	struct blk_part part[BLK_MAX_PARTS]; /* none overlaps another but for containers */
 	unsigned nrefused;
-	char notes[BLK_NOTES_MAX]; /* what was refused or repaired and why, one a line */
+	/* What was refused, or must be repaired, and why, one a line; at the end, how many more. */
+	char notes[BLK_NOTES_MAX];
+	unsigned nhidden; /* notes that had no room */
 };
 
 /* Reads whole sectors: 0, or a negative errno. */

@@ -309,7 +309,7 @@ tree(void **state)
 			    "sectors 4096\nsecsize 512\n"
 			    "physsecsize 4096\ncylinders 0\nheads 0\nsectors-per-track 0\n");
 	assert_non_null(strstr(text_of(w, "sdT0/ctl"), "\ntable mbr 12345678\n"
-						       "part 1 100 50 12345678-01 \n"));
+						       "part 1 100 50 12345678-01 0x83\n"));
 	assert_non_null(strstr(text_of(w, "sdT0/stats"), "read-requests "));
 	f = opened(w, "sdT0/part/1", O_RDONLY);
 	one = f->qid;

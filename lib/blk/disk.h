@@ -9,13 +9,16 @@
 #include <stdatomic.h>
 #include "blk.h"
 
-struct blk_file {              /* a partition; 0 is the whole disk */
-	_Atomic uint32_t refs; /* the table's and every fid's */
-	atomic_bool gone;      /* no longer in the table: for fids that are still there */
+struct blk_file {               /* a partition; 0 is the whole disk */
+	_Atomic uint32_t refs;  /* the table's and every fid's */
+	atomic_bool gone;       /* no longer in the table: for fids that are still there */
+	_Atomic uint32_t opens; /* fids that are open */
+	_Atomic uint32_t busy;  /* requests that found it in the table and are not over */
 	uint32_t number;
 	uint32_t identity; /* a sum over the disk's, the sectors, the UUID */
 	uint64_t start, nsectors;
-	char uuid[37], label[36 * 3 + 1];
+	char uuid[37];
+	char type[37], label[36 * 3 + 1]; /* under server->lock: a rescan may change them */
 };
 
 struct blk_req {
@@ -86,10 +89,11 @@ struct blk_disk {
 	/* Under server->lock. */
 	struct blk_file *file[BLK_MAX_PARTS + 1];
 	unsigned nfiles;
-	char table_text[512 + BLK_NOTES_MAX];
+	char table_text[2 * BLK_NOTES_MAX];
 
 	pthread_mutex_t scan_lock; /* one rescan at a time; taken before all others */
 	pthread_mutex_t lock;
+	pthread_cond_t idle;             /* a file that is gone is no longer busy */
 	struct blk_list active, waiting; /* writes */
 	unsigned npartial;               /* of both lists */
 	uint32_t inflight;

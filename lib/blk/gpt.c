@@ -36,13 +36,7 @@ enum {
 	GPT_ENTRY_MAX = 4096,
 	GPT_NAME_UNITS = 36,
 	GPT_GUID_SIZE = 16,
-	GPT_MAX_ARRAY = 1 << 20, /* of entries of at least GPT_ENTRY_MIN: see BLK_NUMBER_BITS */
-};
-
-struct gpt_header {
-	uint64_t alternate, first_usable, last_usable, entries_lba;
-	uint32_t nentries, entry_size, entries_crc;
-	uint8_t guid[GPT_GUID_SIZE];
+	GPT_NCOPIES = 2,
 };
 
 /* Reflected CRC, four bits at a time. */
@@ -128,7 +122,7 @@ label_text(char *out, const uint8_t *name)
 
 /* NULL, or what is wrong with it. */
 static const char *
-check_header(const struct blk_scan *s, uint8_t *sector, uint64_t lba, struct gpt_header *h)
+check_header(const struct blk_scan *s, uint8_t *sector, uint64_t lba, struct blk_gpt *h)
 {
 	uint32_t size = blk_get32(sector + GPT_H_SIZE), crc = blk_get32(sector + GPT_H_CRC);
 
@@ -141,6 +135,7 @@ check_header(const struct blk_scan *s, uint8_t *sector, uint64_t lba, struct gpt
 		return "header checksum is wrong";
 	if (blk_get64(sector + GPT_H_MY_LBA) != lba)
 		return "it belongs to another sector";
+	h->lba = lba;
 	h->alternate = blk_get64(sector + GPT_H_ALTERNATE_LBA);
 	h->first_usable = blk_get64(sector + GPT_H_FIRST_USABLE);
 	h->last_usable = blk_get64(sector + GPT_H_LAST_USABLE);
@@ -149,7 +144,8 @@ check_header(const struct blk_scan *s, uint8_t *sector, uint64_t lba, struct gpt
 	h->entry_size = blk_get32(sector + GPT_H_ENTRY_SIZE);
 	h->entries_crc = blk_get32(sector + GPT_H_ENTRIES_CRC);
 	memcpy(h->guid, sector + GPT_H_GUID, sizeof h->guid);
-	if (h->last_usable >= s->nsectors || h->first_usable < 2)
+	if (h->last_usable >= s->nsectors || h->first_usable < 2 ||
+	    h->first_usable > h->last_usable)
 		return "usable sectors are not in the disk";
 	if (h->entry_size < GPT_ENTRY_MIN || h->entry_size > GPT_ENTRY_MAX ||
 	    (h->entry_size & (h->entry_size - 1)))
@@ -159,23 +155,28 @@ check_header(const struct blk_scan *s, uint8_t *sector, uint64_t lba, struct gpt
 	return NULL;
 }
 
-static const char *
-read_array(const struct blk_scan *s, const struct gpt_header *h, uint8_t *array)
+static uint32_t
+array_sectors(const struct blk_scan *s, const struct blk_gpt *h)
 {
-	uint32_t bytes = h->nentries * h->entry_size;
-	uint32_t n = (bytes + s->secsize - 1) / s->secsize;
+	return (h->nentries * h->entry_size + s->secsize - 1) / s->secsize;
+}
+
+static const char *
+read_array(const struct blk_scan *s, const struct blk_gpt *h, uint8_t *array)
+{
+	uint32_t n = array_sectors(s, h);
 
 	if (h->entries_lba < 2 || h->entries_lba >= s->nsectors || n > s->nsectors - h->entries_lba)
 		return "entries are not in the disk";
 	if (s->read(s->ctx, h->entries_lba, n, array) < 0)
 		return "entries cannot be read";
-	if (blk_crc32(0, array, bytes) != h->entries_crc)
+	if (blk_crc32(0, array, (size_t)h->nentries * h->entry_size) != h->entries_crc)
 		return "checksum of the entries is wrong";
 	return NULL;
 }
 
-static const char *
-read_copy(const struct blk_scan *s, uint64_t lba, struct gpt_header *h, uint8_t *array)
+const char *
+blk_gpt_read(const struct blk_scan *s, uint64_t lba, struct blk_gpt *out, uint8_t *array)
 {
 	uint8_t sector[BLK_MAX_SECTOR];
 	const char *why;
@@ -184,68 +185,133 @@ read_copy(const struct blk_scan *s, uint64_t lba, struct gpt_header *h, uint8_t 
 		return "it is not in the disk";
 	if (s->read(s->ctx, lba, 1, sector) < 0)
 		return "it cannot be read";
-	why = check_header(s, sector, lba, h);
-	return why ? why : read_array(s, h, array);
+	why = check_header(s, sector, lba, out);
+	return why ? why : read_array(s, out, array);
+}
+
+/* Whether it holds sectors of one of the copies: who may write it could write the table. */
+static bool
+holds_table(const struct blk_scan *s, const struct blk_gpt *copy, const struct blk_part *p)
+{
+	for (unsigned i = 0; i < GPT_NCOPIES; i++)
+		if (copy[i].lba &&
+		    (blk_overlap(p, copy[i].lba, 1) ||
+		     blk_overlap(p, copy[i].entries_lba, array_sectors(s, &copy[i]))))
+			return true;
+	return false;
 }
 
 static void
-take_entries(struct blk_scan *s, const struct gpt_header *h, const uint8_t *array)
+take_entry(struct blk_scan *s, const struct blk_gpt *copy, const struct blk_gpt *h,
+	   const uint8_t *e, uint32_t number)
 {
-	for (uint32_t i = 0; i < h->nentries; i++) {
-		const uint8_t *e = array + (size_t)i * h->entry_size;
-		uint64_t first = blk_get64(e + GPT_E_FIRST), last = blk_get64(e + GPT_E_LAST);
-		struct blk_part p = { .number = i + 1, .start = first };
+	uint64_t first = blk_get64(e + GPT_E_FIRST), last = blk_get64(e + GPT_E_LAST);
+	struct blk_part p = { .number = number, .start = first, .nsectors = last - first + 1 };
 
-		if (is_zero(e + GPT_E_TYPE, GPT_GUID_SIZE))
-			continue;
-		if (first > last || first < h->first_usable || last > h->last_usable) {
-			blk_note(
-				s,
-				"partition %u: sectors %llu to %llu are outside of the usable ones",
-				p.number, (unsigned long long)first, (unsigned long long)last);
-			s->table->nrefused++;
-			continue;
-		}
-		p.nsectors = last - first + 1;
-		p.attributes = blk_get64(e + GPT_E_ATTRIBUTES);
-		p.bootable = p.attributes & 4;
-		guid_text(p.type_uuid, e + GPT_E_TYPE);
-		guid_text(p.uuid, e + GPT_E_GUID);
-		label_text(p.label, e + GPT_E_NAME);
-		blk_take(s, &p);
+	if (first > last) {
+		blk_refuse(s, &p, "ends at %llu, before its first sector %llu",
+			   (unsigned long long)last, (unsigned long long)first);
+		return;
 	}
+	if (first < h->first_usable || last > h->last_usable) {
+		blk_refuse(s, &p, "sectors %llu to %llu are outside of the usable ones",
+			   (unsigned long long)first, (unsigned long long)last);
+		return;
+	}
+	if (holds_table(s, copy, &p)) {
+		blk_refuse(s, &p, "holds sectors of the table");
+		return;
+	}
+	p.attributes = blk_get64(e + GPT_E_ATTRIBUTES);
+	p.bootable = p.attributes & 4;
+	guid_text(p.type_uuid, e + GPT_E_TYPE);
+	guid_text(p.uuid, e + GPT_E_GUID);
+	label_text(p.label, e + GPT_E_NAME);
+	blk_take(s, &p);
+}
+
+static bool
+same_table(const struct blk_gpt *a, const struct blk_gpt *b)
+{
+	return a->first_usable == b->first_usable && a->last_usable == b->last_usable &&
+	       a->nentries == b->nentries && a->entry_size == b->entry_size &&
+	       a->entries_crc == b->entries_crc && memcmp(a->guid, b->guid, sizeof a->guid) == 0;
+}
+
+/*
+ * Both copies; what is wrong with one is noted, and its lba is 0.  The one to use, its entries in
+ * array; or NULL.
+ */
+static const struct blk_gpt *
+read_copies(struct blk_scan *s, struct blk_gpt copy[GPT_NCOPIES], uint8_t *array)
+{
+	uint64_t last = s->nsectors - 1;
+	struct blk_gpt *primary = &copy[0], *backup = &copy[1];
+	const char *why = blk_gpt_read(s, 1, primary, array), *why_backup;
+
+	why_backup = blk_gpt_read(s, last, backup, array);
+	if (why) {
+		blk_note(s, "gpt: primary: %s", why);
+		primary->lba = 0;
+	} else if (why_backup && primary->alternate != last &&
+		   blk_gpt_read(s, primary->alternate, backup, array) == NULL) {
+		blk_note(s, "gpt: backup: it is not in the last sector");
+		why_backup = NULL;
+	}
+	if (why_backup) {
+		blk_note(s, "gpt: backup: %s", why_backup);
+		backup->lba = 0;
+	}
+	if (why)
+		return why_backup ? NULL : backup;
+	if (!why_backup && !same_table(primary, backup))
+		blk_note(s, "gpt: backup: it differs from the primary");
+	why = read_array(s, primary, array); /* the backup's are there now */
+	if (!why)
+		return primary;
+	blk_note(s, "gpt: primary: %s", why);
+	return NULL;
 }
 
 bool
 blk_gpt_scan(struct blk_scan *s)
 {
-	uint64_t last = s->nsectors - 1;
-	struct gpt_header h, backup;
-	const char *why, *why_backup;
+	struct blk_gpt copy[GPT_NCOPIES] = { 0 };
+	const struct blk_gpt *h;
 	uint8_t *array = malloc(GPT_MAX_ARRAY + BLK_MAX_SECTOR);
 
 	if (!array) {
 		blk_note(s, "gpt: no memory for its entries");
 		return false;
 	}
-	why_backup = read_copy(s, last, &backup, array);
-	if (why_backup && read_copy(s, 1, &h, array) == NULL && h.alternate != last &&
-	    read_copy(s, h.alternate, &backup, array) == NULL)
-		why_backup = "it is not in the last sector";
-	why = read_copy(s, 1, &h, array);
-	if (why) {
-		blk_note(s, "gpt: primary: %s", why);
-		if (!why_backup)
-			why_backup = read_copy(s, last, &h, array);
+	h = read_copies(s, copy, array);
+	if (h)
+		guid_text(s->table->uuid, h->guid);
+	for (uint32_t i = 0; h && i < h->nentries; i++) {
+		const uint8_t *e = array + (size_t)i * h->entry_size;
+
+		if (!is_zero(e + GPT_E_TYPE, GPT_GUID_SIZE))
+			take_entry(s, copy, h, e, i + 1);
 	}
-	if (why_backup)
-		blk_note(s, "gpt: backup: %s", why_backup);
-	if (why && why_backup) {
-		free(array);
-		return false;
-	}
-	guid_text(s->table->uuid, h.guid);
-	take_entries(s, &h, array);
 	free(array);
-	return true;
+	return h;
+}
+
+void
+blk_gpt_hint(struct blk_scan *s)
+{
+	uint8_t sector[BLK_MAX_SECTOR];
+
+	for (uint32_t size = BLK_MIN_SECTOR; size <= BLK_MAX_SECTOR; size *= 2) {
+		uint64_t lba = size / s->secsize;
+
+		if (lba >= s->nsectors || s->read(s->ctx, lba, 1, sector) < 0 ||
+		    memcmp(sector + size % s->secsize, "EFI PART", 8) != 0)
+			continue;
+		if (size != s->secsize)
+			blk_note(s, "gpt: there is one for sectors of %u bytes; these have %u",
+				 size, s->secsize);
+		else if (!s->table->notes[0])
+			blk_note(s, "gpt: there is one without a protective mbr: it is not used");
+	}
 }

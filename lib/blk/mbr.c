@@ -8,7 +8,11 @@
  * first 512 bytes of its sector.
  *
  * The chain is bounded three ways: its sectors lie in the extended partition, none is visited
- * twice, and there are at most MBR_MAX_CHAIN of them.
+ * twice, and there are at most MBR_MAX_CHAIN of them.  No partition holds a sector of the chain, or
+ * who may write the partition could write the table.
+ *
+ * An entry of type 0xee says that there is a GPT [UEFI 2.10, 5.2.3]; further entries, of a hybrid
+ * table, are then other names of what is in it, and are not used.
  */
 #include <stdio.h>
 #include <string.h>
@@ -98,12 +102,37 @@ visit(struct blk_scan *s, struct mbr_chain *c, uint64_t lba)
 				 (unsigned long long)lba);
 			return false;
 		}
+	for (unsigned i = 0; i < s->table->nparts; i++) {
+		const struct blk_part *p = &s->table->part[i];
+
+		if (!p->container && blk_overlap(p, lba, 1)) {
+			blk_note(s, "extended partition: link to %llu, inside partition %u",
+				 (unsigned long long)lba, p->number);
+			return false;
+		}
+	}
 	if (c->nvisited == MBR_MAX_CHAIN) {
 		blk_note(s, "extended partition: more than %d links", MBR_MAX_CHAIN);
 		return false;
 	}
 	c->visited[c->nvisited++] = lba;
 	return true;
+}
+
+static void
+take_logical(struct blk_scan *s, const struct mbr_chain *c, const struct blk_part *p)
+{
+	if (p->start < c->start || p->start >= c->end || p->nsectors > c->end - p->start) {
+		blk_refuse(s, p, "outside of its extended partition");
+		return;
+	}
+	for (unsigned i = 0; i < c->nvisited; i++)
+		if (blk_overlap(p, c->visited[i], 1)) {
+			blk_refuse(s, p, "holds the table at %llu",
+				   (unsigned long long)c->visited[i]);
+			return;
+		}
+	blk_take(s, p);
 }
 
 /* The data entries of one sector of the chain; returns the link, or one with no sectors. */
@@ -122,14 +151,13 @@ scan_link(struct blk_scan *s, const struct mbr_chain *c, uint64_t lba, const uin
 		if (is_extended(&e)) {
 			if (is_empty(&link))
 				link = e;
+			else
+				blk_note(s, "extended partition: a second link at %llu",
+					 (unsigned long long)lba);
 			continue;
 		}
 		p = make_part(s, &e, lba, (*number)++);
-		if (p.start < c->start || p.start >= c->end || p.nsectors > c->end - p.start) {
-			blk_note(s, "partition %u: outside of its extended partition", p.number);
-			s->table->nrefused++;
-		} else
-			blk_take(s, &p);
+		take_logical(s, c, &p);
 	}
 	return link;
 }
@@ -176,9 +204,32 @@ is_table(const uint8_t *sector)
 
 		if (e.status & ~MBR_STATUS_ACTIVE)
 			return false;
-		any |= !is_empty(&e);
+		any |= !is_empty(&e) || e.type == MBR_TYPE_GPT;
 	}
 	return any || blk_get32(sector + MBR_SIGNATURE);
+}
+
+/* [UEFI 2.10, 5.2.3]: of all sectors but the first, or of as many as it can say. */
+static void
+check_protective(struct blk_scan *s, const uint8_t *sector)
+{
+	uint64_t all = s->nsectors - 1;
+	struct mbr_entry guard = { 0 };
+	unsigned others = 0;
+
+	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
+		struct mbr_entry e = get_entry(sector, i);
+
+		if (e.type != MBR_TYPE_GPT)
+			others += !is_empty(&e);
+		else if (!guard.type)
+			guard = e;
+	}
+	if (others) /* it protects what they leave */
+		blk_note(s, "hybrid mbr: %u entries beside the gpt are not used", others);
+	else if (guard.nsectors != UINT32_MAX && guard.nsectors != all)
+		blk_note(s, "protective mbr: %u sectors, in a disk of %llu", guard.nsectors,
+			 (unsigned long long)s->nsectors);
 }
 
 bool
@@ -195,8 +246,10 @@ blk_mbr_scan(struct blk_scan *s, const uint8_t *sector, bool *protective)
 	for (unsigned i = 0; i < MBR_NENTRIES; i++)
 		if (get_entry(sector, i).type == MBR_TYPE_GPT)
 			*protective = true;
-	if (*protective)
+	if (*protective) {
+		check_protective(s, sector);
 		return true;
+	}
 	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
 		struct mbr_entry e = get_entry(sector, i);
 		struct blk_part p;
@@ -205,8 +258,7 @@ blk_mbr_scan(struct blk_scan *s, const uint8_t *sector, bool *protective)
 			continue;
 		p = make_part(s, &e, 0, i + 1);
 		if (!p.start) {
-			blk_note(s, "partition %u: begins at the table itself", p.number);
-			s->table->nrefused++;
+			blk_refuse(s, &p, "begins at the table itself");
 			continue;
 		}
 		p.container = is_extended(&e);

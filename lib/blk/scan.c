@@ -10,23 +10,53 @@
 #include <string.h>
 #include "table.h"
 
+enum { LAST_NOTE = 40 }; /* room that is kept for the count of the others */
+
+static void
+add_note(struct blk_scan *s, const char *prefix, const char *fmt, va_list ap)
+{
+	char line[160], *notes = s->table->notes;
+	size_t used = strlen(notes), n;
+
+	n = (size_t)snprintf(line, sizeof line, "%s", prefix);
+	vsnprintf(line + n, sizeof line - n, fmt, ap);
+	if (used + strlen(line) + 2 + LAST_NOTE > sizeof s->table->notes) {
+		s->table->nhidden++;
+		return;
+	}
+	snprintf(notes + used, sizeof s->table->notes - used, "%s\n", line);
+}
+
 void
 blk_note(struct blk_scan *s, const char *fmt, ...)
 {
-	char *notes = s->table->notes;
-	size_t used = strlen(notes), room = sizeof s->table->notes - used;
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(notes + used, room, fmt, ap);
+	add_note(s, "", fmt, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n + 2 > room) { /* only whole lines */
-		notes[used] = '\0';
-		return;
-	}
-	notes[used + (size_t)n] = '\n';
-	notes[used + (size_t)n + 1] = '\0';
+}
+
+void
+blk_refuse(struct blk_scan *s, const struct blk_part *p, const char *fmt, ...)
+{
+	char prefix[32];
+	va_list ap;
+
+	snprintf(prefix, sizeof prefix, "partition %u: ", p->number);
+	va_start(ap, fmt);
+	add_note(s, prefix, fmt, ap);
+	va_end(ap);
+	s->table->nrefused++;
+}
+
+static void
+end_notes(struct blk_table *t)
+{
+	size_t used = strlen(t->notes);
+
+	if (t->nhidden)
+		snprintf(t->notes + used, sizeof t->notes - used, "and %u more\n", t->nhidden);
 }
 
 static const struct blk_part *
@@ -38,7 +68,7 @@ overlapped(const struct blk_table *t, const struct blk_part *p)
 		/* A logical partition lies in its container; mbr.c checks that it does. */
 		if (q->container && p->number > 4)
 			continue;
-		if (p->start < q->start + q->nsectors && q->start < p->start + p->nsectors)
+		if (blk_overlap(p, q->start, q->nsectors))
 			return q;
 	}
 	return NULL;
@@ -51,19 +81,36 @@ blk_take(struct blk_scan *s, const struct blk_part *p)
 	const struct blk_part *other;
 
 	if (p->start >= s->nsectors || p->nsectors > s->nsectors - p->start)
-		blk_note(s, "partition %u: %llu sectors at %llu do not fit in the disk's %llu",
-			 p->number, (unsigned long long)p->nsectors, (unsigned long long)p->start,
-			 (unsigned long long)s->nsectors);
+		blk_refuse(s, p, "%llu sectors at %llu do not fit in the disk's %llu",
+			   (unsigned long long)p->nsectors, (unsigned long long)p->start,
+			   (unsigned long long)s->nsectors);
 	else if ((other = overlapped(t, p)))
-		blk_note(s, "partition %u: overlaps partition %u", p->number, other->number);
+		blk_refuse(s, p, "overlaps partition %u", other->number);
 	else if (t->nparts == BLK_MAX_PARTS)
-		blk_note(s, "partition %u: more than %d partitions", p->number, BLK_MAX_PARTS);
+		blk_refuse(s, p, "more than %d partitions", BLK_MAX_PARTS);
 	else {
 		t->part[t->nparts++] = *p;
 		return true;
 	}
-	t->nrefused++;
 	return false;
+}
+
+static void
+scan_sector(struct blk_scan *s, const uint8_t *sector)
+{
+	bool protective = false;
+
+	if (blk_mbr_scan(s, sector, &protective) && !protective) {
+		s->table->kind = BLK_TABLE_MBR;
+		return;
+	}
+	if (protective) {
+		s->table->uuid[0] = '\0';
+		if (blk_gpt_scan(s))
+			s->table->kind = BLK_TABLE_GPT;
+	}
+	if (s->table->kind == BLK_TABLE_NONE)
+		blk_gpt_hint(s);
 }
 
 int
@@ -72,7 +119,6 @@ blk_scan_partitions(blk_read_fn read, void *ctx, uint64_t nsectors, uint32_t sec
 {
 	struct blk_scan s = { read, ctx, nsectors, secsize, out };
 	uint8_t sector[BLK_MAX_SECTOR];
-	bool protective = false;
 	int err;
 
 	memset(out, 0, sizeof *out);
@@ -83,15 +129,8 @@ blk_scan_partitions(blk_read_fn read, void *ctx, uint64_t nsectors, uint32_t sec
 	err = read(ctx, 0, 1, sector);
 	if (err < 0)
 		return err;
-	if (!blk_mbr_scan(&s, sector, &protective))
-		return 0;
-	if (!protective) {
-		out->kind = BLK_TABLE_MBR;
-		return 0;
-	}
-	out->uuid[0] = '\0';
-	if (blk_gpt_scan(&s))
-		out->kind = BLK_TABLE_GPT;
+	scan_sector(&s, sector);
+	end_notes(out);
 	return 0;
 }
 

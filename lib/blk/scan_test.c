@@ -267,6 +267,79 @@ mbr_chain_is_bounded(void **state)
 	free(d.bytes);
 }
 
+/* All three types of extended partitions, as first and as further links; one after the other. */
+static void
+mbr_extended_types(void **state)
+{
+	static const uint8_t types[] = { 0x05, 0x0f, 0x85 };
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++) {
+		struct disk d = make_extended();
+
+		d.bytes[446 + 4] = types[i / 3];
+		d.bytes[1000 * 512 + 446 + 16 + 4] = types[i % 3];
+		mbr_entry(&d, 0, 1, types[i % 3], RUN(2000, 1000));
+		mbr_entry(&d, 2000, 0, 0x83, RUN(63, 90));
+		scan(&d);
+		assert_int_equal(t.nparts, 5);
+		assert_int_equal(t.nrefused, 0);
+		assert_int_equal(blk_find_part(&t, 6)->start, 1110);
+		assert_int_equal(blk_find_part(&t, 7)->start, 2063);
+		free(d.bytes);
+	}
+}
+
+/* No partition may hold a sector of its table, nor the table lie in a partition. */
+static void
+mbr_chain_and_data_are_apart(void **state)
+{
+	struct disk d = make_extended();
+
+	(void)state;
+	mbr_entry(&d, 1100, 0, 0x83, RUN(0, 90));
+	scan(&d);
+	assert_non_null(strstr(t.notes, "partition 6: holds the table at 1100\n"));
+	assert_int_equal(t.nrefused, 1);
+	assert_null(blk_find_part(&t, 6));
+	mbr_entry(&d, 1100, 0, 0x83, RUN(10, 90));
+	mbr_entry(&d, 1000, 0, 0x83, RUN(10, 91)); /* up to the next table */
+	scan(&d);
+	assert_non_null(strstr(t.notes, "link to 1100, inside partition 5\n"));
+	assert_null(blk_find_part(&t, 6));
+	mbr_entry(&d, 1000, 0, 0x83, RUN(200, 10));
+	mbr_entry(&d, 1100, 0, 0x83, RUN(10, 95)); /* over partition 5 */
+	scan(&d);
+	assert_non_null(strstr(t.notes, "partition 6: overlaps partition 5\n"));
+	mbr_entry(&d, 1000, 2, 0x05, RUN(300, 10));
+	scan(&d);
+	assert_non_null(strstr(t.notes, "a second link at 1000\n"));
+	d.bytes[1000 * 512 + 510] = 0; /* a new extended partition has none */
+	scan(&d);
+	assert_int_equal(t.nparts, 1);
+	assert_string_equal(t.notes, "");
+	free(d.bytes);
+}
+
+static void
+mbr_sixty_logicals(void **state)
+{
+	struct disk d = make_disk(512);
+
+	(void)state;
+	mbr_entry(&d, 0, 3, 0x0f, RUN(100, 7000));
+	for (uint32_t i = 0; i < 60; i++) {
+		mbr_entry(&d, 100 + 100 * i, 0, 0x83, RUN(1, 99));
+		if (i < 59)
+			mbr_entry(&d, 100 + 100 * i, 1, 0x05, RUN(100 * (i + 1), 100));
+	}
+	scan(&d);
+	assert_int_equal(t.nparts, 61);
+	assert_string_equal(t.notes, "");
+	assert_int_equal(blk_find_part(&t, 64)->start, 100 + 100 * 59 + 1);
+	free(d.bytes);
+}
+
 static void
 gpt_sizes(void **state)
 {
@@ -312,6 +385,115 @@ gpt_backup(void **state)
 	scan(&d);
 	assert_int_equal(t.nparts, 2);
 	assert_non_null(strstr(t.notes, "backup: it cannot be read"));
+	free(d.bytes);
+}
+
+static void
+gpt_copies_differ(void **state)
+{
+	struct disk d = make_gpt(512, 128);
+
+	(void)state;
+	d.bytes[(d.nsectors - 33) * 512 + 56] = 'Z'; /* a name in the backup */
+	gpt_sums(&d, d.nsectors - 1);
+	scan(&d);
+	assert_string_equal(t.notes, "gpt: backup: it differs from the primary\n");
+	assert_string_equal(t.part[0].label, "A");
+	d.bytes[512]++;
+	scan(&d);
+	assert_string_equal(t.part[0].label, "Z");
+	free(d.bytes);
+}
+
+/* The one in sector 0 that guards it: of any size, alone or beside others, or none. */
+static void
+gpt_protective(void **state)
+{
+	struct disk d = make_gpt(512, 128);
+
+	(void)state;
+	mbr_entry(&d, 0, 0, 0xee, RUN(1, MAX_BYTES / 512 - 1));
+	scan(&d);
+	assert_int_equal(t.nparts, 2);
+	assert_string_equal(t.notes, "");
+	mbr_entry(&d, 0, 0, 0xee, RUN(1, 1000));
+	scan(&d);
+	assert_int_equal(t.nparts, 2);
+	assert_string_equal(t.notes, "protective mbr: 1000 sectors, in a disk of 8192\n");
+	mbr_entry(&d, 0, 0, 0xee, RUN(0, 0));
+	scan(&d);
+	assert_int_equal(t.nparts, 2);
+	mbr_entry(&d, 0, 0, 0x0c, RUN(40, 10));
+	mbr_entry(&d, 0, 3, 0xee, RUN(1, 39));
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_GPT);
+	assert_int_equal(t.nparts, 2);
+	assert_string_equal(t.notes, "hybrid mbr: 1 entries beside the gpt are not used\n");
+	memset(d.bytes, 0, 512);
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_NONE);
+	assert_string_equal(t.notes,
+			    "gpt: there is one without a protective mbr: it is not used\n");
+	mbr_entry(&d, 0, 0, 0x0c, RUN(40, 10)); /* what is left of a GPT under a later MBR */
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_MBR);
+	assert_string_equal(t.notes, "");
+	free(d.bytes);
+}
+
+static void
+gpt_of_other_sectors(void **state)
+{
+	struct disk d = make_gpt(512, 128);
+
+	(void)state;
+	d.secsize = 4096;
+	d.nsectors /= 8;
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_NONE);
+	assert_non_null(strstr(t.notes, "one for sectors of 512 bytes; these have 4096\n"));
+	free(d.bytes);
+	d = make_gpt(4096, 128);
+	d.secsize = 512;
+	d.nsectors *= 8;
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_NONE);
+	assert_non_null(strstr(t.notes, "one for sectors of 4096 bytes; these have 512\n"));
+	free(d.bytes);
+}
+
+/* More entries than there may be partitions, and more notes than there is room. */
+static void
+gpt_many_entries(void **state)
+{
+	enum { N = 300, ENTRIES = 2, FIRST = 400 };
+	struct disk d = make_gpt(512, 128);
+	uint8_t *h = d.bytes + 512, *e = d.bytes + ENTRIES * 512;
+
+	(void)state;
+	put32(h + 80, N);
+	for (unsigned i = 0; i < N; i++, e += 128) {
+		memset(e, 0xa0, 32);
+		put64(e + 32, FIRST + i);
+		put64(e + 40, FIRST + i);
+	}
+	gpt_sums(&d, 1);
+	scan(&d);
+	assert_int_equal(t.nparts, BLK_MAX_PARTS);
+	assert_int_equal(t.nrefused, N - BLK_MAX_PARTS);
+	assert_non_null(strstr(t.notes, "partition 257: more than 256 partitions\n"));
+	for (unsigned i = 0; i < N; i++) { /* all the same: the first is taken */
+		e = d.bytes + ENTRIES * 512 + i * 128;
+		put64(e + 32, FIRST);
+		put64(e + 40, FIRST);
+	}
+	gpt_sums(&d, 1);
+	scan(&d);
+	assert_int_equal(t.nparts, 1);
+	assert_int_equal(t.nrefused, N - 1);
+	assert_true(t.nhidden > 0 && strlen(t.notes) < sizeof t.notes);
+	assert_non_null(strstr(t.notes, "partition 2: overlaps partition 1\n"));
+	assert_non_null(strstr(t.notes, "\nand "));
 	free(d.bytes);
 }
 
@@ -366,7 +548,7 @@ gpt_entries(void **state)
 	(void)state;
 	memcpy(e + 256, e, 128); /* entry 3: the same sectors as 1 */
 	memcpy(e + 384, e, 128); /* entry 4: ends before it begins */
-	put64(e + 384 + 40, 39);
+	put64(e + 384 + 40, 38);
 	memcpy(e + 512, e, 128); /* entry 5: before the first usable */
 	put64(e + 512 + 32, 39);
 	memcpy(e + 640, e, 128); /* entry 6: beyond the last */
@@ -379,9 +561,42 @@ gpt_entries(void **state)
 	scan(&d);
 	assert_int_equal(t.nparts, 3);
 	assert_int_equal(t.nrefused, 4);
-	assert_non_null(strstr(t.notes, "partition 3: overlaps partition 1"));
+	assert_non_null(strstr(t.notes, "partition 3: overlaps partition 1\n"));
+	assert_non_null(strstr(t.notes, "partition 4: ends at 38, before its first sector 40\n"));
+	assert_non_null(strstr(t.notes, "partition 5: sectors 39 to 49 are outside of the usable"));
+	assert_non_null(strstr(t.notes, "partition 6: sectors 40 to 18446744073709551615 are"));
 	assert_int_equal(blk_find_part(&t, 7)->nsectors, 1);
 	assert_string_equal(blk_find_part(&t, 7)->label, "__\xf0\x9f\x98\x80\xef\xbf\xbd\xc3\xa9");
+	free(d.bytes);
+}
+
+/* A header whose usable sectors are those of the tables too. */
+static void
+gpt_table_in_a_partition(void **state)
+{
+	struct disk d = make_gpt(512, 128);
+	uint8_t *h = d.bytes + 512, *e = d.bytes + 2 * 512;
+
+	(void)state;
+	put64(h + 40, 2);
+	put64(h + 48, d.nsectors - 1);
+	put64(e + 32, 3); /* the second sector of the array */
+	put64(e + 40, 3);
+	put64(e + 128 + 32, d.nsectors - 1); /* the backup's header */
+	put64(e + 128 + 40, d.nsectors - 1);
+	memcpy(e + 256, e, 128);
+	put64(e + 256 + 32, d.nsectors - 40); /* into the backup's array */
+	put64(e + 256 + 40, d.nsectors - 33);
+	memcpy(e + 384, e, 128);
+	put64(e + 384 + 32, 4); /* what is between */
+	put64(e + 384 + 40, d.nsectors - 34);
+	gpt_sums(&d, 1);
+	scan(&d);
+	for (unsigned i = 1; i < 4; i++)
+		assert_null(blk_find_part(&t, i));
+	assert_non_null(blk_find_part(&t, 4));
+	assert_int_equal(t.nrefused, 3);
+	assert_non_null(strstr(t.notes, "partition 3: holds sectors of the table\n"));
 	free(d.bytes);
 }
 
@@ -395,10 +610,18 @@ main(void)
 		cmocka_unit_test(mbr_primaries),
 		cmocka_unit_test(mbr_extended),
 		cmocka_unit_test(mbr_chain_is_bounded),
+		cmocka_unit_test(mbr_extended_types),
+		cmocka_unit_test(mbr_chain_and_data_are_apart),
+		cmocka_unit_test(mbr_sixty_logicals),
 		cmocka_unit_test(gpt_sizes),
 		cmocka_unit_test(gpt_backup),
+		cmocka_unit_test(gpt_copies_differ),
+		cmocka_unit_test(gpt_protective),
+		cmocka_unit_test(gpt_of_other_sectors),
+		cmocka_unit_test(gpt_many_entries),
 		cmocka_unit_test(gpt_lies),
 		cmocka_unit_test(gpt_entries),
+		cmocka_unit_test(gpt_table_in_a_partition),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,9 @@
  * The disks of a server: adding, removing, and reading their partition tables again.
  *
  * A disk lives while the server shows it or a fid refers to it; a partition while the table has it
- * or a fid does.  A rescan keeps every partition whose number and sectors are the same, so that it
- * stays open; any other is marked gone, and its fids get errors.  Locks: see disk.h.
+ * or a fid does.  A rescan keeps every partition whose number, sectors and UUID are the same, so
+ * that it stays open; any other is marked gone, and its fids get errors.  When a rescan is over, so
+ * is every request to the sectors of those that are gone.  Locks: see disk.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -97,6 +98,7 @@ blk_disk_put(struct blk_disk *d)
 	for (unsigned i = 0; i < d->nfiles; i++)
 		blk_file_put(d->file[i]);
 	pthread_mutex_destroy(&d->lock);
+	pthread_cond_destroy(&d->idle);
 	pthread_mutex_destroy(&d->scan_lock);
 	if (d->ops->release)
 		d->ops->release(d->drive);
@@ -117,6 +119,10 @@ make_file(const struct blk_disk *d, const struct blk_part *p)
 		f->start = p->start;
 		f->nsectors = p->nsectors;
 		memcpy(f->uuid, p->uuid, sizeof f->uuid);
+		if (p->type_uuid[0])
+			memcpy(f->type, p->type_uuid, sizeof f->type);
+		else
+			snprintf(f->type, sizeof f->type, "0x%02x", p->mbr_type);
 		memcpy(f->label, p->label, sizeof f->label);
 	}
 	/* Of what same_file compares, or a rescan and a restart would not agree. */
@@ -130,30 +136,51 @@ static bool
 same_file(const struct blk_file *a, const struct blk_file *b)
 {
 	return a->number == b->number && a->start == b->start && a->nsectors == b->nsectors &&
-	       strcmp(a->uuid, b->uuid) == 0 && strcmp(a->label, b->label) == 0;
+	       strcmp(a->uuid, b->uuid) == 0;
 }
 
-/* The old file where it is the same, else the new one; the old table's references are dropped. */
-static void
-replace_files(struct blk_disk *d, struct blk_file **file, unsigned n)
+static bool
+keep_file(struct blk_file *old, struct blk_file **file, unsigned n)
 {
-	for (unsigned i = 0; i < d->nfiles; i++) {
-		struct blk_file *old = d->file[i];
-		bool kept = false;
-
-		for (unsigned j = 0; j < n && !kept; j++)
-			if (same_file(old, file[j])) {
-				blk_file_put(file[j]);
-				file[j] = old;
-				kept = true;
-			}
-		if (!kept) {
-			atomic_store(&old->gone, true);
-			blk_file_put(old);
+	for (unsigned i = 0; i < n; i++)
+		if (same_file(old, file[i])) {
+			memcpy(old->type, file[i]->type, sizeof old->type);
+			memcpy(old->label, file[i]->label, sizeof old->label);
+			blk_file_put(file[i]);
+			file[i] = old;
+			return true;
 		}
-	}
+	return false;
+}
+
+/*
+ * The old file where it is the same, else the new one.  Those that are gone are in `gone`, with the
+ * old table's references; how many.
+ */
+static unsigned
+replace_files(struct blk_disk *d, struct blk_file **file, unsigned n, struct blk_file **gone)
+{
+	unsigned ngone = 0;
+
+	for (unsigned i = 0; i < d->nfiles; i++)
+		if (!keep_file(d->file[i], file, n)) {
+			atomic_store(&d->file[i]->gone, true);
+			gone[ngone++] = d->file[i];
+		}
 	for (d->nfiles = 0; d->nfiles < n; d->nfiles++)
 		d->file[d->nfiles] = file[d->nfiles];
+	return ngone;
+}
+
+/* Commands end in bounded time, so this does. */
+static void
+wait_idle(struct blk_disk *d, struct blk_file *f)
+{
+	pthread_mutex_lock(&d->lock);
+	while (atomic_load(&f->busy))
+		pthread_cond_wait(&d->idle, &d->lock);
+	pthread_mutex_unlock(&d->lock);
+	blk_file_put(f);
 }
 
 static int
@@ -165,9 +192,9 @@ read_sectors(void *ctx, uint64_t sector, uint32_t nsectors, void *buf)
 static int
 scan(struct blk_disk *d)
 {
-	struct blk_file *file[BLK_MAX_PARTS + 1];
+	struct blk_file *file[BLK_MAX_PARTS + 1], *gone[BLK_MAX_PARTS + 1];
 	struct blk_table *t = malloc(sizeof *t);
-	unsigned n = 0;
+	unsigned n = 0, ngone;
 	int err;
 
 	if (!t)
@@ -185,9 +212,11 @@ scan(struct blk_disk *d)
 		err = -ENOMEM;
 	} else {
 		pthread_mutex_lock(&d->server->lock);
-		replace_files(d, file, n);
+		ngone = replace_files(d, file, n, gone);
 		blk_text_table(t, d->table_text, sizeof d->table_text);
 		pthread_mutex_unlock(&d->server->lock);
+		while (ngone)
+			wait_idle(d, gone[--ngone]);
 	}
 	free(t);
 	return err;
@@ -283,6 +312,7 @@ blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk
 	d->number = (uint32_t)name_number(info->name);
 	d->identity = disk_identity(info);
 	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->idle, NULL);
 	pthread_mutex_init(&d->scan_lock, NULL);
 	if (!d->info.discard_sectors)
 		d->info.discard_sectors = UINT32_MAX;

@@ -30,13 +30,41 @@ blk_get64(const uint8_t *p)
 	return blk_get32(p) | (uint64_t)blk_get32(p + 4) << 32;
 }
 
+static inline bool
+blk_overlap(const struct blk_part *p, uint64_t start, uint64_t nsectors)
+{
+	return p->start < start + nsectors && start < p->start + p->nsectors;
+}
+
 /* scan.c */
 void blk_note(struct blk_scan *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A note about a partition that is not taken. */
+void blk_refuse(struct blk_scan *s, const struct blk_part *p, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Checks a candidate against the disk and what the table has, and adds or refuses it. */
 bool blk_take(struct blk_scan *s, const struct blk_part *p);
 
 /* mbr.c: true if the sector holds a table; *protective if that is there to guard a GPT. */
 bool blk_mbr_scan(struct blk_scan *s, const uint8_t *sector, bool *protective);
 
-/* gpt.c: true if either copy was good. */
+/* gpt.c */
+enum {
+	GPT_MAX_ARRAY = 1 << 20, /* of entries of at least 128 bytes: see BLK_NUMBER_BITS */
+};
+
+struct blk_gpt { /* one of the two copies of a table */
+	uint64_t lba, alternate, first_usable, last_usable, entries_lba;
+	uint32_t nentries, entry_size, entries_crc;
+	uint8_t guid[16];
+};
+
+/*
+ * The copy whose header is in sector lba, its entries into array, which has room for GPT_MAX_ARRAY
+ * and a sector.  NULL, or what is wrong with it.
+ */
+const char *
+blk_gpt_read(const struct blk_scan *s, uint64_t lba, struct blk_gpt *out, uint8_t *array);
+/* True if either copy was good. */
 bool blk_gpt_scan(struct blk_scan *s);
+/* There is no table here: why that may be, if the disk has something like a GPT. */
+void blk_gpt_hint(struct blk_scan *s);

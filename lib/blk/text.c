@@ -84,8 +84,14 @@ blk_text_ctl(struct blk_disk *d, char *buf, size_t n)
 	for (unsigned f = 1; f < d->nfiles; f++) {
 		const struct blk_file *p = d->file[f];
 
-		put(&o, "part %u %llu %llu %s %s\n", p->number, ull(p->start), ull(p->nsectors),
-		    p->uuid, p->label);
+		put(&o, "part %u %llu %llu %s %s%s%s\n", p->number, ull(p->start), ull(p->nsectors),
+		    p->uuid, p->type, p->label[0] ? " " : "", p->label);
+	}
+	for (unsigned f = 0; f < d->nfiles; f++) {
+		uint32_t opens = atomic_load(&d->file[f]->opens);
+
+		if (opens)
+			put(&o, "open %u %u\n", d->file[f]->number, opens);
 	}
 	pthread_mutex_unlock(&d->server->lock);
 	if (d->ops->describe && o.used + 1 < n)

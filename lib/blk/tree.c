@@ -4,7 +4,9 @@
  *	/  sdctl  sdXN/  ctl raw data geometry stats part/  0 1 2 ... by-uuid/ by-label/
  *
  * A fid's aux is a struct node: the kind of file, its disk and, for data, its partition, with a
- * reference on each.  A node never changes, so requests need no lock to read one.  Entries under
+ * reference on each.  A node never changes but for `opened`, so requests need no lock to read one.
+ * A file of the disk's data is busy from before it is seen to be in the table until the device is
+ * done, so that a rescan knows when nothing more happens to its sectors.  Entries under
  * by-uuid and by-label are the same files as under part.
  */
 #include <errno.h>
@@ -33,13 +35,14 @@ enum node_kind {
 
 _Static_assert(NODE_BY_LABEL >> BLK_KIND_BITS == 0, "the kinds of files in a path");
 
-enum { TEXT_MAX = 32768, COMMAND_MAX = 256, DT_DIRECTORY = 4, DT_REGULAR = 8 };
+enum { TEXT_MAX = 128 << 10, COMMAND_MAX = 256, DT_DIRECTORY = 4, DT_REGULAR = 8 };
 
 struct node {
 	enum node_kind kind;
 	struct blk_server *server;
 	struct blk_disk *disk; /* NULL above the disks */
 	struct blk_file *file; /* data: never NULL */
+	bool opened;           /* and counted in file->opens */
 };
 
 static const struct entry {
@@ -78,7 +81,7 @@ make_node(struct blk_server *s, enum node_kind kind, struct blk_disk *d, struct 
 
 	if (!n)
 		return NULL;
-	*n = (struct node){ kind, s, d, f };
+	*n = (struct node){ kind, s, d, f, false };
 	if (d)
 		atomic_fetch_add(&d->refs, 1);
 	if (f)
@@ -89,6 +92,8 @@ make_node(struct blk_server *s, enum node_kind kind, struct blk_disk *d, struct 
 static void
 free_node(struct node *n)
 {
+	if (n->opened)
+		atomic_fetch_sub(&n->file->opens, 1);
 	if (n->file)
 		blk_file_put(n->file);
 	if (n->disk)
@@ -347,7 +352,7 @@ direct_of(const struct blk_disk *d)
 static void
 tree_open(struct p9_req *r)
 {
-	const struct node *n = r->fid->aux;
+	struct node *n = r->fid->aux;
 	struct ipc_qid qid = node_qid(n->kind, n->disk, n->file);
 	bool write = (r->in.flags & O_ACCMODE) != O_RDONLY;
 	bool readonly = n->disk && is_data(n->kind) && n->disk->info.readonly;
@@ -360,9 +365,11 @@ tree_open(struct p9_req *r)
 		p9_fail(r, EACCES, NULL);
 	else if (write && readonly)
 		p9_fail(r, EROFS, "%s: disk is read-only", n->disk->info.name);
-	else if (is_data(n->kind))
+	else if (is_data(n->kind)) {
+		n->opened = true;
+		atomic_fetch_add(&n->file->opens, 1);
 		p9_reply_open_direct(r, &qid, BLK_IO_MAX, direct_of(n->disk));
-	else
+	} else
 		p9_reply_open(r, &qid, 0);
 }
 
@@ -422,17 +429,36 @@ write_text(struct p9_req *r, const struct node *n)
 
 /* --- data ------------------------------------------------------------------------------------ */
 
-/* False, and the request is answered, when the file is no longer what was opened. */
-static bool
-still_there(struct p9_req *r, const struct node *n)
+/* Before the answer, with which the fid may go. */
+static void
+over(struct p9_req *r)
 {
+	const struct node *n = r->fid->aux;
+
+	if (atomic_fetch_sub(&n->file->busy, 1) > 1 || !atomic_load(&n->file->gone))
+		return;
+	pthread_mutex_lock(&n->disk->lock);
+	pthread_cond_broadcast(&n->disk->idle);
+	pthread_mutex_unlock(&n->disk->lock);
+}
+
+/*
+ * The file is busy until `over`.  False, and the request is answered, when it is no longer what was
+ * opened.
+ */
+static bool
+begin(struct p9_req *r, const struct node *n)
+{
+	atomic_fetch_add(&n->file->busy, 1);
+	if (!atomic_load_explicit(&n->disk->gone, memory_order_relaxed) &&
+	    !atomic_load_explicit(&n->file->gone, memory_order_acquire))
+		return true;
+	over(r);
 	if (atomic_load_explicit(&n->disk->gone, memory_order_relaxed))
 		p9_fail(r, ENODEV, "%s: disk is gone", n->disk->info.name);
-	else if (atomic_load_explicit(&n->file->gone, memory_order_relaxed))
+	else
 		p9_fail(r, ENXIO, "%s: partition %u is no longer in the table", n->disk->info.name,
 			n->file->number);
-	else
-		return true;
 	return false;
 }
 
@@ -467,6 +493,7 @@ finish_moved(struct blk_req *q)
 static void
 finish_read(struct blk_req *q, int error)
 {
+	over(q->aux);
 	if (error)
 		fail_io(q, error);
 	else if (q->mem)
@@ -478,6 +505,7 @@ finish_read(struct blk_req *q, int error)
 static void
 finish_write(struct blk_req *q, int error)
 {
+	over(q->aux);
 	if (error)
 		fail_io(q, error);
 	else
@@ -489,6 +517,7 @@ finish_flush(struct blk_req *q, int error)
 {
 	struct p9_req *r = q->aux;
 
+	over(r);
 	if (error)
 		fail_io(q, error);
 	else {
@@ -510,6 +539,7 @@ start_bytes(struct p9_req *r, const struct node *n, enum blk_kind kind)
 	    !((r->in.offset | count) & (n->disk->info.secsize - 1)))
 		q = blk_req_get_direct(n->disk, r->seg, r->nsegs);
 	if (!q && r->seg && kind == BLK_WRITE) {
+		over(r);
 		p9_fail(r, ENOMEM, "%s: a direct write cannot be done", n->disk->info.name);
 		return;
 	}
@@ -527,6 +557,24 @@ start_bytes(struct p9_req *r, const struct node *n, enum blk_kind kind)
 	blk_req_bytes(q, (n->file->start << n->disk->shift) + r->in.offset, (uint32_t)count);
 }
 
+/* True if there is nothing to do at that place; then it is answered. */
+static bool
+at_end(struct p9_req *r, const struct node *n, bool write)
+{
+	bool beyond = r->in.offset >= n->file->nsectors << n->disk->shift;
+
+	if (r->in.count && !beyond)
+		return false;
+	over(r);
+	if (!write)
+		p9_reply_data(r, "", 0);
+	else if (!r->in.count)
+		p9_reply_count(r, 0);
+	else
+		p9_fail(r, ENOSPC, "%s: write beyond the end", n->disk->info.name);
+	return true;
+}
+
 static void
 tree_read(struct p9_req *r)
 {
@@ -534,11 +582,7 @@ tree_read(struct p9_req *r)
 
 	if (!is_data(n->kind))
 		read_text(r, n);
-	else if (!still_there(r, n))
-		return;
-	else if (!r->in.count || r->in.offset >= n->file->nsectors << n->disk->shift)
-		p9_reply_data(r, "", 0);
-	else
+	else if (begin(r, n) && !at_end(r, n, false))
 		start_bytes(r, n, BLK_READ);
 }
 
@@ -549,13 +593,7 @@ tree_write(struct p9_req *r)
 
 	if (!is_data(n->kind))
 		write_text(r, n);
-	else if (!still_there(r, n))
-		return;
-	else if (!r->in.count)
-		p9_reply_count(r, 0);
-	else if (r->in.offset >= n->file->nsectors << n->disk->shift)
-		p9_fail(r, ENOSPC, "%s: write beyond the end", n->disk->info.name);
-	else
+	else if (begin(r, n) && !at_end(r, n, true))
 		start_bytes(r, n, BLK_WRITE);
 }
 
@@ -569,7 +607,7 @@ tree_fsync(struct p9_req *r)
 		p9_ok(r);
 		return;
 	}
-	if (!still_there(r, n))
+	if (!begin(r, n))
 		return;
 	q = blk_req_get(n->disk, 0);
 	q->kind = BLK_FLUSH;

@@ -1,0 +1,278 @@
+/*
+ * A rescan while partitions are open, seen by a 9P client: what it leaves, and what it waits for.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "disk.h"
+#include "p9_client.h"
+#include "p9_srv.h"
+
+enum { NSECTORS = 4096, PATIENCE_MS = 20 };
+
+struct world {
+	uint8_t data[NSECTORS * 512];
+	pthread_mutex_t lock;
+	bool holding; /* writes are kept back */
+	struct blk_io *held;
+	struct blk_server *blk;
+	struct blk_memory *memory;
+	void *buffers;
+	struct blk_disk *disk;
+	struct p9_srv srv;
+	struct p9_client *client;
+	struct p9c_file *root;
+	struct p9c_file *late; /* for write_late */
+	_Atomic int64_t wrote;
+	_Atomic int rescanned, seen; /* seen: a byte of the late write, after the rescan */
+};
+
+static void
+read_now(void *drive, struct blk_io *io)
+{
+	struct world *w = drive;
+
+	memcpy(io->data, w->data + io->sector * 512, io->nsectors * 512ul);
+	blk_done(io, 0);
+}
+
+static void
+write_now(void *drive, struct blk_io *io)
+{
+	struct world *w = drive;
+	bool holding;
+
+	pthread_mutex_lock(&w->lock);
+	holding = w->holding;
+	if (holding)
+		w->held = io;
+	pthread_mutex_unlock(&w->lock);
+	if (holding)
+		return;
+	memcpy(w->data + io->sector * 512, io->data, io->nsectors * 512ul);
+	blk_done(io, 0);
+}
+
+static const struct blk_ops ops = { .read = read_now, .write = write_now };
+
+static void
+entry(struct world *w, unsigned i, uint8_t type, uint32_t start, uint32_t n)
+{
+	uint8_t *e = w->data + 446 + 16 * i;
+
+	e[4] = type;
+	memcpy(e + 8, &start, 4);
+	memcpy(e + 12, &n, 4);
+	memcpy(w->data + 510, "\x55\xaa", 2);
+}
+
+static struct world *
+start(void)
+{
+	struct world *w = calloc(1, sizeof *w);
+	struct blk_info info = {
+		.name = "sdT0", .nsectors = NSECTORS, .secsize = 512, .max_sectors = 128
+	};
+	size_t size = 4ul * BLK_BUF_SMALL;
+	char where[32];
+	int fd[2];
+
+	entry(w, 0, 0x83, 100, 50);
+	entry(w, 1, 0x83, 150, 1000);
+	pthread_mutex_init(&w->lock, NULL);
+	w->blk = blk_server_new(NULL, NULL);
+	w->memory = blk_memory_new();
+	w->buffers = malloc(size);
+	blk_memory_add(w->memory, w->buffers, 0, size, BLK_BUF_SMALL);
+	info.memory = w->memory;
+	assert_int_equal(blk_add_disk(w->blk, &info, &ops, w, &w->disk), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	snprintf(where, sizeof where, "fd!%d", fd[0]);
+	w->srv = (struct p9_srv){ .ops = &blk_p9_ops, .aux = w->blk, .msize = P9_MSIZE_MAX };
+	assert_int_equal(p9_srv_start(&w->srv, where, 4), 0);
+	assert_int_equal(p9c_open(&w->client, fd[1], P9_2000L, P9_MSIZE_MAX, 20000), 0);
+	assert_int_equal(p9c_attach(w->client, "none", P9_NOUID, "", &w->root), 0);
+	return w;
+}
+
+static void
+stop(struct world *w)
+{
+	p9c_clunk(w->root);
+	p9c_close(w->client);
+	p9_srv_stop(&w->srv);
+	p9_srv_wait(&w->srv);
+	blk_remove_disk(w->disk);
+	blk_server_free(w->blk);
+	blk_memory_free(w->memory);
+	pthread_mutex_destroy(&w->lock);
+	free(w->buffers);
+	free(w);
+}
+
+static struct p9c_file *
+opened(struct world *w, const char *path, uint32_t flags)
+{
+	struct p9c_file *f;
+
+	assert_int_equal(p9c_walk(w->root, path, &f), 0);
+	assert_int_equal(p9c_file_open(f, flags), 0);
+	return f;
+}
+
+static bool
+ctl_says(struct world *w, const char *what)
+{
+	struct p9c_file *f = opened(w, "sdT0/ctl", O_RDONLY);
+	char text[4096];
+	int64_t n = p9c_read(f, text, sizeof text - 1, 0);
+
+	assert_true(n > 0);
+	text[n] = '\0';
+	p9c_clunk(f);
+	return strstr(text, what);
+}
+
+static void *
+write_late(void *arg)
+{
+	struct world *w = arg;
+	uint8_t buf[512];
+
+	memset(buf, 0x77, sizeof buf);
+	atomic_store(&w->wrote, p9c_write(w->late, buf, 512, 0));
+	return NULL;
+}
+
+static void *
+rescan_meanwhile(void *arg)
+{
+	struct world *w = arg;
+	struct p9c_file *f;
+
+	if (p9c_walk(w->root, "sdT0/ctl", &f) < 0)
+		return NULL;
+	if (p9c_file_open(f, O_WRONLY) == 0 && p9c_write(f, "rescan", 6, 0) == 6) {
+		atomic_store(&w->seen, w->data[150 * 512]);
+		atomic_store(&w->rescanned, 1);
+	}
+	p9c_clunk(f);
+	return NULL;
+}
+
+static struct blk_io *
+held_write(struct world *w)
+{
+	struct blk_io *io = NULL;
+
+	while (!io) {
+		pthread_mutex_lock(&w->lock);
+		io = w->held;
+		pthread_mutex_unlock(&w->lock);
+		sched_yield();
+	}
+	return io;
+}
+
+/* A write that began before the rescan is on the device when that is over. */
+static void
+waits_for_writes(void **state)
+{
+	struct world *w = start();
+	struct blk_file *file = w->disk->file[2];
+	pthread_t writer, rescanner;
+	struct blk_io *io;
+
+	(void)state;
+	w->late = opened(w, "sdT0/part/2", O_RDWR);
+	w->holding = true;
+	pthread_create(&writer, NULL, write_late, w);
+	io = held_write(w);
+	entry(w, 1, 0x83, 200, 100);
+	pthread_create(&rescanner, NULL, rescan_meanwhile, w);
+	while (!atomic_load(&file->gone)) /* w->late keeps it */
+		sched_yield();
+	for (unsigned ms = 0; ms < PATIENCE_MS && !atomic_load(&w->rescanned); ms++)
+		usleep(1000);
+	assert_int_equal(atomic_load(&w->rescanned), 0);
+	w->holding = false;
+	write_now(w, io);
+	pthread_join(writer, NULL);
+	pthread_join(rescanner, NULL);
+	assert_int_equal(atomic_load(&w->rescanned), 1);
+	assert_int_equal(atomic_load(&w->seen), 0x77);
+	assert_int_equal(atomic_load(&w->wrote), 512);
+	assert_int_equal(p9c_write(w->late, "x", 1, 0), -ENXIO);
+	p9c_clunk(w->late);
+	stop(w);
+}
+
+/* One that is gone does not make it wait for those that stay. */
+static void
+waits_for_no_others(void **state)
+{
+	struct world *w = start();
+	pthread_t writer, rescanner;
+	struct blk_io *io;
+
+	(void)state;
+	w->late = opened(w, "sdT0/part/2", O_RDWR);
+	w->holding = true;
+	pthread_create(&writer, NULL, write_late, w);
+	io = held_write(w);
+	entry(w, 0, 0x83, 90, 50);
+	pthread_create(&rescanner, NULL, rescan_meanwhile, w);
+	pthread_join(rescanner, NULL);
+	assert_int_equal(atomic_load(&w->rescanned), 1);
+	w->holding = false;
+	write_now(w, io);
+	pthread_join(writer, NULL);
+	assert_int_equal(atomic_load(&w->wrote), 512);
+	p9c_clunk(w->late);
+	stop(w);
+}
+
+/* Another type is no other partition; who has what open is told. */
+static void
+keeps_what_is_the_same(void **state)
+{
+	struct world *w = start();
+	struct p9c_file *one = opened(w, "sdT0/part/1", O_RDWR), *all, *again;
+	uint8_t buf[512];
+
+	(void)state;
+	all = opened(w, "sdT0/data", O_RDONLY);
+	again = opened(w, "sdT0/part/by-uuid/00000000-01", O_RDONLY);
+	entry(w, 0, 0x82, 100, 50);
+	rescan_meanwhile(w);
+	assert_int_equal(p9c_read(one, buf, 512, 0), 512);
+	assert_true(ctl_says(w, "\npart 1 100 50 00000000-01 0x82\n"));
+	assert_true(ctl_says(w, "\nopen 0 1\nopen 1 2\n"));
+	p9c_clunk(again);
+	assert_true(ctl_says(w, "\nopen 0 1\nopen 1 1\n"));
+	p9c_clunk(all);
+	p9c_clunk(one);
+	assert_false(ctl_says(w, "\nopen "));
+	stop(w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(waits_for_writes),
+		cmocka_unit_test(waits_for_no_others),
+		cmocka_unit_test(keeps_what_is_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
