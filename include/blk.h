@@ -29,7 +29,9 @@ struct blk_part {
 	uint32_t number;          /* 1 and up, as Linux numbers them */
 	bool container;           /* an extended partition: holds others, is no file itself */
 	bool bootable;
-	uint8_t mbr_type;    /* MBR only */
+	uint8_t mbr_type;    /* MBR only, as the next two: the sector and slot of its entry */
+	uint8_t entry_slot;
+	uint64_t entry_sector;
 	uint64_t attributes; /* GPT only, as the next two */
 	char type_uuid[37];
 	char uuid[37];          /* MBR: signature-NN, as Linux's PARTUUID */

@@ -9,35 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "table.h"
-
-enum {
-	GPT_H_SIGNATURE = 0,
-	GPT_H_SIZE = 12,
-	GPT_H_CRC = 16,
-	GPT_H_MY_LBA = 24,
-	GPT_H_ALTERNATE_LBA = 32,
-	GPT_H_FIRST_USABLE = 40,
-	GPT_H_LAST_USABLE = 48,
-	GPT_H_GUID = 56,
-	GPT_H_ENTRIES_LBA = 72,
-	GPT_H_NENTRIES = 80,
-	GPT_H_ENTRY_SIZE = 84,
-	GPT_H_ENTRIES_CRC = 88,
-	GPT_HEADER_MIN = 92,
-
-	GPT_E_TYPE = 0,
-	GPT_E_GUID = 16,
-	GPT_E_FIRST = 32,
-	GPT_E_LAST = 40,
-	GPT_E_ATTRIBUTES = 48,
-	GPT_E_NAME = 56,
-	GPT_ENTRY_MIN = 128,
-	GPT_ENTRY_MAX = 4096,
-	GPT_NAME_UNITS = 36,
-	GPT_GUID_SIZE = 16,
-	GPT_NCOPIES = 2,
-};
+#include "gpt.h"
 
 /* Reflected CRC, four bits at a time. */
 uint32_t
@@ -58,21 +30,12 @@ blk_crc32(uint32_t crc, const void *data, size_t n)
 	return ~crc;
 }
 
-static void
-guid_text(char text[37], const uint8_t *g)
+void
+blk_uuid_text(char text[BLK_UUID_TEXT], const uint8_t *g)
 {
 	snprintf(text, 37, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", blk_get32(g),
 		 blk_get16(g + 4), blk_get16(g + 6), g[8], g[9], g[10], g[11], g[12], g[13], g[14],
 		 g[15]);
-}
-
-static bool
-is_zero(const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i])
-			return false;
-	return true;
 }
 
 static char *
@@ -155,16 +118,10 @@ check_header(const struct blk_scan *s, uint8_t *sector, uint64_t lba, struct blk
 	return NULL;
 }
 
-static uint32_t
-array_sectors(const struct blk_scan *s, const struct blk_gpt *h)
-{
-	return (h->nentries * h->entry_size + s->secsize - 1) / s->secsize;
-}
-
 static const char *
 read_array(const struct blk_scan *s, const struct blk_gpt *h, uint8_t *array)
 {
-	uint32_t n = array_sectors(s, h);
+	uint32_t n = gpt_array_sectors(h, s->secsize);
 
 	if (h->entries_lba < 2 || h->entries_lba >= s->nsectors || n > s->nsectors - h->entries_lba)
 		return "entries are not in the disk";
@@ -196,7 +153,7 @@ holds_table(const struct blk_scan *s, const struct blk_gpt *copy, const struct b
 	for (unsigned i = 0; i < GPT_NCOPIES; i++)
 		if (copy[i].lba &&
 		    (blk_overlap(p, copy[i].lba, 1) ||
-		     blk_overlap(p, copy[i].entries_lba, array_sectors(s, &copy[i]))))
+		     blk_overlap(p, copy[i].entries_lba, gpt_array_sectors(&copy[i], s->secsize))))
 			return true;
 	return false;
 }
@@ -224,8 +181,8 @@ take_entry(struct blk_scan *s, const struct blk_gpt *copy, const struct blk_gpt 
 	}
 	p.attributes = blk_get64(e + GPT_E_ATTRIBUTES);
 	p.bootable = p.attributes & 4;
-	guid_text(p.type_uuid, e + GPT_E_TYPE);
-	guid_text(p.uuid, e + GPT_E_GUID);
+	blk_uuid_text(p.type_uuid, e + GPT_E_TYPE);
+	blk_uuid_text(p.uuid, e + GPT_E_GUID);
 	label_text(p.label, e + GPT_E_NAME);
 	blk_take(s, &p);
 }
@@ -286,11 +243,11 @@ blk_gpt_scan(struct blk_scan *s)
 	}
 	h = read_copies(s, copy, array);
 	if (h)
-		guid_text(s->table->uuid, h->guid);
+		blk_uuid_text(s->table->uuid, h->guid);
 	for (uint32_t i = 0; h && i < h->nentries; i++) {
 		const uint8_t *e = array + (size_t)i * h->entry_size;
 
-		if (!is_zero(e + GPT_E_TYPE, GPT_GUID_SIZE))
+		if (!gpt_is_zero(e + GPT_E_TYPE, GPT_GUID_SIZE))
 			take_entry(s, copy, h, e, i + 1);
 	}
 	free(array);

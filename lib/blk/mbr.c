@@ -16,62 +16,13 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include "table.h"
-
-enum {
-	MBR_SIGNATURE = 440,
-	MBR_TABLE = 446,
-	MBR_MAGIC = 510,
-	MBR_NENTRIES = 4,
-	MBR_ENTRY_SIZE = 16,
-	MBR_MAX_CHAIN = 128,
-	MBR_FIRST_LOGICAL = 5,
-
-	MBR_TYPE_EMPTY = 0x00,
-	MBR_TYPE_EXTENDED = 0x05,
-	MBR_TYPE_EXTENDED_LBA = 0x0f,
-	MBR_TYPE_EXTENDED_LINUX = 0x85,
-	MBR_TYPE_GPT = 0xee,
-	MBR_STATUS_ACTIVE = 0x80,
-};
-
-struct mbr_entry {
-	uint8_t status, type;
-	uint32_t start, nsectors;
-};
+#include "mbr.h"
 
 struct mbr_chain {
 	uint64_t start, end; /* the extended partition's sectors */
 	uint64_t visited[MBR_MAX_CHAIN];
 	unsigned nvisited;
 };
-
-static struct mbr_entry
-get_entry(const uint8_t *sector, unsigned i)
-{
-	const uint8_t *p = sector + MBR_TABLE + i * MBR_ENTRY_SIZE;
-
-	return (struct mbr_entry){ p[0], p[4], blk_get32(p + 8), blk_get32(p + 12) };
-}
-
-static bool
-has_magic(const uint8_t *sector)
-{
-	return sector[MBR_MAGIC] == 0x55 && sector[MBR_MAGIC + 1] == 0xaa;
-}
-
-static bool
-is_empty(const struct mbr_entry *e)
-{
-	return e->type == MBR_TYPE_EMPTY || !e->nsectors;
-}
-
-static bool
-is_extended(const struct mbr_entry *e)
-{
-	return e->type == MBR_TYPE_EXTENDED || e->type == MBR_TYPE_EXTENDED_LBA ||
-	       e->type == MBR_TYPE_EXTENDED_LINUX;
-}
 
 static struct blk_part
 make_part(const struct blk_scan *s, const struct mbr_entry *e, uint64_t base, uint32_t number)
@@ -143,13 +94,13 @@ scan_link(struct blk_scan *s, const struct mbr_chain *c, uint64_t lba, const uin
 	struct mbr_entry link = { 0 };
 
 	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
-		struct mbr_entry e = get_entry(sector, i);
+		struct mbr_entry e = mbr_get_entry(sector, i);
 		struct blk_part p;
 
-		if (is_empty(&e))
+		if (mbr_is_empty(&e))
 			continue;
-		if (is_extended(&e)) {
-			if (is_empty(&link))
+		if (mbr_is_extended(&e)) {
+			if (mbr_is_empty(&link))
 				link = e;
 			else
 				blk_note(s, "extended partition: a second link at %llu",
@@ -157,6 +108,8 @@ scan_link(struct blk_scan *s, const struct mbr_chain *c, uint64_t lba, const uin
 			continue;
 		}
 		p = make_part(s, &e, lba, (*number)++);
+		p.entry_sector = lba;
+		p.entry_slot = (uint8_t)i;
 		take_logical(s, c, &p);
 	}
 	return link;
@@ -178,14 +131,14 @@ scan_chain(struct blk_scan *s, const struct blk_part *container, uint32_t *numbe
 				 (unsigned long long)lba);
 			return;
 		}
-		if (!has_magic(sector)) {
+		if (!mbr_has_magic(sector)) {
 			if (lba != c.start)
 				blk_note(s, "extended partition: no table at %llu",
 					 (unsigned long long)lba);
 			return;
 		}
 		link = scan_link(s, &c, lba, sector, number);
-		if (is_empty(&link))
+		if (mbr_is_empty(&link))
 			return;
 		lba = c.start + link.start;
 	}
@@ -197,14 +150,14 @@ is_table(const uint8_t *sector)
 {
 	bool any = false;
 
-	if (!has_magic(sector))
+	if (!mbr_has_magic(sector))
 		return false;
 	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
-		struct mbr_entry e = get_entry(sector, i);
+		struct mbr_entry e = mbr_get_entry(sector, i);
 
 		if (e.status & ~MBR_STATUS_ACTIVE)
 			return false;
-		any |= !is_empty(&e) || e.type == MBR_TYPE_GPT;
+		any |= !mbr_is_empty(&e) || e.type == MBR_TYPE_GPT;
 	}
 	return any || blk_get32(sector + MBR_SIGNATURE);
 }
@@ -218,10 +171,10 @@ check_protective(struct blk_scan *s, const uint8_t *sector)
 	unsigned others = 0;
 
 	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
-		struct mbr_entry e = get_entry(sector, i);
+		struct mbr_entry e = mbr_get_entry(sector, i);
 
 		if (e.type != MBR_TYPE_GPT)
-			others += !is_empty(&e);
+			others += !mbr_is_empty(&e);
 		else if (!guard.type)
 			guard = e;
 	}
@@ -244,24 +197,25 @@ blk_mbr_scan(struct blk_scan *s, const uint8_t *sector, bool *protective)
 		return false;
 	snprintf(s->table->uuid, sizeof s->table->uuid, "%08x", blk_get32(sector + MBR_SIGNATURE));
 	for (unsigned i = 0; i < MBR_NENTRIES; i++)
-		if (get_entry(sector, i).type == MBR_TYPE_GPT)
+		if (mbr_get_entry(sector, i).type == MBR_TYPE_GPT)
 			*protective = true;
 	if (*protective) {
 		check_protective(s, sector);
 		return true;
 	}
 	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
-		struct mbr_entry e = get_entry(sector, i);
+		struct mbr_entry e = mbr_get_entry(sector, i);
 		struct blk_part p;
 
-		if (is_empty(&e))
+		if (mbr_is_empty(&e))
 			continue;
 		p = make_part(s, &e, 0, i + 1);
+		p.entry_slot = (uint8_t)i;
 		if (!p.start) {
 			blk_refuse(s, &p, "begins at the table itself");
 			continue;
 		}
-		p.container = is_extended(&e);
+		p.container = mbr_is_extended(&e);
 		if (blk_take(s, &p) && p.container)
 			container[n++] = p;
 	}

@@ -48,23 +48,11 @@ bool blk_take(struct blk_scan *s, const struct blk_part *p);
 bool blk_mbr_scan(struct blk_scan *s, const uint8_t *sector, bool *protective);
 
 /* gpt.c */
-enum {
-	GPT_MAX_ARRAY = 1 << 20, /* of entries of at least 128 bytes: see BLK_NUMBER_BITS */
-};
-
-struct blk_gpt { /* one of the two copies of a table */
-	uint64_t lba, alternate, first_usable, last_usable, entries_lba;
-	uint32_t nentries, entry_size, entries_crc;
-	uint8_t guid[16];
-};
-
-/*
- * The copy whose header is in sector lba, its entries into array, which has room for GPT_MAX_ARRAY
- * and a sector.  NULL, or what is wrong with it.
- */
-const char *
-blk_gpt_read(const struct blk_scan *s, uint64_t lba, struct blk_gpt *out, uint8_t *array);
 /* True if either copy was good. */
 bool blk_gpt_scan(struct blk_scan *s);
 /* There is no table here: why that may be, if the disk has something like a GPT. */
 void blk_gpt_hint(struct blk_scan *s);
+
+enum { BLK_UUID_TEXT = 37 };
+/* The bytes of a GUID, of which the first three fields are little-endian, as text. */
+void blk_uuid_text(char text[BLK_UUID_TEXT], const uint8_t *guid);
