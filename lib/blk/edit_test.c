@@ -276,6 +276,7 @@ gpt_changes(void **state)
 		assert_int_equal(part_of(&d, 1)->start % 8, 0);
 		n = new_part(0, 0, "efi");
 		n.number = 128;
+		n.align = 1;
 		assert_int_equal(add(&d, n), 128);
 		assert_int_equal(part_of(&d, 128)->start + part_of(&d, 128)->nsectors,
 				 d.nsectors - 1 - 128 * 128 / sizes[i]);
@@ -334,6 +335,7 @@ gpt_grown(void **state)
 	add(&d, new_part(0, 0, "linux"));
 	d.nsectors *= 2;
 	n = new_part(0, 0, "linux");
+	n.align = 1;
 	p = plan(&d);
 	assert_non_null(strstr(blk_plan_old(p)->notes, "it is not in the last sector"));
 	assert_int_equal(blk_plan_add(p, &n, &number), 0);

@@ -303,6 +303,50 @@ delete_primary(struct blk_plan *p, uint32_t number)
 	return plan_step(p, 0, 1, sector, true);
 }
 
+static void
+copy_link(struct mbr_link *to, const struct mbr_link *from)
+{
+	uint8_t *at = to->sector + MBR_TABLE + to->slot * MBR_ENTRY_SIZE;
+
+	if (from->slot < 0)
+		memset(at, 0, MBR_ENTRY_SIZE);
+	else
+		memcpy(at, from->sector + MBR_TABLE + from->slot * MBR_ENTRY_SIZE, MBR_ENTRY_SIZE);
+}
+
+/*
+ * The sector with which the extended partition begins must stay: it takes over what the next one
+ * says, as a first one without a partition is not to everybody's taste.
+ */
+static int
+delete_first(struct blk_plan *p, const struct blk_part *c, struct mbr_link *first, unsigned slot)
+{
+	struct mbr_link next;
+	struct mbr_entry data = { 0 };
+	int err;
+
+	clear_entry(first->sector, slot);
+	if (first->slot < 0)
+		return plan_step(p, c->start, 1, first->sector, true);
+	err = read_link(p, c->start + mbr_get_entry(first->sector, (unsigned)first->slot).start,
+			&next);
+	if (err < 0)
+		return err;
+	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
+		struct mbr_entry e = mbr_get_entry(next.sector, i);
+
+		if (!mbr_is_empty(&e) && (int)i != next.slot)
+			data = e; /* if there is a second, the plan will be one partition short */
+	}
+	if (!mbr_is_empty(&data)) {
+		put_entry(first->sector, slot, data.type, next.lba - c->start + data.start,
+			  data.nsectors);
+		first->sector[MBR_TABLE + slot * MBR_ENTRY_SIZE] = data.status;
+	}
+	copy_link(first, &next);
+	return plan_step(p, c->start, 1, first->sector, true);
+}
+
 int
 mbr_delete(struct blk_plan *p, uint32_t number)
 {
@@ -316,17 +360,11 @@ mbr_delete(struct blk_plan *p, uint32_t number)
 		return plan_fail(p, -ENOENT, "there is no partition %u", number);
 	if ((err = no_faults(p)) < 0 || (err = read_link(p, q->entry_sector, &own)) < 0)
 		return err;
-	clear_entry(own.sector, q->entry_slot);
-	/* The first sector stays, without its partition. */
 	if (own.lba == c->start)
-		return plan_step(p, own.lba, 1, own.sector, true);
+		return delete_first(p, c, &own, q->entry_slot);
 	if ((err = find_link(p, c, own.lba, &before)) < 0)
 		return err;
-	if (own.slot < 0)
-		clear_entry(before.sector, (unsigned)before.slot);
-	else
-		memcpy(before.sector + MBR_TABLE + before.slot * MBR_ENTRY_SIZE,
-		       own.sector + MBR_TABLE + own.slot * MBR_ENTRY_SIZE, MBR_ENTRY_SIZE);
+	copy_link(&before, &own);
 	return plan_step(p, before.lba, 1, before.sector, true);
 }
 

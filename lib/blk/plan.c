@@ -328,7 +328,10 @@ plan_place(struct blk_plan *p, struct plan_gap in, struct plan_used used, struct
 		return plan_fail(p, -ENOSPC, "there is no room for it%s",
 				 n->start ? " at that place" : "");
 	n->start = best;
-	if (!n->nsectors)
-		n->nsectors = best_size;
+	if (n->nsectors)
+		return 0;
+	n->nsectors = best_size;
+	if (best_size > (best + best_size) % n->align) /* what comes behind may begin at once */
+		n->nsectors -= (best + best_size) % n->align;
 	return 0;
 }

@@ -1,0 +1,223 @@
+/*
+ * The disk that `part` works on.  Under /dev/sd its sizes are in its file geometry and its ctl tells
+ * what is open (see man/3/sd); an image or a device of Linux has only its length.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "os.h"
+#include "part.h"
+
+enum { CTL_MAX = 128 << 10, DEFAULT_SECSIZE = 512 };
+
+/* The whole text of a small file; NULL and errno: it cannot be read.  The caller frees it. */
+static char *
+read_text(const char *path)
+{
+	char *text = malloc(CTL_MAX);
+	int fd = os_open(path, O_RDONLY, 0);
+	int64_t n = 0, used = 0;
+
+	while (text && fd >= 0 && used < CTL_MAX - 1 &&
+	       (n = os_pread(fd, text + used, (size_t)(CTL_MAX - 1 - used), used)) > 0)
+		used += n;
+	if (fd >= 0)
+		os_close(fd);
+	if (!text || fd < 0 || n < 0) {
+		free(text);
+		errno = fd < 0 ? -fd : n < 0 ? (int)-n : ENOMEM;
+		return NULL;
+	}
+	text[used] = '\0';
+	return text;
+}
+
+static bool
+is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The folder of /dev/sd that the name means, or "". */
+static void
+find_folder(const char *name, char folder[PART_PATH_MAX])
+{
+	static const char *const files[] = { "/data", "/raw", "/part/0" };
+	char geometry[PART_PATH_MAX + 16];
+
+	snprintf(folder, PART_PATH_MAX, "%s", name);
+	if (!strchr(name, '/') && access(name, F_OK) != 0)
+		snprintf(folder, PART_PATH_MAX, "/dev/sd/%s", name);
+	for (unsigned i = 0; i < 3 && !is_dir(folder); i++) {
+		size_t len = strlen(folder), n = strlen(files[i]);
+
+		if (len > n && strcmp(folder + len - n, files[i]) == 0)
+			folder[len - n] = '\0';
+	}
+	snprintf(geometry, sizeof geometry, "%s/geometry", folder);
+	if (access(geometry, F_OK) != 0)
+		folder[0] = '\0';
+}
+
+static int
+fail(struct part_disk *d, const char *what, int err)
+{
+	snprintf(d->what, sizeof d->what, "%s", what);
+	return err;
+}
+
+static int
+read_geometry(struct part_disk *d, const char *folder)
+{
+	char path[PART_PATH_MAX + 16], *text, *line;
+
+	snprintf(path, sizeof path, "%s/geometry", folder);
+	text = read_text(path);
+	if (!text)
+		return fail(d, path, -errno);
+	for (line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		sscanf(line, "sectors %lu", &d->nsectors);
+		sscanf(line, "secsize %u", &d->secsize);
+	}
+	free(text);
+	return 0;
+}
+
+static int
+read_opens(struct part_disk *d)
+{
+	char *text = read_text(d->ctl), *line;
+
+	if (!text)
+		return fail(d, d->ctl, -errno);
+	for (line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (d->nopened < PART_MAX_OPENS &&
+		    sscanf(line, "open %u", &d->opened[d->nopened]) == 1)
+			d->nopened++;
+	free(text);
+	return 0;
+}
+
+static int
+open_folder(struct part_disk *d, const char *folder, uint32_t secsize)
+{
+	int err;
+
+	snprintf(d->data, sizeof d->data, "%.200s/data", folder);
+	snprintf(d->ctl, sizeof d->ctl, "%.200s/ctl", folder);
+	err = read_geometry(d, folder);
+	if (err < 0)
+		return err;
+	if (secsize && secsize != d->secsize) {
+		os_set_errstr("its sectors have %u bytes", d->secsize);
+		return fail(d, folder, -EINVAL);
+	}
+	return read_opens(d);
+}
+
+static int
+open_image(struct part_disk *d, uint32_t secsize)
+{
+	int64_t size = os_size(d->fd);
+
+	if (size < 0)
+		return fail(d, d->data, (int)size);
+	d->secsize = secsize ? secsize : DEFAULT_SECSIZE;
+	d->nsectors = (uint64_t)size / d->secsize;
+	return 0;
+}
+
+int
+part_open(struct part_disk *d, const char *name, uint32_t secsize, bool write)
+{
+	char folder[PART_PATH_MAX];
+	struct stat st;
+	int flags = write ? O_RDWR : O_RDONLY, err = 0;
+
+	memset(d, 0, sizeof *d);
+	if (strlen(name) >= PART_PATH_MAX - 16)
+		return fail(d, name, -ENAMETOOLONG);
+	snprintf(d->data, sizeof d->data, "%s", name);
+	find_folder(name, folder);
+	if (folder[0])
+		err = open_folder(d, folder, secsize);
+	/* Linux: a device with a partition that is mounted is busy. */
+	else if (write && stat(name, &st) == 0 && S_ISBLK(st.st_mode))
+		flags |= O_EXCL;
+	if (err < 0)
+		return err;
+	d->fd = os_open(d->data, flags, 0);
+	if (d->fd < 0)
+		return fail(d, d->data, d->fd);
+	return folder[0] ? 0 : open_image(d, secsize);
+}
+
+static int
+read_disk(void *ctx, uint64_t sector, uint32_t nsectors, void *buf)
+{
+	const struct part_disk *d = ctx;
+	size_t n = (size_t)nsectors * d->secsize, done = 0;
+
+	while (done < n) {
+		int64_t got = os_pread(d->fd, (char *)buf + done, n - done,
+				       (int64_t)(sector * d->secsize + done));
+
+		if (got <= 0)
+			return got < 0 ? (int)got : -EIO;
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+static int
+write_disk(void *ctx, uint64_t sector, uint32_t nsectors, const void *buf)
+{
+	const struct part_disk *d = ctx;
+	size_t n = (size_t)nsectors * d->secsize, done = 0;
+
+	while (done < n) {
+		int64_t put = os_pwrite(d->fd, (const char *)buf + done, n - done,
+					(int64_t)(sector * d->secsize + done));
+
+		if (put <= 0)
+			return put < 0 ? (int)put : -EIO;
+		done += (size_t)put;
+	}
+	return 0;
+}
+
+static int
+flush_disk(void *ctx)
+{
+	return os_fsync(((const struct part_disk *)ctx)->fd, false);
+}
+
+struct blk_medium
+part_medium(struct part_disk *d)
+{
+	return (struct blk_medium){ read_disk, write_disk, flush_disk, d, d->nsectors, d->secsize };
+}
+
+int
+part_rescan(struct part_disk *d)
+{
+	int fd;
+	int64_t n = 0;
+
+	if (!d->ctl[0])
+		return 0;
+	fd = os_open(d->ctl, O_WRONLY, 0);
+	if (fd >= 0) {
+		n = os_pwrite(fd, "rescan", 6, 0);
+		os_close(fd);
+	}
+	if (fd >= 0 && n >= 0)
+		return 0;
+	return fail(d, d->ctl, fd < 0 ? fd : (int)n);
+}
