@@ -9,61 +9,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "os.h"
+#include "../sd.h"
 #include "part.h"
 
-enum { CTL_MAX = 128 << 10, DEFAULT_SECSIZE = 512 };
-
-/* The whole text of a small file; NULL and errno: it cannot be read.  The caller frees it. */
-static char *
-read_text(const char *path)
-{
-	char *text = malloc(CTL_MAX);
-	int fd = os_open(path, O_RDONLY, 0);
-	int64_t n = 0, used = 0;
-
-	while (text && fd >= 0 && used < CTL_MAX - 1 &&
-	       (n = os_pread(fd, text + used, (size_t)(CTL_MAX - 1 - used), used)) > 0)
-		used += n;
-	if (fd >= 0)
-		os_close(fd);
-	if (!text || fd < 0 || n < 0) {
-		free(text);
-		errno = fd < 0 ? -fd : n < 0 ? (int)-n : ENOMEM;
-		return NULL;
-	}
-	text[used] = '\0';
-	return text;
-}
-
-static bool
-is_dir(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* The folder of /dev/sd that the name means, or "". */
-static void
-find_folder(const char *name, char folder[PART_PATH_MAX])
-{
-	static const char *const files[] = { "/data", "/raw", "/part/0" };
-	char geometry[PART_PATH_MAX + 16];
-
-	snprintf(folder, PART_PATH_MAX, "%s", name);
-	if (!strchr(name, '/') && access(name, F_OK) != 0)
-		snprintf(folder, PART_PATH_MAX, "/dev/sd/%s", name);
-	for (unsigned i = 0; i < 3 && !is_dir(folder); i++) {
-		size_t len = strlen(folder), n = strlen(files[i]);
-
-		if (len > n && strcmp(folder + len - n, files[i]) == 0)
-			folder[len - n] = '\0';
-	}
-	snprintf(geometry, sizeof geometry, "%s/geometry", folder);
-	if (access(geometry, F_OK) != 0)
-		folder[0] = '\0';
-}
+enum { DEFAULT_SECSIZE = 512 };
 
 static int
 fail(struct part_disk *d, const char *what, int err)
@@ -75,15 +24,18 @@ fail(struct part_disk *d, const char *what, int err)
 static int
 read_geometry(struct part_disk *d, const char *folder)
 {
-	char path[PART_PATH_MAX + 16], *text, *line;
+	char path[SD_PATH_MAX + 16], *text, *at, *value;
 
 	snprintf(path, sizeof path, "%s/geometry", folder);
-	text = read_text(path);
+	text = sd_text(path);
 	if (!text)
 		return fail(d, path, -errno);
-	for (line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		sscanf(line, "sectors %lu", &d->nsectors);
-		sscanf(line, "secsize %u", &d->secsize);
+	for (const char *name = sd_line(text, &at, &value); name;
+	     name = sd_line(NULL, &at, &value)) {
+		if (strcmp(name, "sectors") == 0)
+			d->nsectors = strtoull(value, NULL, 10);
+		else if (strcmp(name, "secsize") == 0)
+			d->secsize = (uint32_t)strtoul(value, NULL, 10);
 	}
 	free(text);
 	return 0;
@@ -92,14 +44,13 @@ read_geometry(struct part_disk *d, const char *folder)
 static int
 read_opens(struct part_disk *d)
 {
-	char *text = read_text(d->ctl), *line;
+	char *text = sd_text(d->ctl), *at, *value;
 
 	if (!text)
 		return fail(d, d->ctl, -errno);
-	for (line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
-		if (d->nopened < PART_MAX_OPENS &&
-		    sscanf(line, "open %u", &d->opened[d->nopened]) == 1)
-			d->nopened++;
+	for (const char *name = sd_line(text, &at, &value); name; name = sd_line(NULL, &at, &value))
+		if (d->nopened < PART_MAX_OPENS && strcmp(name, "open") == 0)
+			d->opened[d->nopened++] = (uint32_t)strtoul(value, NULL, 10);
 	free(text);
 	return 0;
 }
@@ -136,15 +87,15 @@ open_image(struct part_disk *d, uint32_t secsize)
 int
 part_open(struct part_disk *d, const char *name, uint32_t secsize, bool write)
 {
-	char folder[PART_PATH_MAX];
+	char folder[SD_PATH_MAX];
 	struct stat st;
 	int flags = write ? O_RDWR : O_RDONLY, err = 0;
 
 	memset(d, 0, sizeof *d);
-	if (strlen(name) >= PART_PATH_MAX - 16)
+	if (strlen(name) >= SD_PATH_MAX - 16)
 		return fail(d, name, -ENAMETOOLONG);
 	snprintf(d->data, sizeof d->data, "%s", name);
-	find_folder(name, folder);
+	sd_folder(name, folder);
 	if (folder[0])
 		err = open_folder(d, folder, secsize);
 	/* Linux: a device with a partition that is mounted is busy. */

@@ -2,15 +2,16 @@
  * What the parts of `part` share: a disk, which is an image, a device, or a folder of /dev/sd.
  */
 #pragma once
+#include "../sd.h"
 #include "blk_edit.h"
 
-enum { PART_PATH_MAX = 256, PART_MAX_OPENS = 64 };
+enum { PART_MAX_OPENS = 300 };
 
 struct part_disk {
 	int fd;
-	char data[PART_PATH_MAX];
-	char ctl[PART_PATH_MAX];       /* "" where there is none */
-	char what[PART_PATH_MAX + 16]; /* that failed */
+	char data[SD_PATH_MAX];
+	char ctl[SD_PATH_MAX];       /* "" where there is none */
+	char what[SD_PATH_MAX + 16]; /* that failed */
 	uint64_t nsectors;
 	uint32_t secsize;
 	/* What others had open before this program opened it; 0: the whole disk. */
