@@ -57,3 +57,9 @@ unsigned pci_msi_vectors(const uint8_t *config, size_t n, const struct pci_cap *
 /* "SATA controller, AHCI"; the class alone, or "unknown class", where there is no better name. */
 const char *pci_class_name(uint32_t class);
 const char *pci_cap_name(uint8_t id);
+/*
+ * What the capability says, at most n bytes with the NUL; "" if nothing is known of it, or it is
+ * cut.  The length.
+ */
+size_t
+pci_cap_text(const uint8_t *config, size_t size, const struct pci_cap *cap, char *text, size_t n);

@@ -149,6 +149,60 @@ bars(void **state)
 	assert_int_equal(pci_bar_size(0xf, false, true), 0);
 }
 
+static void
+expect_text(const uint8_t *c, size_t n, uint8_t at, const char *want)
+{
+	char text[128];
+	struct pci_cap cap = { c[at], at };
+
+	assert_int_equal(pci_cap_text(c, n, &cap, text, sizeof text), strlen(want));
+	assert_string_equal(text, want);
+}
+
+static void
+capabilities_in_words(void **state)
+{
+	uint8_t c[PCI_CONFIG_SIZE] = { 0 };
+	static const struct {
+		uint8_t at;
+		uint8_t bytes[20];
+		const char *text;
+	} caps[] = {
+		{ 0x40, { PCI_CAP_MSI, 0, 0x8b, 0x01 }, "on, 1 of 32 messages, 64 bits, masks" },
+		{ 0x40, { PCI_CAP_MSI, 0, 0x20, 0x00 }, "off, 4 of 1 messages" },
+		{ 0x40,
+		  { PCI_CAP_MSIX, 0, 0x40, 0x80, 4, 0x30 },
+		  "on, 65 messages, table in bar 4" },
+		{ 0x40, { PCI_CAP_PM, 0, 3, 0, 3 }, "in D3" },
+		{ 0x40, { PCI_CAP_VENDOR, 0, 20 }, "20 bytes" },
+		{ 0x40,
+		  { PCI_CAP_PCIE, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x43, 0, 0, 0, 0, 0, 0x11, 0 },
+		  "endpoint, link 2.5 GT/s x1 of 8 GT/s x4" },
+		{ 0x40,
+		  { PCI_CAP_PCIE, 0, 0x42, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0x1f, 1, 0, 0, 0, 0, 0, 0 },
+		  "root port, slot, link ? GT/s x0 of ? GT/s x17" },
+		{ 0x40, { PCI_CAP_PCIE, 0, 0x92 }, "integrated endpoint" },
+		{ 0x40, { PCI_CAP_PCIE, 0, 0xf2 }, "unknown type" },
+		{ 0x40, { 0x33 }, "" },
+		{ 0xf0, { PCI_CAP_PCIE, 0, 2 }, "" }, /* cut */
+		{ 0xfc, { PCI_CAP_MSIX, 0, 2 }, "" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof caps / sizeof caps[0]; i++) {
+		size_t room = sizeof c - caps[i].at;
+
+		memset(c, 0, sizeof c);
+		memcpy(c + caps[i].at, caps[i].bytes, room < 20 ? room : 20);
+		expect_text(c, sizeof c, caps[i].at, caps[i].text);
+	}
+	assert_string_equal(pci_cap_name(PCI_CAP_MSIX), "MSI-X");
+	assert_string_equal(pci_cap_name(0), "unknown");
+	assert_string_equal(pci_cap_name(0xff), "unknown");
+	assert_string_equal(pci_class_name(0x0c0320), "USB controller, EHCI");
+	assert_string_equal(pci_class_name(0x0c0350), "USB controller");
+}
+
 int
 main(void)
 {
@@ -156,6 +210,7 @@ main(void)
 		cmocka_unit_test(ich9_ahci),
 		cmocka_unit_test(broken_lists),
 		cmocka_unit_test(bars),
+		cmocka_unit_test(capabilities_in_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ only=$(cat "$OLDPWD/cmd/lux9-only" 2>/dev/null)
 for f in "$OLDPWD"/cmd/*.c; do
 	p=$(basename "$f" .c)
 	case " true false init sh $(echo $only) " in *" $p "*) continue ;; esac
-	case $p in *_test|9p|sipd|sipstat|pci) continue ;; esac
+	case $p in *_test|9p|sipd|sipstat) continue ;; esac
 	[ -x "$bin/$p" ] || { complain "$p is missing"; continue; }
 	[ -n "$("$bin/$p" -h 2>/dev/null)" ] || complain "$p -h says nothing"
 	[ $p = echo ] && continue
