@@ -1,10 +1,11 @@
 /*
  * Partition tables: any bytes as a disk.  The first byte chooses the sector size; whatever the
- * table says, partitions lie in the disk, do not overlap, and the work is bounded.
+ * table says, partitions lie in the disk, do not overlap, and the work is bounded.  Then it chooses
+ * a change: if that may be done, no sector of a partition is written but of one that goes.
  */
 #include <stdlib.h>
 #include <string.h>
-#include "blk.h"
+#include "blk_edit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,6 +17,7 @@ struct input {
 	uint64_t nsectors;
 	uint32_t secsize;
 	unsigned reads;
+	const struct blk_table *kept; /* partitions that may not be written */
 };
 
 static void
@@ -85,6 +87,59 @@ check_table(const struct blk_table *t, uint64_t nsectors)
 	}
 }
 
+static int
+write_input(void *ctx, uint64_t sector, uint32_t n, const void *buf)
+{
+	struct input *in = ctx;
+
+	(void)buf;
+	check(n && sector < in->nsectors && n <= in->nsectors - sector);
+	for (unsigned i = 0; in->kept && i < in->kept->nparts; i++) {
+		const struct blk_part *p = &in->kept->part[i];
+
+		check(p->container || sector >= p->start + p->nsectors || p->start >= sector + n);
+	}
+	return 0;
+}
+
+static int
+flush_input(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+static void
+try_change(struct input *in, uint8_t choice)
+{
+	struct blk_medium m = {
+		read_input, write_input, flush_input, in, in->nsectors, in->secsize
+	};
+	struct blk_new_part n = { .align = 1, .type = "linux", .logical = choice & 1 };
+	static const uint8_t random[16] = { 1 };
+	uint32_t number = choice >> 5;
+	struct blk_plan *p;
+	int err;
+
+	in->reads = 0;
+	check(blk_plan_new(&m, &p) == 0);
+	switch (choice >> 3 & 3) {
+	case 0: err = blk_plan_delete(p, number); break;
+	case 1: err = blk_plan_add(p, &n, &number); break;
+	case 2: err = blk_plan_change(p, number, "swap", NULL); break;
+	default:
+		err = blk_plan_create(p, number & 1 ? BLK_TABLE_GPT : BLK_TABLE_MBR, random);
+		break;
+	}
+	in->kept = blk_plan_new_table(p);
+	check_table(in->kept, in->nsectors);
+	if (err >= 0)
+		check(blk_plan_write(p) == 0);
+	else
+		check(blk_plan_why(p)[0]);
+	blk_plan_free(p);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -102,9 +157,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(disk, data + 1, size - 1);
 	if (data[0] & 4)
 		repair(disk, size - 1, secsize);
-	in = (struct input){ disk, size - 1, (size - 1) / secsize + EXTRA_SECTORS, secsize, 0 };
+	in = (struct input){
+		disk, size - 1, (size - 1) / secsize + EXTRA_SECTORS, secsize, 0, NULL
+	};
 	check(blk_scan_partitions(read_input, &in, in.nsectors, secsize, &t) == 0);
 	check_table(&t, in.nsectors);
+	try_change(&in, data[0]);
 	free(disk);
 	return 0;
 }

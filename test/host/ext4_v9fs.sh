@@ -3,43 +3,11 @@
 # byte is compared with the tree that the image was made from.  More images are left dirty by
 # Linux's own ext4, cut off in the middle, and must read as they do after e2fsck.
 # bound: 280
-set -u
-PATH=$PATH:/usr/sbin:/sbin
-top=$(cd "$(dirname "$0")/../.." && pwd)
-ext4fs=$(cd "$top" && cd "${B:-build}/host/bin" && pwd)/ext4fs || exit 1
-dir=${TEST_DIR:-$(mktemp -d)}
-modules=$(echo /usr/lib/uml/modules/*/kernel)
-bad=0
-
-[ "$(id -u)" = 0 ] && [ -e /dev/net/tun ] && [ -d "$modules" ] && command -v linux.uml > /dev/null && command -v busybox > /dev/null &&
-	command -v mke2fs > /dev/null || { echo "needs root, /dev/net/tun, linux.uml, busybox, e2fsprogs"; exit 77; }
-[ -x "$ext4fs" ] || { echo "no $ext4fs"; exit 1; }
-if [ "${1:-}" != inside ]; then
-	unshare -n -m true 2> /dev/null || { echo 'skipped: no name spaces of its own here'; exit 77; }
-	TEST_DIR=$dir exec unshare -n -m bash "$0" inside
-fi
+. "$(dirname "$0")/lib.sh"
+need mke2fs debugfs e2fsck
+uml_enter "$0" "$@"
+ext4fs=$bin/ext4fs
 cd "$dir" || exit 1
-
-complain()
-{
-	echo "FAIL: $*"
-	bad=1
-}
-
-# Linux as a process; its first program is $1, a shell script, which must power off.
-uml()
-{
-	printf '#!/bin/bash\nPATH=/usr/sbin:/sbin:/usr/bin:/bin\nexec >/dev/null 2>&1\nset -x\nmount -t proc proc /proc\n' > "$dir/init.$1"
-	printf 'mount -t tmpfs tmpfs /mnt\nmkdir /mnt/out /mnt/fs\n' >> "$dir/init.$1"
-	printf 'mount -t hostfs -o %s none /mnt/out\nexec 2>/mnt/out/trace.%s\n' "$dir" "$1" >> "$dir/init.$1"
-	cat >> "$dir/init.$1"
-	printf 'sync -f /mnt/out\necho o > /proc/sysrq-trigger\nsleep 60\n' >> "$dir/init.$1"
-	chmod +x "$dir/init.$1"
-	HOME=$dir TMPDIR=$dir timeout -k 2 100 linux.uml mem=192M root=/dev/root rootfstype=hostfs rootflags=/ ro \
-		con=null con0=null,fd:1 init="$dir/init.$1" uml_dir="$dir" eth0=tuntap,tap0 \
-		> "$dir/console.$1" 2>&1 < /dev/null
-	[ -s "$dir/trace.$1" ] || complain "user-mode-linux did not come up: $(tail -1 "$dir/console.$1")"
-}
 
 make()
 {
@@ -93,7 +61,8 @@ dirty fast data=ordered -t ext4 -O fast_commit -b 4096
 
 {
 	cat <<END
-busybox insmod $modules/drivers/block/loop.ko
+set -x
+busybox insmod \$modules/drivers/block/loop.ko
 work() {
 	mkdir /mnt/\$1
 	mount -o loop,\$2 /mnt/out/\$1.img /mnt/\$1
@@ -122,7 +91,7 @@ work() {
 }
 END
 	cat works
-} | uml dirty
+} | uml dirty 100 || bad=1
 for name in $dirty; do
 	debugfs -R features "$name.img" 2>/dev/null | grep -q needs_recovery || complain "$name.img is not dirty"
 	[ "$name" = fast ] && continue
@@ -134,8 +103,6 @@ done
 timeout 5 "$ext4fs" -device fast.img -listen unix!fast.sock > fast.log 2>&1 && complain "fast: served"
 grep -q 'fast commits that must be replayed' fast.log || complain "fast: $(cat fast.log)"
 
-ip link set lo up
-ip tuntap add dev tap0 mode tap && ip addr add 10.9.0.1/24 dev tap0 && ip link set tap0 up || exit 1
 port=5600
 pids=
 for name in $names $recovered; do
@@ -149,14 +116,7 @@ trap 'kill $pids 2>/dev/null' EXIT
 {
 	declare -f list
 	cat <<END
-busybox insmod $modules/net/9p/9pnet.ko
-busybox insmod $modules/net/9p/9pnet_fd.ko
-busybox insmod $modules/fs/netfs/netfs.ko
-busybox insmod $modules/fs/fscache/fscache.ko
-busybox insmod $modules/fs/9p/9p.ko
-ip link set lo up
-ip addr add 10.9.0.2/24 dev eth0
-ip link set eth0 up
+set -x
 one() {
 	mount -t 9p -o trans=tcp,port=\$2,version=9p2000.L,msize=65536,cache=none,posixacl,aname=/ 10.9.0.1 /mnt/fs || return
 	cd /mnt/fs
@@ -173,7 +133,7 @@ one() {
 }
 END
 	cat calls
-} | uml read
+} | uml read 100 || bad=1
 
 (cd tree && list > ../want && getfattr -d -m - a/hello a/b/seq a/k150 > ../want.xattr)
 [ "$(grep -c . want)" -gt 1000 ] || complain "the tree lists nothing"

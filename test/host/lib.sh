@@ -110,3 +110,56 @@ verified()
 	LC_ALL=C sfdisk --verify "$1" > verdict 2>&1 && grep -q 'No errors detected' verdict ||
 		complain "$1: sfdisk --verify: $(cat verdict)"
 }
+
+# --- Linux itself, as a process (user-mode-linux), with its 9P client ---------------------------
+
+# uml_enter "$0" "$@": the script goes on in name spaces of its own, where this machine is 10.9.0.1 to
+# that Linux; or it is skipped.  It is called first, as the script begins anew.
+uml_enter()
+{
+	need linux.uml busybox unshare ip
+	[ "$(id -u)" = 0 ] && [ -e /dev/net/tun ] && [ -d /usr/lib/uml/modules ] ||
+		{ echo 'needs root, /dev/net/tun'; exit 77; }
+	if [ "${2:-}" != inside ]; then
+		unshare -n -m true 2> /dev/null || { echo 'skipped: no name spaces of its own here'; exit 77; }
+		TEST_DIR=$dir exec unshare -n -m bash "$1" inside
+	fi
+	ip link set lo up
+	ip tuntap add dev tap0 mode tap && ip addr add 10.9.0.1/24 dev tap0 && ip link set tap0 up || exit 1
+}
+
+# uml NAME SECONDS: the commands on standard input are its first program.  /mnt/out is $dir; /mnt/fs
+# and /mnt/ctl are empty folders; what is printed is in $dir/trace.NAME.
+# Fails, and says so, when that Linux did not come up.
+uml()
+{
+	local modules m
+	modules=$(echo /usr/lib/uml/modules/*/kernel)
+	{
+		cat <<END
+#!/bin/bash
+PATH=/usr/sbin:/sbin:/usr/bin:/bin
+modules=$modules
+exec > /dev/null 2>&1
+mount -t proc proc /proc
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/out /mnt/fs /mnt/ctl
+mount -t hostfs -o $dir none /mnt/out
+exec > /mnt/out/trace.$1 2>&1
+echo up
+END
+		for m in net/9p/9pnet net/9p/9pnet_fd fs/netfs/netfs fs/fscache/fscache fs/9p/9p; do
+			echo "busybox insmod $modules/$m.ko"
+		done
+		printf 'ip link set lo up\nip addr add 10.9.0.2/24 dev eth0\nip link set eth0 up\n'
+		cat
+		printf 'sync -f /mnt/out\necho o > /proc/sysrq-trigger\nsleep 60\n'
+	} > "$dir/init.$1"
+	chmod +x "$dir/init.$1"
+	HOME=$dir TMPDIR=$dir timeout -k 2 "$2" linux.uml mem=192M root=/dev/root rootfstype=hostfs \
+		rootflags=/ ro con=null con0=null,fd:1 init="$dir/init.$1" uml_dir="$dir" \
+		eth0=tuntap,tap0 > "$dir/console.$1" 2>&1 < /dev/null
+	grep -qx up "$dir/trace.$1" 2> /dev/null && return 0
+	echo "FAIL: user-mode-linux did not come up: $(tail -1 "$dir/console.$1")"
+	return 1
+}

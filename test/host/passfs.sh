@@ -2,26 +2,11 @@
 # directory of this machine: people's own programs at work on the mount, random reads and writes, the
 # same tree seen from below; and with faults that clients must not notice.
 # bound: 260
-set -u
-PATH=$PATH:/usr/sbin:/sbin
-top=$(cd "$(dirname "$0")/../.." && pwd)
-bin=$(cd "$top" && cd "${B:-build}/host/bin" && pwd) || exit 1
-dir=${TEST_DIR:-$(mktemp -d)}
-modules=$(echo /usr/lib/uml/modules/*/kernel)
-
-for need in linux.uml busybox git sqlite3 unshare ip python3; do
-	command -v $need > /dev/null || { echo "needs $need"; exit 77; }
-done
-[ "$(id -u)" = 0 ] && [ -e /dev/net/tun ] && [ -d "$modules" ] || { echo "needs root, /dev/net/tun"; exit 77; }
-[ -x "$bin/passfs" ] || { echo "no $bin/passfs"; exit 1; }
-if [ "${1:-}" != inside ]; then
-	unshare -n -m true 2> /dev/null || { echo 'skipped: no name spaces of its own here'; exit 77; }
-	TEST_DIR=$dir exec unshare -n -m bash "$0" inside
-fi
+. "$(dirname "$0")/lib.sh"
+need git sqlite3 python3
+uml_enter "$0" "$@"
 cd "$dir" || exit 1
 
-ip link set lo up
-ip tuntap add dev tap0 mode tap && ip addr add 10.9.0.1/24 dev tap0 && ip link set tap0 up || exit 1
 mkdir below
 "$bin/passfs" -dir below -listen 'tcp!10.9.0.1!5640' -ctl 'tcp!10.9.0.1!5641' > passfs.log 2>&1 &
 server=$!
@@ -64,23 +49,7 @@ assert os.fstat(fds[0]).st_size == len(model)
 os.unlink(path)
 assert os.fstat(fds[1]).st_nlink == 0 or sys.argv[4:] == ["plain"]
 END
-cat > init <<END
-#!/bin/bash
-PATH=/usr/sbin:/sbin:/usr/bin:/bin
-exec > /dev/null 2>&1
-mount -t proc proc /proc
-mount -t tmpfs tmpfs /mnt
-mkdir /mnt/out /mnt/fs /mnt/ctl
-mount -t hostfs -o $dir none /mnt/out
-exec > /mnt/out/trace 2>&1
-for m in net/9p/9pnet net/9p/9pnet_fd fs/netfs/netfs fs/fscache/fscache fs/9p/9p; do
-	busybox insmod $modules/\$m.ko
-done
-ip link set lo up
-ip addr add 10.9.0.2/24 dev eth0
-ip link set eth0 up
-END
-cat >> init <<'END'
+uml work 220 <<'END' || bad=1
 use() {
 	mount -t 9p -o "trans=tcp,port=$2,version=$1,msize=65536,cache=none,access=user,aname=/" \
 		10.9.0.1 $3
@@ -148,24 +117,17 @@ cd / && umount /mnt/fs
 use 9p2000 5640 /mnt/fs && cd /mnt/fs && mkdir sub && cd sub
 work plain
 cd / && umount /mnt/fs
-sync -f /mnt/out
-echo o > /proc/sysrq-trigger
-sleep 60
 END
-chmod +x init
-HOME=$dir TMPDIR=$dir timeout -k 2 220 linux.uml mem=192M root=/dev/root rootfstype=hostfs rootflags=/ ro \
-	con=null con0=null,fd:1 init="$dir/init" uml_dir="$dir" eth0=tuntap,tap0 > console 2>&1 < /dev/null
-bad=0
 for line in 'L copied' 'L tar' 'L renamed' 'L sparse' 'L replaced' 'L random' 'L removed' 'L git' \
 	'L sqlite' 'L links' 'L attributes' 'L nodes' 'L owner' 'L together' 'L value' \
 	'faults copied' 'faults tar' 'faults renamed' 'faults sparse' 'faults replaced' \
 	'faults random' 'faults removed' 'faults git' 'faults sqlite' \
 	'dropped and flushed' 'failed once' 'bad command refused' \
 	'plain copied' 'plain tar' 'plain renamed' 'plain sparse' 'plain random' 'plain removed'; do
-	grep -qx "$line" trace || { echo "missing: $line"; bad=1; }
+	grep -qx "$line" trace.work || { echo "missing: $line"; bad=1; }
 done
 for kind in 'read .* delay' 'write .* duplicate' 'read .* duplicate' 'reorder'; do
-	grep -q "$kind [1-9]" trace || { echo "no $kind"; bad=1; }
+	grep -q "$kind [1-9]" trace.work || { echo "no $kind"; bad=1; }
 done
 # What the client has left is below.
 diff -r /etc/init.d below/stays || bad=1
@@ -175,5 +137,5 @@ if command -v diodcat > /dev/null; then
 	[ "$(diodcat -s 10.9.0.1:5640 -a / 'odd name')" = x ] || { echo "diodcat"; bad=1; }
 	diodls -s 10.9.0.1:5640 -a / | grep -qx stays || { echo "diodls"; bad=1; }
 fi
-[ $bad = 0 ] || { cat trace passfs.log; tail -3 console; }
+[ $bad = 0 ] || { cat trace.work passfs.log; tail -3 console.work; }
 exit $bad

@@ -2,47 +2,16 @@
 # programs at work on the mount: cp and diff, tar, git, sqlite, sparse and renamed files, links,
 # owners, times; the last line of each block must come out.
 # bound: 200
-set -u
-PATH=$PATH:/usr/sbin:/sbin
-top=$(cd "$(dirname "$0")/../.." && pwd)
-ramfs=$(cd "$top" && cd "${B:-build}/host/bin" && pwd)/ramfs || exit 1
-dir=${TEST_DIR:-$(mktemp -d)}
-modules=$(echo /usr/lib/uml/modules/*/kernel)
-
-for need in linux.uml busybox git sqlite3 unshare ip; do
-	command -v $need > /dev/null || { echo "needs $need"; exit 77; }
-done
-[ "$(id -u)" = 0 ] && [ -e /dev/net/tun ] && [ -d "$modules" ] || { echo "needs root, /dev/net/tun"; exit 77; }
-[ -x "$ramfs" ] || { echo "no $ramfs"; exit 1; }
-if [ "${1:-}" != inside ]; then
-	unshare -n -m true 2> /dev/null || { echo 'skipped: no name spaces of its own here'; exit 77; }
-	TEST_DIR=$dir exec unshare -n -m bash "$0" inside
-fi
+. "$(dirname "$0")/lib.sh"
+need git sqlite3
+uml_enter "$0" "$@"
 cd "$dir" || exit 1
 
-ip link set lo up
-ip tuntap add dev tap0 mode tap && ip addr add 10.9.0.1/24 dev tap0 && ip link set tap0 up || exit 1
-"$ramfs" -size 64M -listen 'tcp!10.9.0.1!5640' > ramfs.log 2>&1 &
+"$bin/ramfs" -size 64M -listen 'tcp!10.9.0.1!5640' > ramfs.log 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null' EXIT
 
-cat > init <<END
-#!/bin/bash
-PATH=/usr/sbin:/sbin:/usr/bin:/bin
-exec > /dev/null 2>&1
-mount -t proc proc /proc
-mount -t tmpfs tmpfs /mnt
-mkdir /mnt/out /mnt/fs
-mount -t hostfs -o $dir none /mnt/out
-exec > /mnt/out/trace 2>&1
-for m in net/9p/9pnet net/9p/9pnet_fd fs/netfs/netfs fs/fscache/fscache fs/9p/9p; do
-	busybox insmod $modules/\$m.ko
-done
-ip link set lo up
-ip addr add 10.9.0.2/24 dev eth0
-ip link set eth0 up
-END
-cat >> init <<'END'
+uml work 180 <<'END' || bad=1
 use() {
 	mount -t 9p -o "trans=tcp,port=5640,version=$1,msize=65536,cache=none,access=user,aname=/" \
 		10.9.0.1 /mnt/fs && cd /mnt/fs && export HOME=/mnt/fs
@@ -85,20 +54,13 @@ over
 use 9p2000
 work plain
 over
-sync -f /mnt/out
-echo o > /proc/sysrq-trigger
-sleep 60
 END
-chmod +x init
-HOME=$dir TMPDIR=$dir timeout -k 2 180 linux.uml mem=192M root=/dev/root rootfstype=hostfs rootflags=/ ro \
-	con=null con0=null,fd:1 init="$dir/init" uml_dir="$dir" eth0=tuntap,tap0 > console 2>&1 < /dev/null
-bad=0
 for line in 'L copied' 'L tar' 'L renamed' 'L sparse' 'L replaced' 'L removed' 'L git' 'L sqlite' \
 	'L links' 'L attributes' 'L nodes' 'L owner' 'L protected' 'L full' 'L removed all' \
 	'plain copied' 'plain tar' 'plain renamed' 'plain sparse' 'plain replaced' 'plain removed'; do
-	grep -qx "$line" trace || { echo "missing: $line"; bad=1; }
+	grep -qx "$line" trace.work || { echo "missing: $line"; bad=1; }
 done
-! grep -x 'not sparse' trace || bad=1
+! grep -x 'not sparse' trace.work || bad=1
 kill -0 $server || { echo "the server died"; bad=1; }
-[ $bad = 0 ] || { cat trace ramfs.log; tail -3 console; }
+[ $bad = 0 ] || { cat trace.work ramfs.log; tail -3 console.work; }
 exit $bad

@@ -3,48 +3,14 @@
  * message interrupt, a DMA buffer, mapped registers, a service, open files; deaths N.  Whatever way
  * they die, nothing of it is left: counted before and after.
  */
-#include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
-#include <dirent.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <lux9/calls.h>
-#include "driver.h"
+#include "edu.h"
 
 #define WARM_UP		60
 #define PAGES_SLACK	24
-
-static char function[64];		/* "0.4.0" of QEMU's edu */
-static uint64_t registers;
-
-static void
-find_edu(void)
-{
-	DIR *d = opendir("/dev/pci");
-	struct dirent *e;
-
-	CHECK(d != NULL);
-	while ((e = readdir(d)) != NULL) {
-		size_t n = strlen(e->d_name);
-		char path[300];
-		const char *t, *bar;
-
-		if (n < 4 || strcmp(e->d_name + n - 3, "ctl") != 0)
-			continue;
-		snprintf(path, sizeof path, "/dev/pci/%s", e->d_name);
-		t = text_of(path);
-		if (!strstr(t, "vendor 0x1234\ndevice 0x11e8"))
-			continue;
-		bar = strstr(t, "bar 0 mem ");
-		CHECK(bar != NULL);
-		registers = strtoull(bar + 10, NULL, 16);
-		snprintf(function, sizeof function, "%.*s", (int)n - 3, e->d_name);
-	}
-	closedir(d);
-	CHECK(function[0] != '\0');
-}
 
 static void
 hold_everything(void)
