@@ -25,6 +25,7 @@ struct sip_dev;
 #define SIP_NAME_MAX	32	/* a server's name, with its NUL */
 #define SIP_PATH_MAX	256
 #define SIP_DEVS_MAX	16	/* devices one process can drive */
+#define SIP_VECTORS_MAX	32	/* of one device */
 #define SIP_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* --- what a server fills in --------------------------------------------------------------- */
@@ -208,6 +209,8 @@ struct sip_pci_info {		/* what /dev/pci/B.D.Fctl says */
 	uint32_t serial;	/* of no other function since boot; 0: not told */
 	bool leaving;		/* its driver is to end */
 	int vector;		/* the first given by msi or msix: /dev/irq/vector; -1: none */
+	int vectors[SIP_VECTORS_MAX];	/* all of them, in the device's order */
+	unsigned nvectors;
 };
 
 /* Registers.  Only the four accessors below touch them. */
@@ -243,6 +246,17 @@ struct sip_bus {
 };
 extern const struct sip_bus sip_bus_files;
 
+/* A vector and the thread that waits for its interrupts; must not move while it runs. */
+struct sip_irq {
+	struct sip_dev *dev;
+	void (*handler)(void *arg, uint64_t count, uint64_t ns);
+	void *arg;
+	int fd;
+	bool running;
+	pthread_t thread;
+	atomic_bool closing, ended;
+};
+
 struct sip_dev {
 	struct sip_pci_info info;
 	struct sip_server *server;	/* may be NULL: then nothing is logged */
@@ -251,9 +265,7 @@ struct sip_dev {
 	const char *root;		/* "/dev" */
 	void *priv;			/* the driver's own */
 	int ctl_fd, mem_fd;
-	int irq_fd;			/* -1: no interrupt thread */
-	pthread_t irq_thread;
-	atomic_bool closing, irq_ended;
+	struct sip_irq irq;		/* of sip_dev_interrupts */
 };
 
 /* Opens a function ("0.31.2") through the files under /dev; the caller frees with sip_dev_close. */
@@ -283,11 +295,15 @@ void sip_dev_unmap(struct sip_dev *d, struct sip_bar *bar);
 /* Zeroed, physically contiguous; align is a power of 2. */
 int sip_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out);
 void sip_dma_free(struct sip_dev *d, struct sip_dma *dma);
-/* Interrupts by hand, for a driver with several vectors; irq_wait blocks. */
-int sip_irq_open(struct sip_dev *d, int irq);
-int sip_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns);
-void sip_irq_close(struct sip_dev *d, int fd);
-/* Or the common case: one vector, one thread that calls the driver's interrupt. */
+/*
+ * A thread that calls handler(arg, count, ns) for the interrupts of /dev/irq/N; count: since the last
+ * call, ns: time of the last.  For a driver with several vectors, each with its own.
+ */
+int sip_irq_start(struct sip_irq *i, struct sip_dev *d, int irq,
+	void (*handler)(void *arg, uint64_t count, uint64_t ns), void *arg);
+/* Its thread is over when this returns; nothing, if it was not started. */
+void sip_irq_stop(struct sip_irq *i);
+/* The common case: one vector; the driver's interrupt is called. */
 int sip_dev_interrupts(struct sip_dev *d, int irq);
 
 static inline uint32_t

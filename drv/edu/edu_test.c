@@ -174,7 +174,7 @@ bus_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
 	t.tv_sec += t.tv_nsec / 1000000000;
 	t.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&m.lock);
-	if (!m.interrupt && !d->closing)
+	if (!m.interrupt && !d->irq.closing)
 		pthread_cond_timedwait(&m.came, &m.lock, &t);
 	bool came = m.interrupt;
 	m.interrupt = false;

@@ -2,8 +2,8 @@
  * What a driver does with its device, over any bus: enabling, interrupts, registers, DMA memory.
  * The bus is the kernel's files (dev_files.c) or a model in a test.
  *
- * A device's interrupt thread does one read per interrupt and calls the driver.  `closing` is the
- * only word that it shares with the rest of the framework.
+ * A vector's thread does one read per interrupt and calls its handler.  `closing` and `ended` are
+ * all that it shares with the rest of the framework.
  */
 #include "os.h"
 #include "sip.h"
@@ -30,7 +30,7 @@ sip_dev_open_bus(const char *addr, const struct sip_bus *bus, void *bus_priv, st
 	d->bus = bus;
 	d->bus_priv = bus_priv;
 	d->root = "/dev";
-	d->ctl_fd = d->mem_fd = d->irq_fd = -1;
+	d->ctl_fd = d->mem_fd = -1;
 	snprintf(d->info.addr, sizeof d->info.addr, "%s", addr);
 	int e = bus->info(d, &d->info);
 	if (e < 0) {
@@ -145,33 +145,15 @@ sip_dma_free(struct sip_dev *d, struct sip_dma *dma)
 	*dma = (struct sip_dma){ .handle = -1 };
 }
 
-int
-sip_irq_open(struct sip_dev *d, int irq)
-{
-	return d->bus->irq_open(d, irq);
-}
-
-int
-sip_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
-{
-	return d->bus->irq_wait(d, fd, count, ns);
-}
-
-void
-sip_irq_close(struct sip_dev *d, int fd)
-{
-	d->bus->irq_close(d, fd);
-}
-
 static void *
 irq_loop(void *arg)
 {
-	struct sip_dev *d = arg;
-	const struct sip_driver_ops *ops = d->server->type->driver;
+	struct sip_irq *i = arg;
+	struct sip_dev *d = i->dev;
 	uint64_t count = 0, ns = 0;
-	while (!d->closing) {
-		int e = d->bus->irq_wait(d, d->irq_fd, &count, &ns);
-		if (d->closing)
+	while (!i->closing) {
+		int e = d->bus->irq_wait(d, i->fd, &count, &ns);
+		if (i->closing)
 			break;
 		if (e == -EINTR)
 			continue;
@@ -180,9 +162,9 @@ irq_loop(void *arg)
 			sip_set_state(d->server, SIP_FAILING, "no interrupts");
 			break;
 		}
-		ops->interrupt(d->server, d, count, ns);
+		i->handler(i->arg, count, ns);
 	}
-	d->irq_ended = true;
+	i->ended = true;
 	return NULL;
 }
 
@@ -193,41 +175,61 @@ wake_only(int sig)
 }
 
 int
-sip_dev_interrupts(struct sip_dev *d, int irq)
+sip_irq_start(struct sip_irq *i, struct sip_dev *d, int irq,
+	void (*handler)(void *arg, uint64_t count, uint64_t ns), void *arg)
 {
 	struct sigaction sa = { .sa_handler = wake_only };
-	if (!d->server || !d->server->type->driver->interrupt || d->irq_fd >= 0)
+	if (!d->server || i->running)
 		return -EINVAL;
 	int fd = d->bus->irq_open(d, irq);
 	if (fd < 0)
 		return fd;
-	sigaction(SIGUSR1, &sa, NULL);	/* without SA_RESTART: ends a read in sip_dev_quiet */
-	d->irq_fd = fd;
-	d->closing = d->irq_ended = false;
-	int e = pthread_create(&d->irq_thread, NULL, irq_loop, d);
-	if (e) {
+	sigaction(SIGUSR1, &sa, NULL);	/* without SA_RESTART: ends a read in sip_irq_stop */
+	*i = (struct sip_irq){ .dev = d, .handler = handler, .arg = arg, .fd = fd };
+	int e = pthread_create(&i->thread, NULL, irq_loop, i);
+	if (e)
 		d->bus->irq_close(d, fd);
-		d->irq_fd = -1;
-	}
+	i->running = !e;
 	return -e;
+}
+
+void
+sip_irq_stop(struct sip_irq *i)
+{
+	if (!i->running)
+		return;
+	i->closing = true;
+	for (int n = 0; n < QUIET_TRIES && !i->ended; n++) {
+		pthread_kill(i->thread, SIGUSR1);
+		os_sleep_ns(n < 4 ? 50000 : 5000000);
+	}
+	if (i->ended)
+		pthread_join(i->thread, NULL);
+	else
+		pthread_detach(i->thread);
+	i->dev->bus->irq_close(i->dev, i->fd);
+	i->running = false;
+}
+
+static void
+driver_interrupt(void *arg, uint64_t count, uint64_t ns)
+{
+	struct sip_dev *d = arg;
+	d->server->type->driver->interrupt(d->server, d, count, ns);
+}
+
+int
+sip_dev_interrupts(struct sip_dev *d, int irq)
+{
+	if (!d->server || !d->server->type->driver->interrupt)
+		return -EINVAL;
+	return sip_irq_start(&d->irq, d, irq, driver_interrupt, d);
 }
 
 void
 sip_dev_quiet(struct sip_dev *d)
 {
-	if (d->irq_fd < 0)
-		return;
-	d->closing = true;
-	for (int i = 0; i < QUIET_TRIES && !d->irq_ended; i++) {
-		pthread_kill(d->irq_thread, SIGUSR1);
-		os_sleep_ns(i < 4 ? 50000 : 5000000);
-	}
-	if (d->irq_ended)
-		pthread_join(d->irq_thread, NULL);
-	else
-		pthread_detach(d->irq_thread);
-	d->bus->irq_close(d, d->irq_fd);
-	d->irq_fd = -1;
+	sip_irq_stop(&d->irq);
 }
 
 bool

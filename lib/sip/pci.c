@@ -54,6 +54,15 @@ parse_bar(struct sip_pci_info *info, char *rest)
 	return 0;
 }
 
+static void
+add_vector(struct sip_pci_info *info, int vector)
+{
+	if (info->nvectors == SIP_VECTORS_MAX)
+		return;
+	info->vectors[info->nvectors++] = vector;
+	info->vector = info->vectors[0];
+}
+
 static int
 parse_line(struct sip_pci_info *info, const char *name, char *rest)
 {
@@ -81,7 +90,7 @@ parse_line(struct sip_pci_info *info, const char *name, char *rest)
 	else if (strcmp(name, "leaving") == 0 && number)
 		info->leaving = v != 0;
 	else if (strcmp(name, "vector") == 0 && number && v <= INT32_MAX)
-		info->vector = (int)v;
+		add_vector(info, (int)v);
 	else if (strcmp(name, "class") == 0 || strcmp(name, "vendor") == 0 ||
 	    strcmp(name, "device") == 0)
 		return -EINVAL;
@@ -103,8 +112,6 @@ sip_pci_parse(const char *text, struct sip_pci_info *info)
 		char *rest = line, *name = text_word(&rest);
 		if (!name)
 			continue;
-		if (strcmp(name, "vector") == 0 && info->vector >= 0)
-			continue;	/* several vectors: the first is the one */
 		int err = parse_line(info, name, rest);
 		if (err)
 			return err;

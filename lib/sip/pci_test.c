@@ -37,6 +37,8 @@ parsing(void **state)
 	assert_int_equal(5, i.msix);
 	assert_false(i.enabled);
 	assert_int_equal(260, i.vector);
+	assert_int_equal(2, i.nvectors);
+	assert_int_equal(261, i.vectors[1]);
 }
 
 static void
