@@ -16,6 +16,7 @@
 #include "client.h"
 
 static _Thread_local struct p9c_cancel *cancel_token;
+static _Thread_local bool interruptible;
 
 static bool
 write_all(struct p9_client *c, struct iovec *iov, int niov)
@@ -43,8 +44,9 @@ write_all(struct p9_client *c, struct iovec *iov, int niov)
 	return true;
 }
 
+/* -EINTR, if the caller may be interrupted, only while nothing has been read. */
 static int
-read_all(struct p9_client *c, uint8_t *buf, size_t n)
+read_all(struct p9_client *c, uint8_t *buf, size_t n, bool may_end)
 {
 	struct pollfd pfd = { .fd = c->fd, .events = POLLIN };
 
@@ -55,12 +57,13 @@ read_all(struct p9_client *c, uint8_t *buf, size_t n)
 		if (ready == 0)
 			return -ETIMEDOUT;
 		k = ready < 0 ? -1 : read(c->fd, buf, n);
-		if (k < 0 && errno == EINTR)
+		if (k < 0 && errno == EINTR && !may_end)
 			continue;
 		if (k < 0)
 			return -errno;
 		if (k == 0)
 			return -ECONNRESET;
+		may_end = false;
 		buf += k;
 		n -= (size_t)k;
 	}
@@ -69,11 +72,11 @@ read_all(struct p9_client *c, uint8_t *buf, size_t n)
 
 /* One whole message, allocated; or a negative errno. */
 static int
-read_message(struct p9_client *c, uint8_t **out, size_t *size)
+read_message(struct p9_client *c, uint8_t **out, size_t *size, bool may_end)
 {
 	uint8_t head[P9_HEADER];
 	struct p9_cur cur = { head, head + sizeof head, false };
-	int rc = read_all(c, head, sizeof head);
+	int rc = read_all(c, head, sizeof head, may_end);
 
 	if (rc)
 		return rc;
@@ -84,7 +87,7 @@ read_message(struct p9_client *c, uint8_t **out, size_t *size)
 	if (!*out)
 		return -ENOMEM;
 	memcpy(*out, head, sizeof head);
-	rc = read_all(c, *out + sizeof head, *size - sizeof head);
+	rc = read_all(c, *out + sizeof head, *size - sizeof head, false);
 	if (rc)
 		free(*out);
 	return rc;
@@ -97,13 +100,13 @@ fail_all(struct p9_client *c, int error)
 		c->error = error;
 	for (unsigned i = 0; i < P9C_TAGS; i++)
 		if (c->calls[i])
-			pthread_cond_signal(&c->calls[i]->woken);
+			sem_post(&c->calls[i]->woken);
 	pthread_cond_broadcast(&c->tag_free);
 }
 
-/* Reads one answer; c->lock is held but while reading. */
-static void
-read_one(struct p9_client *c)
+/* Reads one answer; c->lock is held but while reading.  True: a signal came before one. */
+static bool
+read_one(struct p9_client *c, bool may_end)
 {
 	uint8_t *buf = NULL;
 	struct p9c_call *call;
@@ -113,12 +116,13 @@ read_one(struct p9_client *c)
 
 	c->reading = true;
 	pthread_mutex_unlock(&c->lock);
-	rc = read_message(c, &buf, &size);
+	rc = read_message(c, &buf, &size, may_end);
 	pthread_mutex_lock(&c->lock);
 	c->reading = false;
 	if (rc) {
-		fail_all(c, rc);
-		return;
+		if (rc != -EINTR)
+			fail_all(c, rc);
+		return rc == -EINTR;
 	}
 	tag = (unsigned)(buf[5] | buf[6] << 8);
 	if (tag == P9_NOTAG)
@@ -127,15 +131,28 @@ read_one(struct p9_client *c)
 	if (c->error || !call || call->buf) {
 		free(buf);
 		fail_all(c, -EPROTO);
-		return;
+		return false;
 	}
 	call->buf = buf;
 	call->size = size;
-	pthread_cond_signal(&call->woken);
+	sem_post(&call->woken);
 	if (call->flush_of) {		/* which stays until this, or until an error */
 		call->flush_of->flushed = true;
-		pthread_cond_signal(&call->flush_of->woken);
+		sem_post(&call->flush_of->woken);
 	}
+	return false;
+}
+
+/* Until it is woken, with c->lock given up; true: a signal came. */
+static bool
+sleep_call(struct p9_client *c, struct p9c_call *call)
+{
+	bool signalled;
+
+	pthread_mutex_unlock(&c->lock);
+	signalled = sem_wait(&call->woken) < 0 && errno == EINTR;
+	pthread_mutex_lock(&c->lock);
+	return signalled;
 }
 
 /* A tag for the call; -errno if the connection has failed. */
@@ -153,7 +170,7 @@ enter(struct p9_client *c, struct p9c_call *call)
 			break;
 		pthread_cond_wait(&c->tag_free, &c->lock);
 	}
-	pthread_cond_init(&call->woken, NULL);
+	sem_init(&call->woken, 0, 0);
 	c->calls[tag] = call;
 	call->tag = (uint16_t)tag;
 	return 0;
@@ -167,7 +184,7 @@ pass_on(struct p9_client *c)
 		return;
 	for (unsigned i = 0; i < P9C_TAGS; i++) {
 		if (c->calls[i] && !c->calls[i]->buf) {
-			pthread_cond_signal(&c->calls[i]->woken);
+			sem_post(&c->calls[i]->woken);
 			return;
 		}
 	}
@@ -178,7 +195,7 @@ leave(struct p9_client *c, struct p9c_call *call)
 {
 	c->calls[call->tag] = NULL;
 	pthread_cond_signal(&c->tag_free);
-	pthread_cond_destroy(&call->woken);
+	sem_destroy(&call->woken);
 	pass_on(c);
 }
 
@@ -261,20 +278,6 @@ judge(struct p9_client *c, struct p9c_call *call, const struct p9_msg *t, struct
 }
 
 static int
-wait_call(struct p9_client *c, struct p9c_call *call)
-{
-	while (!call->buf && !call->flushed && !c->error) {
-		if (c->reading)
-			pthread_cond_wait(&call->woken, &c->lock);
-		else
-			read_one(c);
-	}
-	if (call->buf)
-		return 0;
-	return call->flushed ? -EINTR : c->error;
-}
-
-static int
 begin(struct p9_client *c, struct p9c_call *call, struct p9c_cancel *token)
 {
 	int rc = token && token->wanted ? -EINTR : enter(c, call);
@@ -296,6 +299,32 @@ flush(struct p9_client *c, struct p9c_call *call, unsigned tag)
 
 	rpc(c, &t, &r, &own, NULL);
 	free(own.buf);
+}
+
+/* The call, which has been sent, is over for its own thread: a signal came. */
+static void
+interrupted(struct p9_client *c, struct p9c_call *call)
+{
+	if (call->flushing)
+		return;
+	call->flushing = true;
+	pthread_mutex_unlock(&c->lock);
+	flush(c, call, call->tag);
+	pthread_mutex_lock(&c->lock);
+}
+
+static int
+wait_call(struct p9_client *c, struct p9c_call *call, bool may_end)
+{
+	while (!call->buf && !call->flushed && !c->error) {
+		bool signalled = c->reading ? sleep_call(c, call) : read_one(c, may_end);
+
+		if (signalled && may_end)
+			interrupted(c, call);
+	}
+	if (call->buf)
+		return 0;
+	return call->flushed ? -EINTR : c->error;
 }
 
 /* The call has been sent, so that it can be flushed: now by the token, or here if the token was
@@ -329,10 +358,10 @@ rpc(struct p9_client *c, struct p9_msg *t, struct p9_msg *r, struct p9c_call *ca
 	if (rc == 0 && token)
 		sent(c, call, token);
 	if (rc == 0)
-		rc = wait_call(c, call);
+		rc = wait_call(c, call, interruptible && !call->flush_of);
 	while (call->flushing && !call->flushed && !c->error) {
 		pass_on(c);		/* the tag is in use until the flush is answered */
-		pthread_cond_wait(&call->woken, &c->lock);
+		sleep_call(c, call);
 	}
 	if (token) {
 		token->call = NULL;
@@ -370,6 +399,12 @@ p9c_cancellable(struct p9_client *c, struct p9c_cancel *token)
 	cancel_token = token;
 	if (token)
 		*token = (struct p9c_cancel){ .client = c };
+}
+
+void
+p9c_interruptible(bool on)
+{
+	interruptible = on;
 }
 
 void

@@ -1,13 +1,14 @@
 /* Inside the 9P client: what client.c (the connection) and client_file.c (the files) share. */
 #pragma once
 #include <pthread.h>
+#include <semaphore.h>
 #include <p9_client.h>
 
 #define P9C_TAGS 256
 #define P9C_LIST_MAX (1 << 20)	/* answers that one directory may take */
 
 struct p9c_call {
-	pthread_cond_t woken;
+	sem_t woken;		/* each post: look again.  A signal ends a wait for it */
 	uint16_t tag;
 	bool flushing, flushed;
 	struct p9c_call *flush_of;	/* for a flush: of which */

@@ -2,6 +2,7 @@
  * The server over a socket pair with its own client: both dialects, answers at once and from
  * another thread, many at a time, calls that are cancelled.  wire_test.c speaks by hand.
  */
+#include <signal.h>
 #include <string.h>
 #include <os.h>
 #include "rig.h"
@@ -462,6 +463,78 @@ test_cancel(void **state)
 	rig_free(g);
 }
 
+static void
+no_restart(int sig)
+{
+	(void)sig;
+}
+
+static void *
+read_interruptible(void *arg)
+{
+	struct victim *v = arg;
+	char buf[4];
+	int64_t rc;
+
+	p9c_interruptible(true);
+	v->ready = 1;
+	rc = p9c_read(v->f, buf, sizeof buf, 0);
+	p9c_interruptible(false);
+	v->ready = 2;
+	return (void *)(intptr_t)rc;
+}
+
+static void *
+read_to_the_end(void *arg)
+{
+	char buf[4];
+
+	return (void *)(intptr_t)p9c_read(((struct victim *)arg)->f, buf, sizeof buf, 0);
+}
+
+/* A signal ends the call of a thread that wants it so, whether it is the one that reads the
+ * connection or not; another one's call goes on. */
+static void
+test_interrupt(void **state)
+{
+	struct rig *g = rig_client(&mem_ops, P9_2000L, 0);
+	struct sigaction sa = { .sa_handler = no_restart };
+	struct victim v = { 0 };
+	pthread_t t, other;
+	void *rc;
+
+	(void)state;
+	sigaction(SIGUSR1, &sa, NULL);
+	put_file(g->root, "slow", "x");
+	assert_int_equal(p9c_walk(g->root, "slow", &v.f), 0);
+	assert_int_equal(p9c_file_open(v.f, O_RDONLY), 0);
+	for (int i = 0; i < 20; i++) {
+		v.ready = 0;
+		if (i % 2) {
+			pthread_create(&other, NULL, read_to_the_end, &v);
+			while (mem_waiting(&g->tree) < 1)
+				os_sleep_ns(100000);
+		}
+		pthread_create(&t, NULL, read_interruptible, &v);
+		while (v.ready != 2) {
+			if (i % 2)
+				pthread_kill(other, SIGUSR1);
+			pthread_kill(t, SIGUSR1);
+			os_sleep_ns(100000);
+		}
+		pthread_join(t, &rc);
+		assert_int_equal((intptr_t)rc, -EINTR);
+		if (i % 2) {
+			assert_int_equal(mem_waiting(&g->tree), 1);
+			mem_release(&g->tree);
+			pthread_join(other, &rc);
+			assert_int_equal((intptr_t)rc, 4);
+		}
+	}
+	p9c_clunk(v.f);
+	rig_free(g);
+}
+
 /* Plain 9P2000's remove goes by the name the fid was walked with, if that is still its file. */
 static void
 test_plain_remove(void **state)
@@ -555,6 +628,7 @@ main(void)
 		cmocka_unit_test(test_many_in_flight),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_plain_remove),
 		cmocka_unit_test(test_attribute_fid),
 	};
