@@ -258,7 +258,7 @@ p9_srv_wait(struct p9_srv *srv)
 	struct p9_srv_state *st = srv->state;
 
 	pthread_mutex_lock(&st->lock);
-	while (st->listening || st->nconns || st->live_threads)
+	while (st->listening || st->nconns || st->live_threads || st->stoppers)
 		pthread_cond_wait(&st->changed, &st->lock);
 	pthread_mutex_unlock(&st->lock);
 	p9_os_stop(st);
@@ -274,11 +274,16 @@ p9_srv_stop(struct p9_srv *srv)
 	pthread_mutex_lock(&st->lock);
 	st->stopping = true;
 	st->listening = false;
+	st->stoppers++;		/* p9_srv_wait leaves the state until we are out of it */
 	for (struct p9_conn *c = st->conns; c; c = c->next)
 		p9_wire_cut(c);
 	pthread_cond_broadcast(&st->changed);
 	pthread_mutex_unlock(&st->lock);
 	p9_os_stop(st);
+	pthread_mutex_lock(&st->lock);
+	st->stoppers--;
+	pthread_cond_broadcast(&st->changed);
+	pthread_mutex_unlock(&st->lock);
 }
 
 int

@@ -112,6 +112,7 @@ struct p9_srv_state {
 	uint32_t nconns;
 	int nthreads, live_threads;
 	bool listening;
+	int stoppers;			/* threads in p9_srv_stop */
 	_Atomic bool stopping;
 	struct p9_req *free_reqs;
 	struct p9_fid *free_fids;
