@@ -37,11 +37,15 @@ enum os_cache { OS_CACHED, OS_UNCACHED, OS_WRITE_COMBINING };
 
 /* Maps part of a file that has pages of its own: device registers (/dev/mem), a DMA buffer
  * (/dev/dma/N/data).  offset and len need not be aligned to pages; the result is offset's place.
- * NULL: os_errstr says why. */
+ * NULL: os_errstr says why; errno ENODEV: it has none, and is to be read and written. */
 void *os_map(int fd, uint64_t offset, size_t len, int prot, enum os_cache);
 int os_unmap(void *, size_t len);
 
-/* --- name space: -EOPNOTSUPP on Linux ----------------------------------------------------- */
+/*
+ * --- name space ---------------------------------------------------------------------------
+ * On Linux a mount is this process's alone, and only the calls above and os_readdir know of it;
+ * service is as for os_service_open.  Binding and unmounting give -EOPNOTSUPP there.
+ */
 
 enum os_mflags { OS_MREPL = 0, OS_MBEFORE = 1, OS_MAFTER = 2, OS_MCREATE = 4 };
 

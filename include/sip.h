@@ -109,6 +109,7 @@ enum sip_state {
 struct sip_config {
 	const char *name;	/* SIP_NAME from the environment, or -name, or the type's */
 	const char *mount, *listen, *device, *log;
+	const char *dev;	/* a service that is mounted at /dev first; NULL: none */
 	uint64_t wait_ms;	/* how long the mount's callers wait for a successor; 0: not */
 	bool debug, readonly;
 };
@@ -215,7 +216,7 @@ struct sip_pci_info {		/* what /dev/pci/B.D.Fctl says */
 
 /* Registers.  Only the four accessors below touch them. */
 struct sip_bar {
-	volatile uint8_t *regs;		/* NULL: a model answers */
+	volatile uint8_t *regs;		/* NULL: the bus reads and writes */
 	uint64_t base, size;
 	struct sip_dev *dev;
 	unsigned index;
@@ -265,6 +266,7 @@ struct sip_dev {
 	const char *root;		/* "/dev" */
 	void *priv;			/* the driver's own */
 	int ctl_fd, mem_fd;
+	atomic_bool maps_dma;		/* the other end cannot: we map buffers ourselves */
 	struct sip_irq irq;		/* of sip_dev_interrupts */
 };
 

@@ -7,7 +7,7 @@
  *	/dev/irq/N		interrupts: a read blocks, and gives 32 bytes for each
  *
  * What the kernel says is checked for form; that the device and the memory are ours to use, the
- * kernel checks.
+ * kernel checks.  On Linux the files are those of a server that stands for the kernel (qtestfs).
  */
 #include "os.h"
 #include "sip.h"
@@ -72,14 +72,31 @@ files_map(struct sip_dev *d, unsigned bar, struct sip_bar *out)
 	if (d->mem_fd < 0)
 		return d->mem_fd;
 	out->regs = os_map(d->mem_fd, out->base, out->size, OS_READ | OS_WRITE, OS_UNCACHED);
-	return out->regs ? 0 : -EACCES;
+	return out->regs || errno == ENODEV ? 0 : -EACCES;
 }
 
 static void
 files_unmap(struct sip_dev *d, struct sip_bar *bar)
 {
 	(void)d;
-	os_unmap((void *)(uintptr_t)bar->regs, bar->size);
+	if (bar->regs)
+		os_unmap((void *)(uintptr_t)bar->regs, bar->size);
+}
+
+/* Where /dev/mem cannot be mapped, as it is a server's: each access is one of its own.  One that is
+ * refused reads as ones, as from a device that has gone. */
+static uint64_t
+files_read(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width)
+{
+	uint64_t value = 0;
+	int64_t n = os_pread(d->mem_fd, &value, width, (int64_t)(d->info.bar[bar].base + off));
+	return n == width ? value : UINT64_MAX;
+}
+
+static void
+files_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_t value)
+{
+	os_pwrite(d->mem_fd, &value, width, (int64_t)(d->info.bar[bar].base + off));
 }
 
 /* "vaddr:0x… paddr:0x… handle:N" */
@@ -100,7 +117,35 @@ dma_answer(char *text, struct sip_dma *out)
 	out->vaddr = (void *)(uintptr_t)v[0];
 	out->paddr = v[1];
 	out->handle = (int)v[2];
-	return out->vaddr ? 0 : -EPROTO;
+	return 0;
+}
+
+/* The kernel has mapped the buffer.  A server cannot; it gives 0 for vaddr, and its file. */
+static int
+dma_map(struct sip_dev *d, struct sip_dma *out)
+{
+	if (out->vaddr)
+		return 0;
+	int fd = open_in(d, O_RDWR, "dma/%d/data", out->handle);
+	if (fd < 0)
+		return fd;
+	out->vaddr = os_map(fd, 0, out->size, OS_READ | OS_WRITE, OS_CACHED);
+	int e = out->vaddr ? 0 : -errno;
+	os_close(fd);
+	d->maps_dma = true;
+	return e;
+}
+
+static void
+files_dma_free(struct sip_dev *d, struct sip_dma *dma)
+{
+	if (d->maps_dma && dma->vaddr)
+		os_unmap(dma->vaddr, dma->size);
+	int fd = open_in(d, O_WRONLY, "dma/%d/ctl", dma->handle);
+	if (fd < 0)
+		return;
+	os_pwrite(fd, "free", 4, 0);
+	os_close(fd);
 }
 
 static int
@@ -120,17 +165,10 @@ files_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *ou
 		return (int)r;
 	text[r] = '\0';
 	out->size = size;
-	return dma_answer(text, out);
-}
-
-static void
-files_dma_free(struct sip_dev *d, struct sip_dma *dma)
-{
-	int fd = open_in(d, O_WRONLY, "dma/%d/ctl", dma->handle);
-	if (fd < 0)
-		return;
-	os_pwrite(fd, "free", 4, 0);
-	os_close(fd);
+	int e = dma_answer(text, out);
+	if (e == 0 && (e = dma_map(d, out)) < 0)
+		files_dma_free(d, out);
+	return e;
 }
 
 /* A line has to be asked for by name before its file is there; a vector of msi has its file. */
@@ -185,7 +223,7 @@ files_close(struct sip_dev *d)
 
 const struct sip_bus sip_bus_files = {
 	.info = files_info, .command = files_command,
-	.map = files_map, .unmap = files_unmap,
+	.map = files_map, .unmap = files_unmap, .read = files_read, .write = files_write,
 	.dma_alloc = files_dma_alloc, .dma_free = files_dma_free,
 	.irq_open = files_irq_open, .irq_wait = files_irq_wait, .irq_close = files_irq_close,
 	.close = files_close,

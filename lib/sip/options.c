@@ -26,6 +26,8 @@ common(struct sip_server *s, struct sip_option out[COMMON_MAX])
 		{ "device", s->type->driver ? "B.D.F" : "FILE", s->type->driver ?
 		  "the PCI function to drive; else all that match" : "the disk or image to serve",
 		  SIP_OPT_STRING, &c->device },
+		{ "dev", "SERVICE", "a service to mount before /dev, with its device's files",
+		  SIP_OPT_STRING, &c->dev },
 		{ "name", "NAME", "the service's name", SIP_OPT_STRING, &c->name },
 		{ "log", "FILE", "also write messages there", SIP_OPT_STRING, &c->log },
 		{ "r", NULL, "read-only", SIP_OPT_FLAG, &c->readonly },
@@ -41,6 +43,8 @@ common(struct sip_server *s, struct sip_option out[COMMON_MAX])
 		if (name && strcmp(name, "r") == 0 && !fs)
 			continue;
 		if (name && strcmp(name, "device") == 0 && !driver && !fs)
+			continue;
+		if (name && strcmp(name, "dev") == 0 && !driver)
 			continue;
 		out[n++] = all[i];
 	}

@@ -3,11 +3,14 @@
  * Pure functions, and the scan of the directory.  The text is foreign data: each number is
  * range-checked, unknown lines are passed over (a later kernel may have more of them).
  */
+#include "os.h"
+#include "os_tree.h"
 #include "sip.h"
 #include "text.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <lux9/sys.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -133,33 +136,56 @@ sip_pci_matches(const struct sip_pci_match *m, const struct sip_pci_info *info)
 	return false;
 }
 
+/* The function of a file B.D.Fctl; false: no such file's name, or it is not to be had. */
+static bool
+scan_one(const char *root, const char *name, struct sip_pci_info *info)
+{
+	char path[SIP_PATH_MAX], text[4096];
+	size_t n = strlen(name);
+	memset(info, 0, sizeof *info);
+	if (n < 4 || n - 3 >= sizeof info->addr || strcmp(name + n - 3, "ctl") != 0)
+		return false;
+	memcpy(info->addr, name, n - 3);
+	if (!sip_pci_addr_ok(info->addr))
+		return false;
+	snprintf(path, sizeof path, "%s/pci/%sctl", root, info->addr);
+	/* Not granted to us, or gone since: others may still be ours. */
+	int fd = os_open(path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	int64_t got = os_pread(fd, text, sizeof text - 1, 0);
+	os_close(fd);
+	if (got < 0)
+		return false;
+	text[got] = '\0';
+	return sip_pci_parse(text, info) == 0;
+}
+
 int
 sip_dev_scan(const char *root, int (*each)(void *arg, const struct sip_pci_info *info), void *arg)
 {
-	char path[SIP_PATH_MAX], text[4096];
-	snprintf(path, sizeof path, "%s/pci", root);
-	DIR *dir = opendir(path);
-	if (!dir)
-		return -errno;
+	_Alignas(8) char buf[4096];
+	char path[SIP_PATH_MAX];
+	struct sip_pci_info info;
+	uint64_t offset = 0;
+	int64_t n = 0;
 	int result = 0;
-	for (unsigned i = 0; i < PCI_FUNCTIONS_MAX && !result; i++) {
-		struct dirent *e = readdir(dir);
-		if (!e)
+	snprintf(path, sizeof path, "%s/pci", root);
+	int fd = os_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	for (unsigned i = 0; i < PCI_FUNCTIONS_MAX && !result; ) {
+		n = os_readdir(fd, offset, buf, sizeof buf);
+		if (n <= 0)
 			break;
-		struct sip_pci_info info;
-		size_t n = strlen(e->d_name);
-		if (n < 4 || n - 3 >= sizeof info.addr || strcmp(e->d_name + n - 3, "ctl") != 0)
-			continue;
-		memset(&info, 0, sizeof info);
-		memcpy(info.addr, e->d_name, n - 3);
-		if (!sip_pci_addr_ok(info.addr))
-			continue;
-		snprintf(path, sizeof path, "%s/pci/%sctl", root, info.addr);
-		/* Not granted to us, or gone since: others may still be ours. */
-		if (text_read_file(path, text, sizeof text) < 0 || sip_pci_parse(text, &info) < 0)
-			continue;
-		result = each(arg, &info);
+		for (int64_t at = 0; at < n && !result; i++) {
+			const struct sys_dirent *d = (const void *)(buf + at);
+			if (scan_one(root, d->name, &info))
+				result = each(arg, &info);
+			at += d->reclen;
+			offset = (uint64_t)d->offset;
+		}
 	}
-	closedir(dir);
-	return result;
+	os_close(fd);
+	return n < 0 ? (int)n : result;
 }

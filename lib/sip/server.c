@@ -121,11 +121,25 @@ found(void *arg, const struct sip_pci_info *info)
 	return 0;
 }
 
+/* A service that narrows what its client may do does so by the name that it attaches to. */
+static int
+mount_dev(struct sip_server *s)
+{
+	struct sip_config *c = &s->config;
+	if (!c->dev)
+		return 0;
+	int e = os_mount(c->dev, "/dev", OS_MBEFORE, c->device ? c->device : "", 0);
+	return e < 0 ? sip_fail(s, e, "-dev %s", c->dev) : 0;
+}
+
 static int
 attach_all(struct sip_server *s)
 {
 	if (!s->type->driver || s->ndevs)
 		return 0;
+	int err = mount_dev(s);
+	if (err < 0)
+		return err;
 	if (s->config.device)
 		return attach_addr(s, s->config.device);
 	if (s->type->driver->match) {

@@ -1,6 +1,6 @@
 /*
- * os.h on Linux: POSIX calls.  Name-space calls do not exist here.  The text of the last error is
- * kept in the thread.
+ * os.h on Linux: POSIX calls, and for files of mounted services those of mount.c.  The text of the
+ * last error is kept in the thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "mount.h"
 
 static _Thread_local char last_error[OS_ERRSTR_MAX];
 
@@ -83,18 +84,22 @@ os_sleep_ns(uint64_t ns)
 int
 os_open(const char *path, int flags, uint32_t mode)
 {
-	return result(open(path, flags, mode));
+	int rc = served_open(path, flags);
+
+	return rc != -ENXIO ? rc : result(open(path, flags, mode));
 }
 
 int
 os_close(int fd)
 {
-	return result(close(fd));
+	return is_served(fd) ? served_close(fd) : result(close(fd));
 }
 
 int64_t
 os_pread(int fd, void *buf, size_t n, int64_t offset)
 {
+	if (is_served(fd))
+		return served_pread(fd, buf, n, offset);
 	ssize_t got = offset < 0 ? read(fd, buf, n) : pread(fd, buf, n, offset);
 
 	return got < 0 ? result(got) : got;
@@ -103,6 +108,8 @@ os_pread(int fd, void *buf, size_t n, int64_t offset)
 int64_t
 os_pwrite(int fd, const void *buf, size_t n, int64_t offset)
 {
+	if (is_served(fd))
+		return served_pwrite(fd, buf, n, offset);
 	ssize_t put = offset < 0 ? write(fd, buf, n) : pwrite(fd, buf, n, offset);
 
 	return put < 0 ? result(put) : put;
@@ -111,6 +118,8 @@ os_pwrite(int fd, const void *buf, size_t n, int64_t offset)
 int
 os_fsync(int fd, bool data_only)
 {
+	if (is_served(fd))
+		return served_fsync(fd, data_only);
 	return result(data_only ? fdatasync(fd) : fsync(fd));
 }
 
@@ -120,6 +129,8 @@ os_size(int fd)
 	struct stat st;
 	uint64_t bytes;
 
+	if (is_served(fd))
+		return served_size(fd);
 	if (fstat(fd, &st) < 0)
 		return result(-1);
 	if (!S_ISBLK(st.st_mode))
@@ -137,6 +148,12 @@ os_map(int fd, uint64_t offset, size_t len, int prot, enum os_cache cache)
 	void *at;
 
 	(void)cache;	/* Linux decides by the file */
+	if (is_served(fd)) {
+		at = served_map(fd, offset, len, p);
+		if (!at)
+			result(-1);
+		return at;
+	}
 	at = mmap(NULL, len + into, p, MAP_SHARED, fd, (off_t)(offset - into));
 	if (at == MAP_FAILED) {
 		result(-1);
@@ -150,6 +167,8 @@ os_unmap(void *at, size_t len)
 {
 	size_t into = (uintptr_t)at % 4096;
 
+	if (served_unmap(at))
+		return 0;
 	return result(munmap((char *)at - into, len + into));
 }
 
@@ -163,15 +182,22 @@ no_name_space(void)
 int
 os_mount(const char *service, const char *path, int flags, const char *aname, unsigned wait_ms)
 {
-	(void)service, (void)path, (void)flags, (void)aname, (void)wait_ms;
-	return no_name_space();
+	int fd = os_service_open(service), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = os_mount_fd(fd, path, flags, aname, wait_ms);
+	close(fd);
+	return rc;
 }
 
 int
 os_mount_fd(int fd, const char *path, int flags, const char *aname, unsigned wait_ms)
 {
-	(void)fd, (void)path, (void)flags, (void)aname, (void)wait_ms;
-	return no_name_space();
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	(void)wait_ms;		/* a service that has gone has no successor here */
+	return own < 0 ? result(-1) : served_mount(own, path, flags, aname ? aname : "");
 }
 
 int

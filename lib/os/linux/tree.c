@@ -15,6 +15,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 #include <lux9/sys.h>
+#include "mount.h"
 
 #define PLACE (O_PATH | O_CLOEXEC)
 
@@ -201,6 +202,8 @@ os_readlink(int place, char *buf, size_t n)
 int64_t
 os_readdir(int fd, uint64_t offset, void *buf, size_t n)
 {
+	if (is_served(fd))
+		return served_readdir(fd, offset, buf, n);
 	if (lseek(fd, (off_t)offset, SEEK_SET) < 0)
 		return result(-1);
 	return result(syscall(SYS_getdents64, fd, buf, n));
