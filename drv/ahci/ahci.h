@@ -57,6 +57,7 @@ struct ahci_port {
 	bool implemented;
 	struct sip_dma dma, tables; /* tables: of the slots that the disk has */
 	uint8_t *mem;
+	uint32_t cmd; /* PxCMD, as it was written last */
 
 	enum ahci_step step;   /* as the next three, of the start */
 	uint64_t turn_ms;      /* when it was given power */

@@ -14,10 +14,14 @@ wait_port(const struct ahci_port *p, enum port_reg r, uint32_t mask, uint32_t wa
 	return sip_wait32(&p->hba->bar, p->regs + r, mask, want, ms);
 }
 
+/* What we have put there, and never what is read: a device that says that its engines run must not
+ * get them turned on by it.  The controller's reset has cleared it [10.4.3]. */
 static void
-change(const struct ahci_port *p, enum port_reg r, uint32_t clear, uint32_t set)
+change_cmd(struct ahci_port *p, uint32_t clear, uint32_t set)
 {
-	port_write(p, r, (port_read(p, r) & ~clear) | set);
+	p->cmd = (p->cmd & ~clear) | set;
+	port_write(p, PORT_CMD, p->cmd);
+	p->cmd &= ~CMD_ICC_MASK; /* an order, which is carried out once */
 }
 
 bool
@@ -30,7 +34,7 @@ int
 ahci_engine_stop(struct ahci_port *p)
 {
 	/* [10.1.2, step 3]: ST first, FRE only when CR is clear. */
-	change(p, PORT_CMD, CMD_ST_MASK, 0);
+	change_cmd(p, CMD_ST_MASK, 0);
 	if (!wait_port(p, PORT_CMD, CMD_CR_MASK, 0, AHCI_ENGINE_MS))
 		return -ETIMEDOUT;
 	return 0;
@@ -39,7 +43,7 @@ ahci_engine_stop(struct ahci_port *p)
 static int
 stop_receiving(struct ahci_port *p)
 {
-	change(p, PORT_CMD, CMD_FRE_MASK, 0);
+	change_cmd(p, CMD_FRE_MASK, 0);
 	return wait_port(p, PORT_CMD, CMD_FR_MASK, 0, AHCI_ENGINE_MS) ? 0 : -ETIMEDOUT;
 }
 
@@ -60,15 +64,15 @@ ahci_engine_on(struct ahci_port *p)
 {
 	port_write(p, PORT_SERR, UINT32_MAX);
 	port_write(p, PORT_IS, UINT32_MAX);
-	change(p, PORT_CMD, 0, CMD_ST_MASK);
+	change_cmd(p, 0, CMD_ST_MASK);
 }
 
 void
 ahci_port_spin_up(struct ahci_port *p)
 {
 	port_write(p, PORT_SCTL, SCTL_IPM_set(0, SCTL_IPM_OFF));
-	change(p, PORT_CMD, CMD_ICC_MASK,
-	       CMD_SUD_MASK | CMD_POD_MASK | CMD_ICC_set(0, CMD_ICC_ACTIVE));
+	change_cmd(p, CMD_ICC_MASK,
+		   CMD_SUD_MASK | CMD_POD_MASK | CMD_ICC_set(0, CMD_ICC_ACTIVE));
 }
 
 /* For a disk's commands; they are not given back, as the next disk may need them. */
@@ -103,7 +107,7 @@ ahci_port_memory(struct ahci_port *p)
 	port_write(p, PORT_CLBU, (uint32_t)((p->dma.paddr + AHCI_OFF_LIST) >> 32));
 	port_write(p, PORT_FB, (uint32_t)(p->dma.paddr + AHCI_OFF_FIS));
 	port_write(p, PORT_FBU, (uint32_t)((p->dma.paddr + AHCI_OFF_FIS) >> 32));
-	change(p, PORT_CMD, 0, CMD_FRE_MASK);
+	change_cmd(p, 0, CMD_FRE_MASK);
 	ahci_port_spin_up(p);
 	return 0;
 }
@@ -115,10 +119,10 @@ ahci_port_reset(struct ahci_port *p)
 	port_write(p, PORT_IE, 0);
 	/* CR that stays set is cured by the reset itself [10.4.2]. */
 	ahci_engine_stop(p);
-	change(p, PORT_CMD, 0, CMD_FRE_MASK);
-	change(p, PORT_SCTL, SCTL_DET_MASK, SCTL_DET_set(0, SCTL_DET_RESET));
+	change_cmd(p, 0, CMD_FRE_MASK);
+	port_write(p, PORT_SCTL, SCTL_DET_set(SCTL_IPM_set(0, SCTL_IPM_OFF), SCTL_DET_RESET));
 	os_sleep_ns(RESET_HOLD_NS); /* at least 1 ms */
-	change(p, PORT_SCTL, SCTL_DET_MASK, 0);
+	port_write(p, PORT_SCTL, SCTL_IPM_set(0, SCTL_IPM_OFF));
 	if (!wait_port(p, PORT_SSTS, SSTS_DET_MASK, DET_PRESENT, AHCI_LINK_MS))
 		return -ENODEV;
 	port_write(p, PORT_SERR, UINT32_MAX);
