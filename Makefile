@@ -31,10 +31,12 @@ CMDS	:= $(basename $(notdir $(filter-out %_test.c,$(wildcard cmd/*.c))))
 DRVS	:= $(patsubst drv/%/main.c,%,$(DRV_DIRS))
 FSS	:= $(patsubst fs/%/main.c,%fs,$(FS_DIRS))
 NETS	:= $(patsubst net/%/main.c,%,$(NET_DIRS))
-# Programs of one world only: those that are nothing without Lux9's calls.
+# Programs of one world only: those that are nothing without Lux9's calls, or without QEMU beside them.
 LUX_ONLY := $(shell cat cmd/lux9-only 2>/dev/null)
-PROGS	:= $(DRVS) $(FSS) $(NETS) $(CMDS)
-HOST_PROGS := $(filter-out $(LUX_ONLY),$(PROGS))
+LINUX_ONLY := $(shell cat cmd/linux-only 2>/dev/null)
+ALL_PROGS := $(DRVS) $(FSS) $(NETS) $(CMDS)
+PROGS	:= $(filter-out $(LINUX_ONLY),$(ALL_PROGS))
+HOST_PROGS := $(filter-out $(LUX_ONLY),$(ALL_PROGS))
 
 prog_dir = $(if $(filter $(1),$(DRVS)),drv/$(1),$(if $(filter $(1),$(FSS)),fs/$(1:%fs=%),$(if $(filter $(1),$(NETS)),net/$(1))))
 prog_src = $(if $(filter $(1),$(CMDS)),cmd/$(1).c $(filter-out %_test.c,$(wildcard cmd/$(1)/*.c)),$(filter-out %_test.c drv/%/fault.c,$(wildcard $(call prog_dir,$(1))/*.c)))
@@ -51,6 +53,7 @@ help:
 #: make bench      figures beside Linux;  make fuzz T=name: one fuzz target, unbounded
 #: make campaign   servers are killed under load: N=10000 VARIANT=disk; see tool/campaign.sh
 #: make debug      boots stopped, with gdb attached;  make iso: a GRUB image, BIOS and UEFI
+#: make hosted     drivers for Linux, with sanitizers: then sh tool/hosted.sh NAME (doc/hosted.md)
 #: make clean      removes build/
 
 # --- programs and libraries for Lux9 ---------------------------------------------------------
