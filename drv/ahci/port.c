@@ -140,7 +140,7 @@ ahci_engine_again(struct ahci_port *p)
 	/* Not N and X: a change of the link is still to be told. */
 	port_write(p, PORT_SERR, ~(uint32_t)(SERR_N_MASK | SERR_X_MASK));
 	port_write(p, PORT_IS, UINT32_MAX);
-	change(p, PORT_CMD, 0, CMD_ST_MASK);
+	change_cmd(p, 0, CMD_ST_MASK);
 	return 0;
 }
 
