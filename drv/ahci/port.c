@@ -21,7 +21,7 @@ change_cmd(struct ahci_port *p, uint32_t clear, uint32_t set)
 {
 	p->cmd = (p->cmd & ~clear) | set;
 	port_write(p, PORT_CMD, p->cmd);
-	p->cmd &= ~CMD_ICC_MASK; /* an order, which is carried out once */
+	p->cmd &= ~(CMD_ICC_MASK | CMD_CLO_MASK); /* orders, which are carried out once */
 }
 
 bool
@@ -258,7 +258,7 @@ ahci_port_soft_reset(struct ahci_port *p)
 	if (ahci_engine_again(p) < 0) {
 		if (!CAP_SCLO_get(p->hba->cap))
 			return -EBUSY;
-		change(p, PORT_CMD, 0, CMD_CLO_MASK); /* BSY and DRQ are cleared by it [3.3.7] */
+		change_cmd(p, 0, CMD_CLO_MASK); /* BSY and DRQ are cleared by it [3.3.7] */
 		if (!wait_port(p, PORT_CMD, CMD_CLO_MASK, 0, AHCI_ENGINE_MS) ||
 		    ahci_engine_again(p) < 0)
 			return -EBUSY;
