@@ -1,6 +1,6 @@
 /*
- * What the commands for disks share: the folders of /dev/sd, and the text files in them, whose lines
- * are a name and a value (man/3/sd).
+ * What the commands for disks share: the folders of /dev/sd, and the text files in them, whose
+ * lines are a name and a value (man/3/sd).
  */
 #pragma once
 #include <dirent.h>
@@ -100,8 +100,8 @@ sd_compare_names(const void *a, const void *b)
 }
 
 /*
- * The disks in a folder as /dev/sd, in the order of their names, each once though several drivers may
- * serve there: how many, or a negative errno.
+ * The disks in a folder as /dev/sd, in the order of their names, each once though several drivers
+ * may serve there: how many, or a negative errno.
  */
 static inline int
 sd_list(const char *root, char name[SD_MAX_DISKS][SD_NAME_MAX])

@@ -1,5 +1,6 @@
 /*
- * smart [DISK...]: what disks tell of their own health, from the lines of their ctl files (man/3/sd).
+ * smart [DISK...]: what disks tell of their own health, from the lines of their ctl files
+ * (man/3/sd).
  *
  * A line for each disk: its name, what it says, its temperature; then its attributes, or its other
  * figures.  Exit status 1 if one says that it fails, or cannot be read.

@@ -37,7 +37,7 @@ struct blk_new_part {
 	uint8_t random[16]; /* for its UUID */
 };
 
-/* --- lib/blk/{plan,gpt_edit,mbr_edit}.c -------------------------------------------------------- */
+/* --- lib/blk/{plan,gpt_edit,mbr_edit}.c ----------------------------------------------------- */
 
 struct blk_plan;
 
@@ -69,7 +69,7 @@ bool blk_plan_moves(const struct blk_plan *p, uint32_t number);
 /* Writes it: 0, or what the medium failed with. */
 int blk_plan_write(struct blk_plan *p);
 
-/* --- lib/blk/types.c: names of the usual types ------------------------------------------------- */
+/* --- lib/blk/types.c: names of the usual types ---------------------------------------------- */
 
 struct blk_type {
 	const char *name;

@@ -35,10 +35,10 @@
  * When a command fails by itself (drive_fail), it alone is tried again, DRIVE_TRIES times.  When
  * the port as a whole stops (drive_break, or a command is over its time), the keeper asks
  * `diagnose`, lets `restart` bring it back, and sends all that was in flight again: if one is known
- * to be to blame, that one uses up a try; if not, all are sent one at a time, and the one that fails
- * alone is to blame.  So whoever waits gets an answer within DRIVE_TRIES deadlines, and nobody
- * fails for a neighbour.  The clock of deadlines stands still while the keeper is busy with
- * another port.
+ * to be to blame, that one uses up a try; if not, all are sent one at a time, and the one that
+ * fails alone is to blame.  So whoever waits gets an answer within DRIVE_TRIES deadlines, and
+ * nobody fails for a neighbour.  The clock of deadlines stands still while the keeper is busy
+ * with another port.
  *
  * Locks: drive_queue.lock, which `build`, `ring` and `reap` are called with; drive_port.lock and
  * drive_ctlr.keeper_lock, either of which may be taken with it held, never the other way.

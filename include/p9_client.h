@@ -50,8 +50,10 @@ void p9c_cancellable(struct p9_client *, struct p9c_cancel *);
 void p9c_cancel(struct p9c_cancel *);
 
 /* uid P9_NOUID: only the name counts. */
-/* This thread's calls end with -EINTR when a signal's handler has run, unless the answer came first;
- * as system calls do.  A signal just before a call is not noticed. */
+/*
+ * This thread's calls end with -EINTR when a signal's handler has run, unless the answer came
+ * first; as system calls do.  A signal just before a call is not noticed.
+ */
 void p9c_interruptible(bool on);
 
 int p9c_attach(struct p9_client *, const char *uname, uint32_t uid, const char *aname,

@@ -99,10 +99,13 @@ struct p9_req {
  * "-> x" is the reply call that ends it; any may end with p9_fail instead.
  */
 struct p9_srv_ops {
-	/* Large reads and writes of files opened with p9_reply_open_direct may come direct, on Lux9, if
-	 * the process drives a device: r->seg are the nsegs segments of the client's memory, in.count
-	 * bytes in all, valid until the reply, and r->data is NULL.  A device moves them, and
-	 * p9_reply_count says how many; or a read is answered with data as any other. */
+	/*
+	 * Large reads and writes of files opened with p9_reply_open_direct may come direct, on
+	 * Lux9, if the process drives a device: r->seg are the nsegs segments of the client's
+	 * memory, in.count bytes in all, valid until the reply, and r->data is NULL.  A device
+	 * moves them, and p9_reply_count says how many; or a read is answered with data as any
+	 * other.
+	 */
 	bool direct;
 
 	/* Session.  attach sets r->fid->aux.  -> p9_reply_qid */

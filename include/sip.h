@@ -298,8 +298,8 @@ void sip_dev_unmap(struct sip_dev *d, struct sip_bar *bar);
 int sip_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out);
 void sip_dma_free(struct sip_dev *d, struct sip_dma *dma);
 /*
- * A thread that calls handler(arg, count, ns) for the interrupts of /dev/irq/N; count: since the last
- * call, ns: time of the last.  For a driver with several vectors, each with its own.
+ * A thread that calls handler(arg, count, ns) for the interrupts of /dev/irq/N; count: since the
+ * last call, ns: time of the last.  For a driver with several vectors, each with its own.
  */
 int sip_irq_start(struct sip_irq *i, struct sip_dev *d, int irq,
 	void (*handler)(void *arg, uint64_t count, uint64_t ns), void *arg);

@@ -102,9 +102,9 @@ uint64_t as_prot_bits(unsigned prot);
  */
 size_t as_share_out(struct as *as, uint64_t udst, uint64_t usrc, size_t n);
 /*
- * The segments of n bytes of private memory, for a device that reads or (access: write) writes them,
- * below 4 GiB if access has AS_LOW; each page has a reference, and one that is written is pinned,
- * until as_unpin.  How many, at most one for each page; or -EFAULT.
+ * The segments of n bytes of private memory, for a device that reads or (access: write) writes
+ * them, below 4 GiB if access has AS_LOW; each page has a reference, and one that is written is
+ * pinned, until as_unpin.  How many, at most one for each page; or -EFAULT.
  */
 #define AS_LOW	0x100u
 int as_pin(struct as *as, uint64_t addr, size_t n, unsigned access, struct dma_seg *seg);

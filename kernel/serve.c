@@ -246,8 +246,8 @@ request_fail(struct service *s, struct request *r, int err)
 }
 
 /*
- * The server's own memory is not there: it has not seen the request, and loses it only if it dies of
- * that.
+ * The server's own memory is not there: it has not seen the request, and loses it only if it dies
+ * of that.
  */
 static __attribute__((noinline)) int
 deliver_again(struct service *s, struct request *r)
@@ -267,8 +267,8 @@ deliver_again(struct service *s, struct request *r)
 }
 
 /*
- * A request that may be direct: the server gets the addresses of the client's pages.  False: it gets
- * data, and the client its errors, as with any other.
+ * A request that may be direct: the server gets the addresses of the client's pages.  False: it
+ * gets data, and the client its errors, as with any other.
  */
 static __attribute__((noinline)) bool
 deliver_direct(struct request *r, const uint64_t a[6])

@@ -1,6 +1,6 @@
 /*
- * The disk that `part` works on.  Under /dev/sd its sizes are in its file geometry and its ctl tells
- * what is open (see man/3/sd); an image or a device of Linux has only its length.
+ * The disk that `part` works on.  Under /dev/sd its sizes are in its file geometry and its ctl
+ * tells what is open (see man/3/sd); an image or a device of Linux has only its length.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -29,15 +29,16 @@
  * the same pages, copy-on-write, if the server has the capability page-exchange.  It is meant for
  * memory that a server keeps; one that will soon write there again does better not to align it.
  *
- * A large read or write may come *direct*, with IPC_DIRECT in flags: the bulk, of `length` bytes, is
- * not data but a list of struct dma_seg, the client's own pages as a device sees them, `count` bytes
- * in all.  They are virtually contiguous: all but the first begin, and all but the last end, at a
- * page's edge.  The answer to a read with data is as ever; one without says that a device has put
- * `count` bytes there.  With the answer the server, and its device, have done with the pages.  Such a
- * request comes only to a process with the capability dma that drives a function, in a SYS_SERVE
- * with IPC_SERVE_DIRECT added to n, for a file whose open was answered with IPC_DIRECT_FILE in
- * `offset`: there offset and count of direct requests are multiples of 2^unit bytes, the first
- * address is one of 2^align, and all is below 4 GiB if `low`.  It may be copied data all the same.
+ * A large read or write may come *direct*, with IPC_DIRECT in flags: the bulk, of `length` bytes,
+ * is not data but a list of struct dma_seg, the client's own pages as a device sees them, `count`
+ * bytes in all.  They are virtually contiguous: all but the first begin, and all but the last
+ * end, at a page's edge.  The answer to a read with data is as ever; one without says that a
+ * device has put `count` bytes there.  With the answer the server, and its device, have done with
+ * the pages. Such a request comes only to a process with the capability dma that drives a
+ * function, in a SYS_SERVE with IPC_SERVE_DIRECT added to n, for a file whose open was answered
+ * with IPC_DIRECT_FILE in `offset`: there offset and count of direct requests are multiples of
+ * 2^unit bytes, the first address is one of 2^align, and all is below 4 GiB if `low`.  It may be
+ * copied data all the same.
  *
  * Strings in the bulk are as on the wire: length in 2 bytes, little-endian, then the bytes.
  */

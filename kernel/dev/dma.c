@@ -33,7 +33,7 @@ struct buffer {
 	struct list all;
 	uint32_t refs;
 	uint32_t handle;		/* 0: a client's pages have no name */
-	struct proc *owner;		/* NULL: waits until `quiet_at`, or is in the list no more */
+	struct proc *owner;		/* NULL: waits until `quiet_at`, or is not in the list */
 	int32_t pid;
 	paddr_t pa;			/* 0: a client's pages, at `seg` */
 	size_t size;			/* whole pages */

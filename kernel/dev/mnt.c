@@ -2,8 +2,9 @@
  * The mount driver: file calls on a mounted server become 9P requests.  doc/ipc.md
  *
  * A channel's aux is its mount, aux2 its fid and, above it, the server's I/O unit and what the file
- * says of direct requests, aux3 the record of a fid that can be made again.  Names and small replies go through a buffer that the request
- * owns; data goes straight to and from the caller's memory.
+ * says of direct requests, aux3 the record of a fid that can be made again.  Names and small
+ * replies go through a buffer that the request owns; data goes straight to and from the caller's
+ * memory.
  */
 #include "mnt.h"
 

@@ -72,7 +72,7 @@ struct p9_conn {
 	enum p9_dialect dialect;
 	uint32_t msize;
 	bool trusted_tags;		/* the kernel's: never twice */
-	uint64_t serve_flags;		/* lux9: IPC_SERVE_DIRECT, if the server takes such requests */
+	uint64_t serve_flags;		/* lux9: IPC_SERVE_DIRECT, if it takes such requests */
 	struct p9_fidtab fids;
 	struct p9_tagtab tags;
 	_Atomic uint32_t refs, inflight, nfids, nxattr;

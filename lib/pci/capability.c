@@ -1,6 +1,6 @@
 /*
- * What the capabilities of configuration space say, in words [PCI 3.0, 6.7, 6.8; PM 1.2, 3.2; PCIe 4.0,
- * 7.5.3].  Bytes that are not in the space are not looked at.
+ * What the capabilities of configuration space say, in words [PCI 3.0, 6.7, 6.8; PM 1.2, 3.2;
+ * PCIe 4.0, 7.5.3].  Bytes that are not in the space are not looked at.
  */
 #include <stdio.h>
 #include <string.h>

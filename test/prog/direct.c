@@ -1,11 +1,13 @@
 /*
  * Direct requests from both sides, without the 9P library: direct ROUNDS.  The server drives QEMU's
- * edu, which takes 100 ms for what it moves, so whatever a test does in between happens while a device
- * uses the client's memory.
+ * edu, which takes 100 ms for what it moves, so whatever a test does in between happens while a
+ * device uses the client's memory.
  *
  * Its file "data" takes direct requests of whole sectors to memory at multiples of 4.  Of those edu
- * moves the first DMA_BYTES, the rest stays as it is; others are answered from `store`, byte i being
- * i * 7.  What the server does with a direct request is `shared->mode`.
+ * moves the first DMA_BYTES, the rest stays as it is; others are answered from `store`, byte i
+ * being i * 7.  What the server does with a direct request is `shared->mode`.
+ *
+ * long: what may happen in the middle of a request is one list, with both its sides.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -122,7 +124,8 @@ do_walk(const struct ipc_req *q, struct ipc_rep *p)
 static bool
 serve_one(const struct ipc_req *q, const uint8_t *bulk, struct ipc_rep *p)
 {
-	static const struct ipc_attr attr = { .valid = 0x7ff, .mode = S_IFREG | 0644, .size = SIZE };
+	static const struct ipc_attr attr = { .valid = 0x7ff, .mode = S_IFREG | 0644,
+					      .size = SIZE };
 
 	*p = (struct ipc_rep){ .type = q->type + 1, .tag = q->tag };
 	if (q->type == IPC_TREAD || q->type == IPC_TWRITE) {

@@ -1,6 +1,6 @@
 /*
- * QEMU's edu, a device that takes 100 ms to copy between its own buffer and memory, for programs that
- * act as its driver.
+ * QEMU's edu, a device that takes 100 ms to copy between its own buffer and memory, for programs
+ * that act as its driver.
  */
 #pragma once
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /*
- * A fake drive for the tests of lib/drive: its registers are a table of tags, which the test ends as
- * it likes.  Its commands are struct cmd, not lib/blk's (tool/drive.mk).
+ * A fake drive for the tests of lib/drive: its registers are a table of tags, which the test ends
+ * as it likes.  Its commands are struct cmd, not lib/blk's (tool/drive.mk).
  */
 #pragma once
 #include <stdatomic.h>
