@@ -218,11 +218,11 @@ smart_in_ctl(void **state)
 	w->m.port[1].disk.smart_failing = true;
 	world_attach(w);
 	world_describe(w, 0, text);
-	assert_non_null(strstr(text, "smart good\ntemperature 41\n"));
+	assert_non_null(strstr(text, "smart passed\ntemperature 41\n"));
 	world_describe(w, 0, text);
 	assert_int_equal(w->m.port[0].disk.smarts, 2); /* not asked again so soon */
 	world_describe(w, 1, text);
-	assert_non_null(strstr(text, "smart failing\n"));
+	assert_non_null(strstr(text, "smart failed "));
 	assert_null(strstr(text, "temperature"));
 	w->m.delay_us = 0;
 	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG,

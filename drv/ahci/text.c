@@ -127,8 +127,8 @@ smart_text(struct drive_disk *d, char *buf, size_t n)
 	health = atomic_load(&s->health);
 	degrees = atomic_load(&s->temperature);
 	len = snprintf(buf, n, "smart %s\n",
-		       health == 1   ? "good"
-		       : health == 0 ? "failing"
+		       health == 1   ? "passed"
+		       : health == 0 ? "failed a value is at or below its threshold"
 				     : "unknown");
 	if (degrees > 0 && len > 0 && (size_t)len < n)
 		len += snprintf(buf + len, n - (size_t)len, "temperature %d\n", degrees);
