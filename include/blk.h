@@ -77,6 +77,9 @@ enum {
 	BLK_WHY_MAX = 96,
 };
 
+/* Of the packet file: what one command can move, and what a device can say of an error. */
+enum { BLK_PACKET_MAX = 64 << 10, BLK_CDB_MAX = 16, BLK_SENSE_MAX = 32 };
+
 enum blk_kind { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_NKINDS };
 
 /*
@@ -104,6 +107,21 @@ struct blk_io {
 	int error;
 };
 
+/* A command that is passed through to a device that takes SCSI's. */
+struct blk_packet {
+	uint8_t cdb[BLK_CDB_MAX];
+	uint8_t cdb_len; /* 6, 10, 12 or 16 */
+	bool out;        /* the data goes to the device */
+	uint32_t bytes;  /* of data; at most BLK_PACKET_MAX */
+	uint32_t timeout_ms;
+	uint8_t *data;
+
+	/* The answer. */
+	uint8_t status; /* SCSI's: 0 good, 2 check condition */
+	uint8_t sense_len, sense[BLK_SENSE_MAX];
+	uint32_t moved; /* of `bytes` */
+};
+
 /*
  * The driver's functions.  Each of the first four starts a command and returns; blk_done must be
  * called once for it, from any thread (also before it returns), in bounded time.  No lock is held
@@ -115,13 +133,16 @@ struct blk_ops {
 	void (*flush)(void *drive,
 		      struct blk_io *io); /* all that was done before is on the medium */
 	void (*discard)(void *drive, struct blk_io *io); /* NULL: cannot */
-	/* Optional.  A ctl command that is not blk's own: 0, -EINVAL for an unknown one. */
+	/* Optional.  A ctl command that is not blk's own: 0, -EINVAL for an unknown one; for other
+	 * errors a text may be set with os_set_errstr. */
 	int (*command)(void *drive, const char *text);
 	/* Optional: further lines of ctl, or of stats; the length. */
 	size_t (*describe)(void *drive, char *buf, size_t n);
 	size_t (*statistics)(void *drive, char *buf, size_t n);
 	/* Optional.  None of them will be called with `drive` again; also if blk_add_disk fails. */
 	void (*release)(void *drive);
+	/* Optional: the disk has a packet file.  Waits for the end: 0 if the device answered. */
+	int (*packet)(void *drive, struct blk_packet *p);
 };
 
 struct blk_memory;
@@ -140,6 +161,9 @@ struct blk_info {
 	bool dma32;        /* then: only segments below 4 GiB */
 	uint32_t cylinders, heads, sectors_per_track;
 	bool readonly;
+	bool removable;  /* media come and go, see blk_set_medium; nsectors may be 0: none is in */
+	bool whole;      /* no partition table is looked for */
+	uint32_t medium; /* removable: as for blk_set_medium */
 	struct blk_memory *memory;
 };
 
@@ -184,6 +208,12 @@ void blk_remove_disk(struct blk_disk *d);
 /* A disk that is used after it may have been removed must be kept: its last reference frees it. */
 void blk_disk_get(struct blk_disk *d);
 void blk_disk_put(struct blk_disk *d);
+/*
+ * Another medium is in a removable disk: so many sectors, and a sum over what is known of it.  0
+ * sectors: none.  Files of the one before get errors, unless it is the same, and their requests are over
+ * when it returns.  Sleeps.  -EINVAL for a size that cannot be, -ENOMEM: then no medium is in.
+ */
+int blk_set_medium(struct blk_disk *d, uint64_t nsectors, uint32_t medium);
 /* Reads the table again; partitions that are the same stay open.  Sleeps. */
 int blk_rescan(struct blk_disk *d);
 /* The end of a command: 0 or a negative errno. */

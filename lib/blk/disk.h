@@ -15,7 +15,8 @@ struct blk_file {               /* a partition; 0 is the whole disk */
 	_Atomic uint32_t opens; /* fids that are open */
 	_Atomic uint32_t busy;  /* requests that found it in the table and are not over */
 	uint32_t number;
-	uint32_t identity; /* a sum over the disk's, the sectors, the UUID */
+	uint32_t identity; /* a sum over the disk's, the sectors, the UUID, the medium */
+	uint32_t medium;
 	uint64_t start, nsectors;
 	char uuid[37];
 	char type[37], label[36 * 3 + 1]; /* under server->lock: a rescan may change them */
@@ -82,9 +83,11 @@ struct blk_disk {
 	const struct blk_ops *ops;
 	void *drive;
 	struct blk_server *server;
-	uint32_t number;   /* in its name */
-	uint32_t identity; /* a sum over what it is: model, serial, size */
-	uint32_t shift;    /* log2 of secsize */
+	uint32_t number;           /* in its name */
+	uint32_t identity;         /* a sum over what it is: model, serial, size */
+	_Atomic uint64_t nsectors; /* those of info; of a removable one, of its medium */
+	_Atomic uint32_t medium;
+	uint32_t shift; /* log2 of secsize */
 
 	/* Under server->lock. */
 	struct blk_file *file[BLK_MAX_PARTS + 1];
@@ -144,6 +147,13 @@ uint64_t blk_part_of(const struct blk_req *q, uint64_t skip, uint64_t bytes, uns
 /* kind, finish, aux and, for a write, source are set: does `count` bytes at byte `offset`. */
 void blk_req_bytes(struct blk_req *q, uint64_t offset, uint32_t count);
 void blk_req_sectors(struct blk_req *q, uint64_t first, uint64_t nsectors);
+
+/* packet.c: what an open packet file keeps; each of the last two answers the request */
+struct p9_req;
+struct blk_answer *blk_answer_new(void);
+void blk_answer_free(struct blk_answer *a);
+void blk_answer_command(struct blk_answer *a, struct blk_disk *d, struct p9_req *r);
+void blk_answer_read(struct blk_answer *a, struct p9_req *r);
 
 /* text.c: each returns the length, less than n */
 size_t blk_text_sdctl(struct blk_server *s, char *buf, size_t n);

@@ -547,7 +547,7 @@ blk_sync(struct blk_disk *d, enum blk_kind kind, uint64_t sector, uint32_t nsect
 	uint32_t max = (BLK_BUF_SMALL - BLK_BUF_SLACK) >> d->shift;
 	int err = 0;
 
-	if (sector > d->info.nsectors || nsectors > d->info.nsectors - sector)
+	if (sector > d->nsectors || nsectors > d->nsectors - sector)
 		return -EINVAL;
 	if (kind == BLK_FLUSH || kind == BLK_DISCARD)
 		return sync_piece(d, kind, sector, nsectors, NULL);

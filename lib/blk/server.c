@@ -113,7 +113,8 @@ make_file(const struct blk_disk *d, const struct blk_part *p)
 	if (!f)
 		return NULL;
 	f->refs = 1;
-	f->nsectors = d->info.nsectors;
+	f->nsectors = d->nsectors;
+	f->medium = d->medium;
 	if (p) {
 		f->number = p->number;
 		f->start = p->start;
@@ -129,6 +130,8 @@ make_file(const struct blk_disk *d, const struct blk_part *p)
 	f->identity = blk_crc32(d->identity, &f->start, sizeof f->start);
 	f->identity = blk_crc32(f->identity, &f->nsectors, sizeof f->nsectors);
 	f->identity = blk_crc32(f->identity, f->uuid, strlen(f->uuid));
+	if (d->info.removable)
+		f->identity = blk_crc32(f->identity, &f->medium, sizeof f->medium);
 	return f;
 }
 
@@ -136,7 +139,7 @@ static bool
 same_file(const struct blk_file *a, const struct blk_file *b)
 {
 	return a->number == b->number && a->start == b->start && a->nsectors == b->nsectors &&
-	       strcmp(a->uuid, b->uuid) == 0;
+	       a->medium == b->medium && strcmp(a->uuid, b->uuid) == 0;
 }
 
 static bool
@@ -195,18 +198,20 @@ scan(struct blk_disk *d)
 	struct blk_file *file[BLK_MAX_PARTS + 1], *gone[BLK_MAX_PARTS + 1];
 	struct blk_table *t = malloc(sizeof *t);
 	unsigned n = 0, ngone;
-	int err;
+	int err = 0;
 
 	if (!t)
 		return -ENOMEM;
-	err = blk_scan_partitions(read_sectors, d, d->info.nsectors, d->info.secsize, t);
-	if (err < 0)
+	if (d->info.whole)
+		memset(t, 0, sizeof *t);
+	else if ((err = blk_scan_partitions(read_sectors, d, d->nsectors, d->info.secsize, t)) < 0)
 		snprintf(t->notes, sizeof t->notes, "sector 0 cannot be read\n");
-	file[n++] = make_file(d, NULL);
-	for (unsigned i = 0; i < t->nparts && file[n - 1]; i++)
+	if (d->nsectors)
+		file[n++] = make_file(d, NULL);
+	for (unsigned i = 0; i < t->nparts && n && file[n - 1]; i++)
 		if (!t->part[i].container)
 			file[n++] = make_file(d, &t->part[i]);
-	if (!file[n - 1]) {
+	if (n && !file[n - 1]) {
 		while (--n)
 			free(file[n - 1]);
 		err = -ENOMEM;
@@ -233,6 +238,41 @@ blk_rescan(struct blk_disk *d)
 	return err;
 }
 
+static void
+forget_medium(struct blk_disk *d)
+{
+	static const struct blk_table none;
+	struct blk_file *gone[BLK_MAX_PARTS + 1];
+	unsigned ngone;
+
+	pthread_mutex_lock(&d->server->lock);
+	d->nsectors = 0;
+	ngone = replace_files(d, NULL, 0, gone);
+	blk_text_table(&none, d->table_text, sizeof d->table_text);
+	pthread_mutex_unlock(&d->server->lock);
+	while (ngone)
+		wait_idle(d, gone[--ngone]);
+}
+
+int
+blk_set_medium(struct blk_disk *d, uint64_t nsectors, uint32_t medium)
+{
+	int err = nsectors > (uint64_t)INT64_MAX >> d->shift ? -EINVAL : 0;
+
+	pthread_mutex_lock(&d->scan_lock);
+	if (err || d->nsectors != nsectors || d->medium != medium) {
+		forget_medium(d);
+		d->medium = medium;
+		d->nsectors = err ? 0 : nsectors;
+		if (!err && scan(d) == -ENOMEM) {
+			forget_medium(d);
+			err = -ENOMEM;
+		}
+	}
+	pthread_mutex_unlock(&d->scan_lock);
+	return err;
+}
+
 /* The digits at the end of a name. */
 static unsigned long
 name_number(const char *name)
@@ -250,7 +290,8 @@ disk_identity(const struct blk_info *i)
 	uint32_t sum = blk_crc32(0, i->model, sizeof i->model);
 
 	sum = blk_crc32(sum, i->serial, sizeof i->serial);
-	sum = blk_crc32(sum, &i->nsectors, sizeof i->nsectors);
+	if (!i->removable)
+		sum = blk_crc32(sum, &i->nsectors, sizeof i->nsectors);
 	return blk_crc32(sum, &i->secsize, sizeof i->secsize);
 }
 
@@ -260,7 +301,9 @@ check_info(const struct blk_info *i)
 	if (i->secsize < BLK_MIN_SECTOR || i->secsize > BLK_MAX_SECTOR ||
 	    (i->secsize & (i->secsize - 1)))
 		return -EINVAL;
-	if (!i->nsectors || i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 ||
+	if (!i->nsectors && !i->removable)
+		return -EINVAL;
+	if (i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 ||
 	    !i->name[0] || name_number(i->name) >> BLK_NUMBER_BITS || !i->memory)
 		return -EINVAL;
 	return 0;
@@ -310,6 +353,8 @@ blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk
 	d->server = s;
 	d->shift = (uint32_t)__builtin_ctz(info->secsize);
 	d->number = (uint32_t)name_number(info->name);
+	d->nsectors = info->nsectors;
+	d->medium = info->medium;
 	d->identity = disk_identity(info);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->idle, NULL);

@@ -44,9 +44,10 @@ blk_text_sdctl(struct blk_server *s, char *buf, size_t n)
 
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < s->ndisks; i++) {
-		const struct blk_info *d = &s->disk[i]->info;
+		struct blk_disk *d = s->disk[i];
 
-		put(&o, "%s '%s' %llu\n", d->name, d->model, ull(d->nsectors * d->secsize));
+		put(&o, "%s '%s' %llu\n", d->info.name, d->info.model,
+		    ull(d->nsectors << d->shift));
 	}
 	pthread_mutex_unlock(&s->lock);
 	return o.used;
@@ -69,6 +70,12 @@ blk_text_table(const struct blk_table *t, char *buf, size_t n)
 	return o.used;
 }
 
+static const char *
+state_name(struct blk_disk *d)
+{
+	return atomic_load(&d->gone) ? "gone" : d->nsectors ? "ready" : "empty";
+}
+
 size_t
 blk_text_ctl(struct blk_disk *d, char *buf, size_t n)
 {
@@ -76,8 +83,7 @@ blk_text_ctl(struct blk_disk *d, char *buf, size_t n)
 	const struct blk_info *i = &d->info;
 
 	put(&o, "device %s\nmodel %s\nserial %s\nfirmware %s\nsize %llu\nstate %s\n", i->name,
-	    i->model, i->serial, i->firmware, ull(i->nsectors * i->secsize),
-	    atomic_load(&d->gone) ? "gone" : "ready");
+	    i->model, i->serial, i->firmware, ull(d->nsectors * i->secsize), state_name(d));
 	put(&o, "features %s\nqueue-depth %u\n", i->features, i->queue_depth);
 	pthread_mutex_lock(&d->server->lock);
 	put(&o, "%s", d->table_text);
@@ -105,7 +111,7 @@ blk_text_geometry(const struct blk_disk *d, char *buf, size_t n)
 	struct out o = { buf, n, 0 };
 	const struct blk_info *i = &d->info;
 
-	put(&o, "sectors %llu\nsecsize %u\nphyssecsize %u\n", ull(i->nsectors), i->secsize,
+	put(&o, "sectors %llu\nsecsize %u\nphyssecsize %u\n", ull(d->nsectors), i->secsize,
 	    i->physsecsize);
 	put(&o, "cylinders %u\nheads %u\nsectors-per-track %u\n", i->cylinders, i->heads,
 	    i->sectors_per_track);
@@ -155,7 +161,7 @@ discard(struct blk_disk *d, const char *args, char why[BLK_WHY_MAX])
 		snprintf(why, BLK_WHY_MAX, "discard: usage: discard START COUNT");
 		return -EINVAL;
 	}
-	if (first > d->info.nsectors || count > d->info.nsectors - first) {
+	if (first > d->nsectors || count > d->nsectors - first) {
 		snprintf(why, BLK_WHY_MAX, "discard: sectors are not in the disk");
 		return -EINVAL;
 	}
@@ -165,6 +171,7 @@ discard(struct blk_disk *d, const char *args, char why[BLK_WHY_MAX])
 int
 blk_ctl_command(struct blk_disk *d, const char *text, char why[BLK_WHY_MAX])
 {
+	char said[OS_ERRSTR_MAX];
 	int err;
 
 	why[0] = '\0';
@@ -174,9 +181,12 @@ blk_ctl_command(struct blk_disk *d, const char *text, char why[BLK_WHY_MAX])
 		return blk_rescan(d);
 	if (strncmp(text, "discard ", 8) == 0)
 		return discard(d, text + 8, why);
+	os_set_errstr("%s", "");
 	err = d->ops->command ? d->ops->command(d->drive, text) : -EINVAL;
 	if (err == -EINVAL)
 		snprintf(why, BLK_WHY_MAX, "%s: unknown command: %.40s", d->info.name, text);
+	else if (err < 0 && os_errstr(said, sizeof said) > 0)
+		snprintf(why, BLK_WHY_MAX, "%.*s", BLK_WHY_MAX - 1, said);
 	return err;
 }
 

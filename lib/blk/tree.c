@@ -1,13 +1,14 @@
 /*
  * The /dev/sd tree over the 9P server; see man/3/sd.
  *
- *	/  sdctl  sdXN/  ctl raw data geometry stats part/  0 1 2 ... by-uuid/ by-label/
+ *	/  sdctl  sdXN/  ctl raw data geometry stats packet part/  0 1 2 ... by-uuid/ by-label/
  *
  * A fid's aux is a struct node: the kind of file, its disk and, for data, its partition, with a
- * reference on each.  A node never changes but for `opened`, so requests need no lock to read one.
- * A file of the disk's data is busy from before it is seen to be in the table until the device is
- * done, so that a rescan knows when nothing more happens to its sectors.  Entries under
- * by-uuid and by-label are the same files as under part.
+ * reference on each.  A node never changes but for `opened`, so requests need no lock to read one;
+ * what an open packet file keeps has its own (packet.c).  A file of the disk's data is busy from
+ * before it is seen to be in the table until the device is done, so that a rescan knows when nothing
+ * more happens to its sectors, and another medium is not shown before.  Entries under by-uuid and
+ * by-label are the same files as under part.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,9 +32,10 @@ enum node_kind {
 	NODE_PART,
 	NODE_BY_UUID,
 	NODE_BY_LABEL,
+	NODE_PACKET,
 };
 
-_Static_assert(NODE_BY_LABEL >> BLK_KIND_BITS == 0, "the kinds of files in a path");
+_Static_assert(NODE_PACKET >> BLK_KIND_BITS == 0, "the kinds of files in a path");
 
 enum { TEXT_MAX = 128 << 10, COMMAND_MAX = 256, DT_DIRECTORY = 4, DT_REGULAR = 8 };
 
@@ -43,6 +45,7 @@ struct node {
 	struct blk_disk *disk; /* NULL above the disks */
 	struct blk_file *file; /* data: never NULL */
 	bool opened;           /* and counted in file->opens */
+	struct blk_answer *answer; /* packet: of the last command */
 };
 
 static const struct entry {
@@ -50,7 +53,8 @@ static const struct entry {
 	enum node_kind kind;
 } disk_entries[] = {
 	{ "ctl", NODE_CTL },           { "raw", NODE_RAW },     { "data", NODE_DATA },
-	{ "geometry", NODE_GEOMETRY }, { "stats", NODE_STATS }, { "part", NODE_PARTS },
+	{ "geometry", NODE_GEOMETRY }, { "stats", NODE_STATS }, { "packet", NODE_PACKET },
+	{ "part", NODE_PARTS },
 };
 
 static bool
@@ -81,7 +85,11 @@ make_node(struct blk_server *s, enum node_kind kind, struct blk_disk *d, struct 
 
 	if (!n)
 		return NULL;
-	*n = (struct node){ kind, s, d, f, false };
+	*n = (struct node){ kind, s, d, f, false, NULL };
+	if (kind == NODE_PACKET && !(n->answer = blk_answer_new())) {
+		free(n);
+		return NULL;
+	}
 	if (d)
 		atomic_fetch_add(&d->refs, 1);
 	if (f)
@@ -98,6 +106,8 @@ free_node(struct node *n)
 		blk_file_put(n->file);
 	if (n->disk)
 		blk_disk_put(n->disk);
+	if (n->answer)
+		blk_answer_free(n->answer);
 	free(n);
 }
 
@@ -126,6 +136,12 @@ walk_root(struct blk_server *s, const char *name)
 	return NULL;
 }
 
+static bool
+has_entry(const struct blk_disk *d, enum node_kind kind)
+{
+	return kind != NODE_PACKET || d->ops->packet;
+}
+
 static struct node *
 walk_disk(struct node *n, const char *name)
 {
@@ -133,7 +149,7 @@ walk_disk(struct node *n, const char *name)
 		if (strcmp(disk_entries[i].name, name) == 0) {
 			enum node_kind kind = disk_entries[i].kind;
 
-			if (is_data(kind) && !n->disk->nfiles)
+			if (!has_entry(n->disk, kind) || (is_data(kind) && !n->disk->nfiles))
 				return NULL;
 			return make_node(n->server, kind, n->disk,
 					 is_data(kind) ? n->disk->file[0] : NULL);
@@ -211,7 +227,10 @@ tree_walk(struct p9_req *r)
 		to = walk_parts(n, r->name);
 	pthread_mutex_unlock(&n->server->lock);
 	if (!to) {
-		p9_fail(r, ENOENT, NULL);
+		if (n->disk && n->disk->info.removable && !n->disk->nsectors)
+			p9_fail(r, ENOMEDIUM, "%s: no medium", n->disk->info.name);
+		else
+			p9_fail(r, ENOENT, NULL);
 		return;
 	}
 	qid = node_qid(to->kind, to->disk, to->file);
@@ -265,7 +284,8 @@ list_disk(struct p9_req *r, const struct blk_disk *d)
 		enum node_kind kind = disk_entries[e].kind;
 		const struct blk_file *f = is_data(kind) && d->nfiles ? d->file[0] : NULL;
 
-		if (!put_entry(r, &i, node_qid(kind, d, f), disk_entries[e].name))
+		if (has_entry(d, kind) &&
+		    !put_entry(r, &i, node_qid(kind, d, f), disk_entries[e].name))
 			return;
 	}
 }
@@ -319,6 +339,8 @@ tree_getattr(struct p9_req *r)
 		a.mode = S_IFREG | 0444;
 	else if (is_data(n->kind) && n->disk->info.readonly)
 		a.mode = S_IFREG | 0440;
+	else if (n->kind == NODE_PACKET)
+		a.mode = S_IFREG | 0600;
 	else
 		a.mode = S_IFREG | 0660;
 	if (is_data(n->kind)) {
@@ -456,6 +478,8 @@ begin(struct p9_req *r, const struct node *n)
 	over(r);
 	if (atomic_load_explicit(&n->disk->gone, memory_order_relaxed))
 		p9_fail(r, ENODEV, "%s: disk is gone", n->disk->info.name);
+	else if (n->disk->info.removable)
+		p9_fail(r, ENOMEDIUM, "%s: this medium is no longer in", n->disk->info.name);
 	else
 		p9_fail(r, ENXIO, "%s: partition %u is no longer in the table", n->disk->info.name,
 			n->file->number);
@@ -580,7 +604,9 @@ tree_read(struct p9_req *r)
 {
 	const struct node *n = r->fid->aux;
 
-	if (!is_data(n->kind))
+	if (n->kind == NODE_PACKET)
+		blk_answer_read(n->answer, r);
+	else if (!is_data(n->kind))
 		read_text(r, n);
 	else if (begin(r, n) && !at_end(r, n, false))
 		start_bytes(r, n, BLK_READ);
@@ -591,7 +617,9 @@ tree_write(struct p9_req *r)
 {
 	const struct node *n = r->fid->aux;
 
-	if (!is_data(n->kind))
+	if (n->kind == NODE_PACKET)
+		blk_answer_command(n->answer, n->disk, r);
+	else if (!is_data(n->kind))
 		write_text(r, n);
 	else if (begin(r, n) && !at_end(r, n, true))
 		start_bytes(r, n, BLK_WRITE);
