@@ -25,8 +25,7 @@ chmod 4751 "$deep/file"
 chmod 1770 "$dir/tree/many"
 find "$dir/tree" -exec touch -h -d '2001-02-03 04:05:06 UTC' {} +
 touch -d '1999-12-31 23:59:59 UTC' "$deep/file"
-mkdir "$dir/new" && echo more > "$dir/new/more"
-touch -d '2001-02-03 04:05:06 UTC' "$dir/new" "$dir/new/more"
+mkdir "$dir/new" && for i in $(seq 150) more; do echo "new $i" > "$dir/new/$i"; done
 
 geniso()
 {
@@ -63,7 +62,7 @@ sums()
 list "$dir/tree" > "$dir/x.list"
 sums "$dir/tree" > "$dir/x.sums"
 sums "$dir/short" > "$dir/j.sums"
-cp -a "$dir/tree/d01" "$dir/both" && cp -a "$dir/new/more" "$dir/both/" || fail cp
+cp -a "$dir/tree/d01" "$dir/both" && cp -a "$dir/new/." "$dir/both/" || fail cp
 sums "$dir/both" > "$dir/s.sums"
 truncate -s 16M "$dir/out"
 for i in x r j s; do sha256sum "$dir/$i.iso"; done > "$dir/before"
