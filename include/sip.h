@@ -244,6 +244,10 @@ struct sip_bus {
 	int (*irq_wait)(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns); /* blocks */
 	void (*irq_close)(struct sip_dev *d, int fd);
 	void (*close)(struct sip_dev *d);			/* may be NULL */
+	/* Port instructions of 1, 2 or 4 bytes, after one call of `ports`; may be NULL. */
+	int (*ports)(struct sip_dev *d);
+	uint32_t (*in)(struct sip_dev *d, uint16_t port, unsigned width);
+	void (*out)(struct sip_dev *d, uint16_t port, unsigned width, uint32_t value);
 };
 extern const struct sip_bus sip_bus_files;
 
@@ -265,7 +269,7 @@ struct sip_dev {
 	void *bus_priv;
 	const char *root;		/* "/dev" */
 	void *priv;			/* the driver's own */
-	int ctl_fd, mem_fd;
+	int ctl_fd, mem_fd, io_fd;
 	atomic_bool maps_dma;		/* the other end cannot: we map buffers ourselves */
 	struct sip_irq irq;		/* of sip_dev_interrupts */
 };
@@ -340,6 +344,50 @@ sip_write64(const struct sip_bar *b, uint64_t off, uint64_t value)
 		b->dev->bus->write(b->dev, b->index, off, 8, value);
 	else
 		*(volatile uint64_t *)(b->regs + off) = value;
+}
+
+/* Ports of the function: `size` of them from `base` on. */
+struct sip_ports {
+	struct sip_dev *dev;
+	uint16_t base, size;
+};
+/* -ENODEV for what are no ports.  That they are the function's, the kernel checks at each use. */
+int sip_dev_ports(struct sip_dev *d, uint64_t base, uint64_t size, struct sip_ports *out);
+
+static inline uint8_t
+sip_in8(const struct sip_ports *p, unsigned off)
+{
+	return (uint8_t)p->dev->bus->in(p->dev, (uint16_t)(p->base + off), 1);
+}
+
+static inline uint16_t
+sip_in16(const struct sip_ports *p, unsigned off)
+{
+	return (uint16_t)p->dev->bus->in(p->dev, (uint16_t)(p->base + off), 2);
+}
+
+static inline uint32_t
+sip_in32(const struct sip_ports *p, unsigned off)
+{
+	return p->dev->bus->in(p->dev, (uint16_t)(p->base + off), 4);
+}
+
+static inline void
+sip_out8(const struct sip_ports *p, unsigned off, uint8_t value)
+{
+	p->dev->bus->out(p->dev, (uint16_t)(p->base + off), 1, value);
+}
+
+static inline void
+sip_out16(const struct sip_ports *p, unsigned off, uint16_t value)
+{
+	p->dev->bus->out(p->dev, (uint16_t)(p->base + off), 2, value);
+}
+
+static inline void
+sip_out32(const struct sip_ports *p, unsigned off, uint32_t value)
+{
+	p->dev->bus->out(p->dev, (uint16_t)(p->base + off), 4, value);
 }
 
 /* Waits until (register & mask) == want: true; false after timeout_ms. */

@@ -30,7 +30,7 @@ sip_dev_open_bus(const char *addr, const struct sip_bus *bus, void *bus_priv, st
 	d->bus = bus;
 	d->bus_priv = bus_priv;
 	d->root = "/dev";
-	d->ctl_fd = d->mem_fd = -1;
+	d->ctl_fd = d->mem_fd = d->io_fd = -1;
 	snprintf(d->info.addr, sizeof d->info.addr, "%s", addr);
 	int e = bus->info(d, &d->info);
 	if (e < 0) {
@@ -126,6 +126,15 @@ sip_dev_unmap(struct sip_dev *d, struct sip_bar *bar)
 	if (bar->dev)
 		d->bus->unmap(d, bar);
 	*bar = (struct sip_bar){ 0 };
+}
+
+int
+sip_dev_ports(struct sip_dev *d, uint64_t base, uint64_t size, struct sip_ports *out)
+{
+	if (!base || !size || base > UINT16_MAX || size > UINT16_MAX - base + 1 || !d->bus->ports)
+		return -ENODEV;
+	*out = (struct sip_ports){ d, (uint16_t)base, (uint16_t)size };
+	return d->bus->ports(d);
 }
 
 int

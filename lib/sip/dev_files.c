@@ -3,6 +3,7 @@
  *
  *	/dev/pci/B.D.Fctl	what it is; commands
  *	/dev/mem		registers, mapped uncached
+ *	/dev/io			ports: a read or write at the port's number
  *	/dev/dma/alloc		memory that the device can reach; mapped by the kernel
  *	/dev/irq/N		interrupts: a read blocks, and gives 32 bytes for each
  *
@@ -97,6 +98,28 @@ static void
 files_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_t value)
 {
 	os_pwrite(d->mem_fd, &value, width, (int64_t)(d->info.bar[bar].base + off));
+}
+
+static int
+files_ports(struct sip_dev *d)
+{
+	if (d->io_fd < 0)
+		d->io_fd = open_in(d, O_RDWR, "io");
+	return d->io_fd < 0 ? d->io_fd : 0;
+}
+
+/* A port that is refused reads as ones, as one does where nothing is. */
+static uint32_t
+files_in(struct sip_dev *d, uint16_t port, unsigned width)
+{
+	uint32_t value = 0;
+	return os_pread(d->io_fd, &value, width, port) == width ? value : UINT32_MAX;
+}
+
+static void
+files_out(struct sip_dev *d, uint16_t port, unsigned width, uint32_t value)
+{
+	os_pwrite(d->io_fd, &value, width, port);
 }
 
 /* "vaddr:0x… paddr:0x… handle:N" */
@@ -213,7 +236,7 @@ files_irq_close(struct sip_dev *d, int fd)
 static void
 files_close(struct sip_dev *d)
 {
-	int *fds[] = { &d->ctl_fd, &d->mem_fd };
+	int *fds[] = { &d->ctl_fd, &d->mem_fd, &d->io_fd };
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
 		if (*fds[i] >= 0)
 			os_close(*fds[i]);
@@ -226,5 +249,5 @@ const struct sip_bus sip_bus_files = {
 	.map = files_map, .unmap = files_unmap, .read = files_read, .write = files_write,
 	.dma_alloc = files_dma_alloc, .dma_free = files_dma_free,
 	.irq_open = files_irq_open, .irq_wait = files_irq_wait, .irq_close = files_irq_close,
-	.close = files_close,
+	.close = files_close, .ports = files_ports, .in = files_in, .out = files_out,
 };
