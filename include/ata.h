@@ -49,7 +49,17 @@ enum ata_opcode {
 	ATA_WRITE_DMA_FUA_EXT = 0x3d,
 	ATA_READ_FPDMA = 0x60,
 	ATA_WRITE_FPDMA = 0x61,
+	ATA_READ_SECTORS = 0x20,
+	ATA_READ_SECTORS_EXT = 0x24,
+	ATA_READ_MULTIPLE_EXT = 0x29,
+	ATA_WRITE_SECTORS = 0x30,
+	ATA_WRITE_SECTORS_EXT = 0x34,
+	ATA_WRITE_MULTIPLE_EXT = 0x39,
+	ATA_PACKET = 0xa0,
 	ATA_IDENTIFY_PACKET = 0xa1,
+	ATA_READ_MULTIPLE = 0xc4,
+	ATA_WRITE_MULTIPLE = 0xc5,
+	ATA_SET_MULTIPLE = 0xc6,
 	ATA_SMART = 0xb0,
 	ATA_READ_DMA = 0xc8,
 	ATA_WRITE_DMA = 0xca,
@@ -122,6 +132,36 @@ struct ata_result;
 int ata_smart_health(const struct ata_result *r);
 /* Of SMART READ DATA: degrees Celsius; -ENOENT: not told; -EINVAL: a wrong sum. */
 int ata_smart_temperature(const void *page);
+
+/* --- lib/ata/packet.c: PACKET, and transfers by programmed I/O ------------------------------- */
+
+enum { ATA_CDB_SIZE = 16, ATA_PACKET_COUNT_MAX = 0xfffe };
+
+struct ata_packet {
+	struct ata_command command;
+	uint8_t cdb[ATA_CDB_SIZE];
+};
+
+struct ata_packet_end { /* how it ended */
+	uint8_t status, error;
+	uint32_t moved; /* bytes */
+};
+
+/* bytes: what it moves at most, at a time when it is not by DMA [ACS-4, 7.18]. */
+void
+ata_cmd_packet(const uint8_t cdb[ATA_CDB_SIZE], uint32_t bytes, bool dma, struct ata_packet *out);
+
+struct ata_transfers {       /* what an IDENTIFY page says of them */
+	unsigned multiple;   /* sectors in a block of READ MULTIPLE, a power of 2; 0: it has none */
+	bool dma;            /* of a packet device too */
+	bool dma_direction;  /* DMADIR is wanted in PACKET */
+	unsigned cdb_size;   /* 12 or 16 */
+	bool cdb_interrupts; /* it interrupts when it wants the packet */
+};
+void ata_transfers(const void *page, struct ata_transfers *out);
+/* As ata_cmd_rw, with READ or WRITE SECTORS, or MULTIPLE where that was set; not queued, no FUA. */
+int ata_cmd_rw_pio(const struct ata_identity *id, const struct ata_rw *rw, bool multiple,
+		   struct ata_command *out);
 
 /* --- lib/ata/fis.c --------------------------------------------------------------------------- */
 
