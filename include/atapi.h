@@ -206,6 +206,8 @@ struct atapi_transport {
 	size_t (*describe)(void *drive, char *buf, size_t n);
 	size_t (*statistics)(void *drive, char *buf, size_t n);
 	void (*log)(void *drive, const char *text); /* optional */
+	/* Optional: the unit has ended, and no function is called with `drive` any more. */
+	void (*release)(void *drive);
 };
 
 struct atapi_config {
@@ -218,16 +220,15 @@ struct atapi_config {
 	uint32_t max_bytes;                       /* of one packet's data; at least 64 KiB */
 	uint32_t max_segs, align;                 /* as in blk_info */
 	struct blk_memory *memory;
-	uint64_t paddr;   /* of buffer, as the device sees it */
+	uint64_t paddr;   /* of buffer, as the device sees it; 0 if `run` copies */
 	void *buffer;     /* ATAPI_BUFFER bytes, contiguous */
 	unsigned poll_ms; /* how often to look for a change; 0: 2000 */
 };
 
 struct atapi_unit;
 
-/* One for each place where there can be a drive, for as long as the server runs. */
 struct atapi_unit *atapi_unit_new(void);
-/* When no request runs any more: after the 9P server's end. */
+/* It lives on while files of its disks are open. */
 void atapi_unit_free(struct atapi_unit *u);
 /*
  * A drive is there: adds its disk to the server, with its medium if that is ready within a second;

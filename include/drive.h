@@ -159,6 +159,7 @@ struct drive_command {
 	uint32_t bytes;                  /* of data, at most DRIVE_DATA_MAX; even */
 	bool write;                      /* to the device */
 	bool alone;                      /* nothing may run beside it */
+	unsigned timeout_ms;             /* 0: as for other commands of this kind */
 	struct drive_queue *queue;       /* NULL: as for other commands */
 
 	/* lib/drive's own. */
@@ -225,10 +226,11 @@ struct drive_port {
 
 struct drive_disk {
 	struct drive_port *port;
-	struct blk_info info;   /* set before it is shown, but for `memory` */
-	void *priv;             /* the driver's, as long as the disk */
-	bool flushes, trims;    /* it has a cache to flush; it can discard */
-	bool fua;               /* a write can go past the cache; else a flush follows it */
+	struct blk_info info;        /* set before it is shown, but for `memory` */
+	void *priv;                  /* the driver's, as long as the disk */
+	bool flushes, trims;         /* it has a cache to flush; it can discard */
+	bool fua;                    /* a write can go past the cache; else a flush follows it */
+	struct drive_packet *packet; /* drive_disk_packet */
 	unsigned ranges;        /* of a discard command, at most; 0: each discard is one command */
 	uint32_t range_sectors; /* of each */
 
@@ -346,6 +348,18 @@ int drive_command(struct drive_disk *d, struct drive_command *c, void *buf);
 int
 drive_command_within(struct drive_disk *d, struct drive_command *c, void *buf, unsigned wait_ms);
 unsigned drive_timeout_ms(unsigned kind);
+
+/* --- lib/drive/packet.c: devices with packet commands ---------------------------------------- */
+
+/*
+ * In `probe`: this is such a device, an optical drive.  It is lib/atapi's to show, with what info
+ * has of its name, model, serial number, firmware and features.  `build` gets its commands as
+ * DRIVE_OWN with a struct ata_packet as block (opcode ATA_PACKET).  How one ended goes into result as
+ * a struct ata_packet_end; drive_end then, also when the device says that it went wrong.  dma: reads
+ * ask for DMA, until drive_disk_no_dma.
+ */
+int drive_disk_packet(struct drive_disk *d, bool dma);
+void drive_disk_no_dma(struct drive_disk *d);
 
 /* For a driver's struct sip_faults: where is the disk, request the blk_io. */
 void drive_fault_start(void *disk, void *io);

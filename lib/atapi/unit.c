@@ -26,6 +26,7 @@ atapi_unit_new(void)
 
 	if (!u)
 		return NULL;
+	atomic_store(&u->refs, 1);
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_mutex_init(&u->look_lock, NULL);
 	pthread_cond_init(&u->work, NULL);
@@ -37,13 +38,15 @@ atapi_unit_new(void)
 void
 atapi_unit_free(struct atapi_unit *u)
 {
-	if (!u)
+	if (!u || atomic_fetch_sub(&u->refs, 1) != 1)
 		return;
 	pthread_mutex_destroy(&u->lock);
 	pthread_mutex_destroy(&u->look_lock);
 	pthread_cond_destroy(&u->work);
 	pthread_cond_destroy(&u->over);
 	pthread_cond_destroy(&u->news);
+	if (u->c.transport && u->c.transport->release)
+		u->c.transport->release(u->c.drive);
 	free(u);
 }
 
@@ -392,6 +395,12 @@ pass_through(void *drive, struct blk_packet *b)
 	return 0;
 }
 
+static void
+release(void *unit)
+{
+	atapi_unit_free(unit);
+}
+
 static const struct blk_ops unit_ops = {
 	.read = start_read,
 	.write = refuse_write,
@@ -400,6 +409,7 @@ static const struct blk_ops unit_ops = {
 	.describe = atapi_unit_describe,
 	.statistics = atapi_unit_statistics,
 	.packet = pass_through,
+	.release = release,
 };
 
 /* --- start and stop -------------------------------------------------------------------------- */
@@ -427,6 +437,7 @@ add_disk(struct atapi_unit *u)
 	memcpy(info.firmware, c->firmware, sizeof info.firmware);
 	snprintf(info.features, sizeof info.features, "packet removable%s%s",
 		 c->features[0] ? " " : "", c->features);
+	atomic_fetch_add(&u->refs, 1);
 	return blk_add_disk(c->server, &info, &unit_ops, u, &u->disk);
 }
 

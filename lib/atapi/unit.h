@@ -7,6 +7,7 @@
 #pragma once
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include "atapi.h"
 
 /* A command that is not a read: of the keeper, of ctl, of the packet file. */
@@ -25,6 +26,7 @@ struct atapi_job {
 enum { ATAPI_UNIT_TEXT = 4096 };
 
 struct atapi_unit {
+	_Atomic unsigned refs; /* its owner's, and one for each disk that lib/blk still has */
 	struct atapi_config c;
 	struct blk_disk *disk;
 	pthread_t worker, keeper;

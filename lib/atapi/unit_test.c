@@ -424,7 +424,7 @@ errors(void **state)
 	before = w->d.reads;
 	assert_int_equal(p9c_read(f, b, 2048, 100 * 2048), -EIO);
 	assert_int_equal(w->d.reads - before, 4);
-	assert_true(ctl_has(w, "last-error sdT2: read of 1 at 100: medium error: unrecovered"));
+	assert_true(ctl_has(w, "last-sense sdT2: read of 1 at 100: medium error: unrecovered"));
 	assert_int_equal(p9c_read(f, b, 2048, 99 * 2048), 2048); /* its neighbour */
 	set(w, short_answer);
 	assert_int_equal(p9c_read(f, b, 2048, 0), -EIO);

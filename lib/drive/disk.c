@@ -170,6 +170,7 @@ drive_disk_put(struct drive_disk *d)
 
 	if (atomic_fetch_sub(&d->refs, 1) != 1)
 		return;
+	drive_packet_free(d);
 	free(d->priv);
 	free(d);
 	drive_ctlr_put(c);
@@ -222,8 +223,13 @@ adder(void *arg)
 	struct drive_port *p = d->port;
 	struct drive_ctlr *c = p->ctlr;
 
-	add(d);
+	if (d->packet)
+		drive_packet_show(d);
+	else
+		add(d);
 	end_adding(p);
+	if (d->packet)
+		drive_packet_serve(d);
 	drive_disk_put(d);
 	pthread_mutex_lock(&c->keeper_lock);
 	c->adders--;

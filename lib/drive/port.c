@@ -229,6 +229,8 @@ forget_disk(struct drive_disk *d)
 	pthread_mutex_unlock(&p->lock);
 	if (blk)
 		blk_remove_disk(blk);
+	if (d->packet)
+		drive_packet_gone(d);
 }
 
 void

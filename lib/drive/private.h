@@ -38,6 +38,13 @@ void drive_port_keep(struct drive_port *p, bool tick);
 void drive_port_drop(struct drive_port *p, const char *why);
 void drive_error(struct drive_port *p, const struct blk_io *io);
 
+/* packet.c */
+void drive_packet_show(struct drive_disk *d);
+/* Until the disk is gone; nothing if it was not shown. */
+void drive_packet_serve(struct drive_disk *d);
+void drive_packet_gone(struct drive_disk *d);
+void drive_packet_free(struct drive_disk *d); /* nothing, if it has no packets */
+
 /* disk.c */
 void drive_command_over(struct drive_command *c, int err);
 void drive_disk_put(struct drive_disk *d);

@@ -280,6 +280,9 @@ start(struct drive_queue *q, struct blk_io *io, bool alone)
 	unsigned tag = free_tag(q), ms = p->ops->timeout_ms[io->kind];
 	int err;
 
+	if (io->kind == DRIVE_OWN && ((const struct drive_command *)io)->timeout_ms)
+		ms = ((const struct drive_command *)io)->timeout_ms;
+
 	io->deadline = atomic_load_explicit(&p->ctlr->now_ms, memory_order_relaxed) +
 		       (ms ? ms : default_ms[io->kind]);
 	io->tag = tag;
