@@ -7,7 +7,9 @@
 #   APPEND   kernel command line
 #   ISO      boot this CD image instead of KERNEL and INITRD;  UEFI=1: with OVMF
 #   CPUS     processors (1)         MEM      memory (512M)
-#   DISKS    raw images, on AHCI ports 0, 1, ... in this order
+#   MACHINE  q35 (default), with AHCI; pc, with IDE
+#   DISKS    raw images, on AHCI ports 0, 1, ... in this order; on IDE's masters and slaves
+#   CDS      images of CDs, on the ports after them; "empty": a drive without one
 #   CACHE    QEMU's cache mode for them (writeback); unsafe: a flush does not wait for the host's disk
 #   SERIAL   the console: stdio (default) or a file
 #   TIMEOUT  seconds before the machine is ended; 0: never (120)
@@ -25,7 +27,7 @@ b=${B:-$top/build}
 qemu=${QEMU:-qemu-system-x86_64}
 serial=${SERIAL:-stdio}
 
-set -- -machine q35,accel=tcg -cpu qemu64,+smap,+smep,+umip,+fsgsbase,+pdpe1gb,+rdtscp \
+set -- -machine "${MACHINE:-q35},accel=tcg" -cpu qemu64,+smap,+smep,+umip,+fsgsbase,+pdpe1gb,+rdtscp \
 	-smp "${CPUS:-1}" -m "${MEM:-512M}" -nodefaults -no-user-config -display none \
 	-no-reboot -nic none -device isa-debug-exit,iobase=0xf4,iosize=0x04 -device edu,dma_mask=0xffffffff "$@"
 case $serial in
@@ -50,10 +52,26 @@ else
 		set -- "$@" -append "$APPEND"
 	fi
 fi
+# Where the N-th drive hangs.
+place()
+{
+	case ${MACHINE:-q35} in
+	pc)	echo "bus=ide.$(($1 / 2)),unit=$(($1 % 2))" ;;
+	*)	echo "bus=ide.$1" ;;
+	esac
+}
 n=0
 for d in ${DISKS:-}; do
 	set -- "$@" -drive "file=$d,if=none,id=d$n,format=raw,cache=${CACHE:-writeback}" \
-		-device "ide-hd,drive=d$n,bus=ide.$n,serial=LUX9-$n"
+		-device "ide-hd,drive=d$n,$(place $n),serial=LUX9-$n"
+	n=$((n + 1))
+done
+for d in ${CDS:-}; do
+	case $d in
+	empty)	set -- "$@" -drive "if=none,id=d$n,media=cdrom,readonly=on" ;;
+	*)	set -- "$@" -drive "file=$d,if=none,id=d$n,format=raw,media=cdrom,readonly=on" ;;
+	esac
+	set -- "$@" -device "ide-cd,drive=d$n,$(place $n),serial=LUX9-CD$n,id=cd$n"
 	n=$((n + 1))
 done
 case ${GDB:-} in
