@@ -77,30 +77,10 @@ check_port(struct machine *m, const struct process *p, uint64_t port, unsigned n
 		(unsigned long long)port);
 }
 
-/* A device may also change what its driver has in memory: not only when it is asked. */
-static void
-lie_in_memory(struct machine *m, const struct process *p)
-{
-	const struct buffer *of_process[BUFFERS_MAX], *b;
-	unsigned n = 0;
-	size_t at;
-
-	if (!liar_now(&m->liar, LIAR_MEMORY))
-		return;
-	for (unsigned i = 0; i < BUFFERS_MAX; i++)
-		if (m->buffer[i].size && m->buffer[i].owner == p)
-			of_process[n++] = &m->buffer[i];
-	if (!n)
-		return;
-	b = of_process[liar_random(&m->liar) % n];
-	at = liar_random(&m->liar) % (b->size / PAGE) * PAGE;
-	liar_memory(&m->liar, m->ram + b->paddr + at, PAGE);
-}
-
 static uint64_t
 as_told(struct machine *m, const struct process *p, uint64_t value, unsigned width)
 {
-	lie_in_memory(m, p);
+	dma_lie(m, p);
 	if (liar_now(&m->liar, LIAR_REGISTERS))
 		return liar_register(&m->liar, value, width);
 	m->liar.last = value;
@@ -150,6 +130,7 @@ mem_write(struct machine *m, struct process *p, const void *buf, size_t n, uint6
 		rc = qtest_write(m->q, addr + done, width, v);
 		done += width;
 	}
+	dma_lie(m, p);
 	irqs_touched(m);
 	return rc < 0 ? rc : (int64_t)n;
 }
@@ -177,6 +158,7 @@ io_write(struct machine *m, struct process *p, uint64_t port, unsigned width, ui
 		return rc;
 	m->writes++;
 	rc = qtest_out(m->q, (unsigned)port, width, value);
+	dma_lie(m, p);
 	irqs_touched(m);
 	return rc;
 }

@@ -189,3 +189,22 @@ dma_wild(struct machine *m, uint64_t *first)
 	}
 	return n;
 }
+
+void
+dma_lie(struct machine *m, const struct process *p)
+{
+	const struct buffer *of_process[BUFFERS_MAX], *b;
+	unsigned n = 0;
+	size_t at;
+
+	if (!p || !liar_now(&m->liar, LIAR_MEMORY))
+		return;
+	for (unsigned i = 0; i < BUFFERS_MAX; i++)
+		if (m->buffer[i].size && m->buffer[i].owner == p)
+			of_process[n++] = &m->buffer[i];
+	if (!n)
+		return;
+	b = of_process[liar_random(&m->liar) % n];
+	at = liar_random(&m->liar) % (b->size / PAGE) * PAGE;
+	liar_memory(&m->liar, m->ram + b->paddr + at, PAGE);
+}

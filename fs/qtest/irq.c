@@ -32,6 +32,7 @@ enum {
 
 struct taken {
 	struct p9_req *r;
+	const struct process *process;	/* may have ended: only to be compared */
 	uint64_t record[RECORD];
 	bool over;
 };
@@ -117,7 +118,7 @@ take(struct irqs *q, struct taken *t)
 
 		if (!u->waiting || (!u->fresh && !u->over))
 			continue;
-		t[n++] = (struct taken){ .r = u->waiting, .over = u->over,
+		t[n++] = (struct taken){ .r = u->waiting, .process = u->process, .over = u->over,
 			.record = { u->fresh, u->last_ns } };
 		q->delivered += !u->over;
 		u->waiting = NULL;
@@ -126,9 +127,14 @@ take(struct irqs *q, struct taken *t)
 	return n;
 }
 
+/* An interrupt is when a driver looks at what its device has written: the time for a lie there. */
 static void
-answer(struct taken *t, unsigned n)
+answer(struct machine *m, struct taken *t, unsigned n)
 {
+	pthread_mutex_lock(&m->lock);
+	for (unsigned i = 0; i < n; i++)
+		dma_lie(m, t[i].process);
+	pthread_mutex_unlock(&m->lock);
 	for (unsigned i = 0; i < n; i++)
 		if (t[i].over)
 			p9_fail(t[i].r, EIO, "irq: the interrupt was given up");
@@ -171,7 +177,7 @@ look(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&q->lock);
-		answer(t, n);
+		answer(m, t, n);
 		pthread_mutex_lock(&q->lock);
 	}
 	pthread_mutex_unlock(&q->lock);

@@ -154,14 +154,13 @@ int io_write(struct machine *m, struct process *p, uint64_t port, unsigned width
 int dma_alloc(struct machine *m, struct process *p, char *text);
 struct buffer *dma_find(struct machine *m, struct process *p, unsigned handle);
 void dma_free(struct machine *m, struct buffer *b);
-/*
- * The process has ended: its buffers are freed, or held for the functions that may still use
- * them.
- */
+/* The process has ended: its buffers are freed, or held for functions that may still use them. */
 void dma_process_exit(struct machine *m, struct process *p);
 void dma_quiet(struct machine *m, unsigned bdf);
 /* Pages of the machine's memory that are in use though they belong to no buffer. */
 unsigned dma_wild(struct machine *m, uint64_t *first);
+/* If it is time for a lie in the process's memory: changes a word of it. */
+void dma_lie(struct machine *m, const struct process *p);
 
 /* irq.c */
 int irqs_start(struct machine *m);
