@@ -7,10 +7,12 @@
 
 static const char help[] =
 	"dd [if=FILE] [of=FILE] [bs=N] [count=N] [skip=N] [seek=N] [conv=notrunc,fsync]\n"
+	"   [oflag=dsync]\n"
 	"  bs      bytes a block (512); K, M and G are understood\n"
 	"  count   blocks to copy (to the end)\n"
 	"  skip    blocks of the input to pass over;  seek: of the output\n"
 	"  notrunc leaves what the output had;  fsync: ends when it is on the medium\n"
+	"  dsync   each block is on the medium before the next\n"
 	"What was copied, and how fast, goes to standard error.\n";
 
 #define BLOCK_MAX	(1u << 30)
@@ -18,7 +20,7 @@ static const char help[] =
 struct copy {
 	const char *from, *to;
 	uint64_t bs, count, skip, seek;
-	bool notrunc, sync;
+	bool notrunc, sync, dsync;
 	int in, out;
 };
 
@@ -60,6 +62,8 @@ parse(struct copy *c, int argc, char **argv)
 			c->seek = cmd_number(value);
 		else if (strcmp(argv[i], "conv") == 0)
 			parse_conv(c, value);
+		else if (strcmp(argv[i], "oflag") == 0 && strcmp(value, "dsync") == 0)
+			c->dsync = true;
 		else
 			cmd_usage(argv[i], "no such operand");
 	}
@@ -72,7 +76,8 @@ parse(struct copy *c, int argc, char **argv)
 static void
 open_both(struct copy *c)
 {
-	int flags = O_WRONLY | O_CREAT | (c->notrunc || c->seek ? 0 : O_TRUNC);
+	int flags = O_WRONLY | O_CREAT | (c->notrunc || c->seek ? 0 : O_TRUNC) |
+		    (c->dsync ? O_DSYNC : 0);
 
 	c->in = c->from ? open(c->from, O_RDONLY) : 0;
 	if (c->in < 0)

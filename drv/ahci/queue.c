@@ -15,18 +15,21 @@ is_plain(const struct ahci_port *p)
 	return !p->ncq || p->queue.alone;
 }
 
+/* The header's flags, or an error. */
 static int
 build_data(struct ahci_port *p, const struct blk_io *io, unsigned slot, struct ata_command *c)
 {
+	bool write = io->kind == BLK_WRITE;
 	struct ata_rw rw = { .lba = io->sector,
 			     .n = io->nsectors,
 			     .tag = slot,
-			     .write = io->kind == BLK_WRITE,
+			     .write = write,
 			     .queued = p->ncq,
-			     .fua = io->fua && io->kind == BLK_WRITE &&
+			     .fua = write && io->fua &&
 				    ((const struct drive_disk *)io->drive)->fua };
+	int err = ata_cmd_rw(&p->id, &rw, c);
 
-	return ata_cmd_rw(&p->id, &rw, c);
+	return err < 0 ? err : write ? AHCI_HEADER_WRITE : 0;
 }
 
 /* The ranges of all in the chain go into the first one's own buffer. */
@@ -48,24 +51,24 @@ build_trim(const struct blk_io *io, struct ata_command *c, struct dma_seg *seg)
 	return 0;
 }
 
+/* What is not a read or a write; the header's flags, or an error. */
 static int
-build_command(struct ahci_port *p, const struct blk_io *io, unsigned slot, struct ata_command *c,
-	      struct dma_seg *trim)
+build_other(struct ahci_port *p, const struct blk_io *io, struct ata_command *c,
+	    struct dma_seg *trim)
 {
-	switch (io->kind) {
-	case BLK_READ:
-	case BLK_WRITE: return build_data(p, io, slot, c);
-	case BLK_DISCARD: return build_trim(io, c, trim);
-	case BLK_FLUSH: ata_cmd_flush(&p->id, c); return 0;
-	default: memcpy(c, ((const struct drive_command *)io)->block, sizeof *c); return 0;
-	}
-}
+	const struct drive_command *own = (const struct drive_command *)io;
+	int err;
 
-static bool
-is_write(const struct blk_io *io)
-{
-	return io->kind == BLK_WRITE || io->kind == BLK_DISCARD ||
-	       (io->kind == DRIVE_OWN && ((const struct drive_command *)io)->write);
+	if (io->kind == BLK_FLUSH) {
+		ata_cmd_flush(&p->id, c);
+		return 0;
+	}
+	if (io->kind == BLK_DISCARD) {
+		err = build_trim(io, c, trim);
+		return err < 0 ? err : AHCI_HEADER_WRITE;
+	}
+	memcpy(c, own->block, sizeof *c);
+	return own->write ? AHCI_HEADER_WRITE : 0;
 }
 
 int
@@ -73,21 +76,26 @@ ahci_build(struct drive_queue *q, struct blk_io *io, unsigned slot)
 {
 	struct ahci_port *p = (struct ahci_port *)q->port;
 	uint8_t *table = (uint8_t *)p->tables.vaddr + slot * AHCI_TABLE_SIZE;
+	const struct dma_seg *seg = io->seg;
 	struct ata_command c;
 	struct dma_seg trim;
-	int nprds = 0, err = build_command(p, io, slot, &c, &trim);
+	int nprds = 0, flags;
 
-	if (err < 0)
-		return err;
+	if (io->kind == BLK_READ || io->kind == BLK_WRITE)
+		flags = build_data(p, io, slot, &c);
+	else
+		flags = build_other(p, io, &c, &trim);
+	if (flags < 0)
+		return flags;
+	if (io->kind == BLK_DISCARD)
+		seg = &trim;
 	if (io->nsegs)
-		nprds = ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_SEGS,
-				  io->kind == BLK_DISCARD ? &trim : io->seg, io->nsegs);
+		nprds = ahci_prdt(table + AHCI_TABLE_PRDT, AHCI_SEGS, seg, io->nsegs);
 	if (nprds < 0)
 		return nprds;
 	ata_fis_h2d(table + AHCI_TABLE_CFIS, &c);
-	ahci_header(p->mem + AHCI_OFF_LIST + slot * AHCI_HEADER_SIZE,
-		    is_write(io) ? AHCI_HEADER_WRITE : 0, (unsigned)nprds,
-		    p->tables.paddr + slot * AHCI_TABLE_SIZE);
+	ahci_header(p->mem + AHCI_OFF_LIST + slot * AHCI_HEADER_SIZE, (uint32_t)flags,
+		    (unsigned)nprds, p->tables.paddr + slot * AHCI_TABLE_SIZE);
 	p->fresh |= 1u << slot;
 	return 0;
 }
