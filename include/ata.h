@@ -121,7 +121,13 @@ struct ata_ncq_error {
 	uint64_t lba;
 };
 
-enum ata_smart { ATA_SMART_DATA = 0xd0, ATA_SMART_STATUS = 0xda };
+enum ata_smart { ATA_SMART_DATA = 0xd0, ATA_SMART_THRESHOLDS = 0xd1, ATA_SMART_STATUS = 0xda };
+enum { ATA_SMART_COUNT = 30 }; /* attributes of a disk, at most */
+
+struct ata_attribute {
+	uint8_t id, value, worst, threshold; /* threshold 0: it has none, or it is not known */
+	uint64_t raw;
+};
 
 void ata_cmd_ncq_log(struct ata_command *out);
 /* -EINVAL: a wrong sum, or no error in it. */
@@ -132,6 +138,16 @@ struct ata_result;
 int ata_smart_health(const struct ata_result *r);
 /* Of SMART READ DATA: degrees Celsius; -ENOENT: not told; -EINVAL: a wrong sum. */
 int ata_smart_temperature(const void *page);
+/*
+ * Of SMART READ DATA and, if there is one, of SMART READ THRESHOLDS: how many; 0 for a page with a
+ * wrong sum.
+ */
+unsigned ata_smart_attributes(const void *page, const void *thresholds,
+			      struct ata_attribute out[ATA_SMART_COUNT]);
+/* "reallocated-sectors"; NULL: there is no usual name. */
+const char *ata_smart_name(uint8_t id);
+/* "ok", "failing" (its value is at or below the threshold) or "failed" (its worst value was). */
+const char *ata_smart_state(const struct ata_attribute *a);
 
 /* --- lib/ata/packet.c: PACKET, and transfers by programmed I/O ------------------------------- */
 

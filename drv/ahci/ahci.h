@@ -79,6 +79,9 @@ struct ahci_smart {                /* drive_disk.priv */
 	_Atomic uint64_t asked_ns; /* 0: never */
 	_Atomic int health;        /* 1 good, 0 failing, else not known */
 	_Atomic int temperature;   /* degrees Celsius; negative: not known */
+	pthread_mutex_t lock;      /* of what follows */
+	struct ata_attribute attribute[ATA_SMART_COUNT];
+	unsigned nattributes;
 };
 
 struct ahci_hba {

@@ -218,9 +218,11 @@ smart_in_ctl(void **state)
 	w->m.port[1].disk.smart_failing = true;
 	world_attach(w);
 	world_describe(w, 0, text);
-	assert_non_null(strstr(text, "smart passed\ntemperature 41\n"));
+	assert_non_null(strstr(text, "smart passed\ntemperature 41\n"
+				     "smart-attribute 194 temperature 41 0 0 0 ok\n"
+				     "smart-attribute 5 reallocated-sectors 7 100 36 36 failed\n"));
 	world_describe(w, 0, text);
-	assert_int_equal(w->m.port[0].disk.smarts, 2); /* not asked again so soon */
+	assert_int_equal(w->m.port[0].disk.smarts, 3); /* not asked again so soon */
 	world_describe(w, 1, text);
 	assert_non_null(strstr(text, "smart failed "));
 	assert_null(strstr(text, "temperature"));

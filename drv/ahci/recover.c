@@ -107,6 +107,7 @@ ahci_port_accept(struct ahci_port *p, const struct ata_identity *id)
 	if (ncq)
 		p->queue.alone_kinds |= 1u << BLK_FLUSH | 1u << BLK_DISCARD;
 	atomic_store(&((struct ahci_smart *)d->priv)->health, -ENOENT);
+	pthread_mutex_init(&((struct ahci_smart *)d->priv)->lock, NULL);
 	ahci_disk_info(p, d);
 	return 0;
 }

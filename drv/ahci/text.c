@@ -98,13 +98,45 @@ smart(struct drive_disk *d, enum ata_smart what, struct ata_result *r, void *pag
 static void
 ask_smart(struct drive_disk *d, struct ahci_smart *s)
 {
-	uint8_t page[ATA_PAGE_SIZE];
+	uint8_t page[ATA_PAGE_SIZE], limits[ATA_PAGE_SIZE];
 	struct ata_result r;
+	bool limited;
 
 	if (smart(d, ATA_SMART_STATUS, &r, NULL) == 0)
 		atomic_store(&s->health, ata_smart_health(&r));
-	if (smart(d, ATA_SMART_DATA, NULL, page) == 0)
-		atomic_store(&s->temperature, ata_smart_temperature(page));
+	if (smart(d, ATA_SMART_DATA, NULL, page) < 0)
+		return;
+	atomic_store(&s->temperature, ata_smart_temperature(page));
+	limited = smart(d, ATA_SMART_THRESHOLDS, NULL, limits) == 0; /* of old, but usual */
+	pthread_mutex_lock(&s->lock);
+	s->nattributes = ata_smart_attributes(page, limited ? limits : NULL, s->attribute);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* One line each, as far as there is room for whole ones. */
+static int
+attributes_text(struct ahci_smart *s, char *buf, size_t n)
+{
+	char name[32], line[128];
+	size_t len = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < s->nattributes; i++) {
+		const struct ata_attribute *a = &s->attribute[i];
+		const char *usual = ata_smart_name(a->id);
+		int more;
+
+		snprintf(name, sizeof name, "attribute-%u", a->id);
+		more = snprintf(line, sizeof line, "smart-attribute %u %s %llu %u %u %u %s\n",
+				a->id, usual ? usual : name, (unsigned long long)a->raw, a->value,
+				a->worst, a->threshold, ata_smart_state(a));
+		if (more < 0 || len + (size_t)more >= n)
+			break;
+		memcpy(buf + len, line, (size_t)more + 1);
+		len += (size_t)more;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return (int)len;
 }
 
 /*
@@ -132,6 +164,8 @@ smart_text(struct drive_disk *d, char *buf, size_t n)
 				     : "unknown");
 	if (degrees > 0 && len > 0 && (size_t)len < n)
 		len += snprintf(buf + len, n - (size_t)len, "temperature %d\n", degrees);
+	if (len > 0 && (size_t)len < n)
+		len += attributes_text(s, buf + len, n - (size_t)len);
 	return len;
 }
 

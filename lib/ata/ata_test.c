@@ -343,6 +343,38 @@ smart(void **state)
 }
 
 static void
+smart_attributes(void **state)
+{
+	static const uint8_t five[12] = { 5, 0, 0, 99, 30, 1, 2, 3, 4, 5, 6, 0 };
+	uint8_t page[512] = { 0 }, limits[512] = { 0 };
+	struct ata_attribute a[ATA_SMART_COUNT];
+
+	(void)state;
+	memcpy(page + 2 + 12 * 3, five, 12);
+	page[2 + 12 * 29] = 250;
+	assert_int_equal(ata_smart_attributes(page, NULL, a), 0);
+	seal(page);
+	assert_int_equal(ata_smart_attributes(page, NULL, a), 2);
+	assert_true(a[0].id == 5 && a[0].value == 99 && a[0].worst == 30 && a[0].threshold == 0);
+	assert_true(a[0].raw == 0x060504030201 && a[1].id == 250);
+	assert_string_equal(ata_smart_state(&a[0]), "ok");
+	limits[2 + 12 * 7] = 5;
+	limits[2 + 12 * 7 + 1] = 36;
+	assert_int_equal(ata_smart_attributes(page, limits, a), 2);
+	assert_int_equal(a[0].threshold, 0); /* a wrong sum */
+	seal(limits);
+	assert_int_equal(ata_smart_attributes(page, limits, a), 2);
+	assert_int_equal(a[0].threshold, 36);
+	assert_string_equal(ata_smart_state(&a[0]), "failed");
+	a[0].value = 36;
+	assert_string_equal(ata_smart_state(&a[0]), "failing");
+	a[0].value = a[0].worst = 37;
+	assert_string_equal(ata_smart_state(&a[0]), "ok");
+	assert_string_equal(ata_smart_name(5), "reallocated-sectors");
+	assert_null(ata_smart_name(250));
+}
+
+static void
 fis_decoding(void **state)
 {
 	static const uint8_t d2h[20] = { 0x34, 0x40, 0x51, 0x40, 1, 2, 3, 0xe0, 4, 5, 6, 0, 7, 8 };
@@ -430,8 +462,9 @@ main(void)
 		cmocka_unit_test(identify_ssd),    cmocka_unit_test(identify_sector_sizes),
 		cmocka_unit_test(identify_others), cmocka_unit_test(commands),
 		cmocka_unit_test(trim_ranges),     cmocka_unit_test(error_log),
-		cmocka_unit_test(smart),           cmocka_unit_test(fis_decoding),
-		cmocka_unit_test(errors),          cmocka_unit_test(ahci_memory),
+		cmocka_unit_test(smart),           cmocka_unit_test(smart_attributes),
+		cmocka_unit_test(fis_decoding),    cmocka_unit_test(errors),
+		cmocka_unit_test(ahci_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

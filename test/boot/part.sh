@@ -44,8 +44,9 @@ echo finished
 END
 DISKS="$dir/gpt $dir/mbr" boot
 expect finished 'kept while it is open' 'part: /dev/sd/sdC0/data: partition 2 is open' \
-	'gone for reads' 'gone for writes' 'open 2 1' 'refused: 1' 'partition 2 is no longer in the table'
-expect_re 'first +second' '^two$' '^one$' 'driver ahci pid [0-9]+' 'capability 0x12 at 0xa8: SATA'
+	'sdC0 passed, 31 C' 'gone for reads' 'gone for writes' 'open 2 1' 'refused: 1' 'partition 2 is no longer in the table'
+expect_re 'first +second' '^two$' '^one$' 'driver ahci pid [0-9]+' \
+	' 190 airflow-temperature +[0-9]+ .* ok$' ' 5 reallocated-sectors +0 .* ok$' 'capability 0x12 at 0xa8: SATA'
 for d in gpt mbr; do
 	[ $d = mbr ] || sgdisk -v "$dir/$d" | grep -q '^No problems found' ||
 		fail "$(sgdisk -v "$dir/$d")"

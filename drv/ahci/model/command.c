@@ -207,6 +207,11 @@ smart(struct model *m, struct model_disk *d, const struct model_command *in)
 	case ATA_SMART_DATA:
 		page[2 + 12] = d->temperature ? 194 : 0;
 		page[2 + 12 + 5] = (uint8_t)d->temperature;
+		memcpy(page + 2 + 24, "\x05\0\0\x64\x24\x07", 6);
+		seal(page);
+		return move(m, in->header, in->table, page, sizeof page, true);
+	case ATA_SMART_THRESHOLDS:
+		memcpy(page + 2, "\x05\x24", 2);
 		seal(page);
 		return move(m, in->header, in->table, page, sizeof page, true);
 	}
