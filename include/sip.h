@@ -206,6 +206,8 @@ struct sip_pci_info {		/* what /dev/pci/B.D.Fctl says */
 	} bar[6];
 	int irq;		/* a line; -1: none */
 	unsigned msi, msix;	/* how many vectors it can have */
+	int msix_bar;		/* where its MSI-X table is, which nobody may map; -1: nowhere */
+	uint64_t msix_offset;
 	bool enabled;
 	uint32_t serial;	/* of no other function since boot; 0: not told */
 	bool leaving;		/* its driver is to end */
@@ -296,7 +298,8 @@ int sip_dev_forget(struct sip_dev *d);
 int sip_dev_reset(struct sip_dev *d);			/* function level */
 /* MSI-X or MSI where the device has it, else its line: the number N of /dev/irq/N. */
 int sip_dev_msi(struct sip_dev *d, unsigned nvectors);
-int sip_dev_map(struct sip_dev *d, unsigned bar, struct sip_bar *out);	/* a memory BAR, uncached */
+/* A memory BAR, uncached; up to the page of the MSI-X table if that is in it: out->size. */
+int sip_dev_map(struct sip_dev *d, unsigned bar, struct sip_bar *out);
 void sip_dev_unmap(struct sip_dev *d, struct sip_bar *bar);
 /* Zeroed, physically contiguous; align is a power of 2. */
 int sip_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out);

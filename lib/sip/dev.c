@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define QUIET_TRIES	200	/* of 5 ms: for the thread to leave the driver's handler */
+#define PAGE		4096
 #define POLL_NS		20000	/* between two looks at a register */
 #define SPIN_LOOKS	50	/* before the first sleep */
 
@@ -31,6 +32,7 @@ sip_dev_open_bus(const char *addr, const struct sip_bus *bus, void *bus_priv, st
 	d->bus_priv = bus_priv;
 	d->root = "/dev";
 	d->ctl_fd = d->mem_fd = d->io_fd = -1;
+	d->info.msix_bar = -1;
 	snprintf(d->info.addr, sizeof d->info.addr, "%s", addr);
 	int e = bus->info(d, &d->info);
 	if (e < 0) {
@@ -117,6 +119,11 @@ sip_dev_map(struct sip_dev *d, unsigned bar, struct sip_bar *out)
 		.base = d->info.bar[bar].base, .size = d->info.bar[bar].size,
 		.dev = d, .index = bar,
 	};
+	uint64_t table = d->info.msix_offset & ~(uint64_t)(PAGE - 1);
+	if (d->info.msix_bar == (int)bar && table < out->size)
+		out->size = table;
+	if (!out->size)
+		return -ENODEV;
 	return d->bus->map(d, bar, out);
 }
 

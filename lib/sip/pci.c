@@ -57,6 +57,18 @@ parse_bar(struct sip_pci_info *info, char *rest)
 	return 0;
 }
 
+static int
+parse_table(struct sip_pci_info *info, char *rest)
+{
+	char *bar = text_word(&rest), *offset = text_word(&rest);
+	uint64_t i;
+	if (!offset || !text_number(bar, 5, &i) ||
+	    !text_number(offset, UINT32_MAX, &info->msix_offset))
+		return -EINVAL;
+	info->msix_bar = (int)i;
+	return 0;
+}
+
 static void
 add_vector(struct sip_pci_info *info, int vector)
 {
@@ -72,6 +84,8 @@ parse_line(struct sip_pci_info *info, const char *name, char *rest)
 	uint64_t v = 0;
 	if (strcmp(name, "bar") == 0)
 		return parse_bar(info, rest);
+	if (strcmp(name, "msixtable") == 0)
+		return parse_table(info, rest);
 	char *word = text_word(&rest);
 	bool number = word && text_number(word, UINT32_MAX, &v);
 	if (strcmp(name, "class") == 0 && number && v <= 0xffffff)
@@ -107,7 +121,7 @@ sip_pci_parse(const char *text, struct sip_pci_info *info)
 	memcpy(addr, info->addr, sizeof addr);
 	memset(info, 0, sizeof *info);
 	memcpy(info->addr, addr, sizeof addr);
-	info->irq = info->vector = -1;
+	info->irq = info->vector = info->msix_bar = -1;
 	const char *p = text, *end = text + strlen(text);
 	char line[TEXT_LINE_MAX];
 	bool toolong, vendor = false;

@@ -15,7 +15,8 @@
 static const char ahci[] =
 	"class 0x010601\nvendor 0x8086\ndevice 0x2922\nsubsystem 0x1af4 0x1100\n"
 	"bar 4 io 0xc080 0x20\nbar 5 mem 0xfebf1000 0x1000 64 prefetch\n"
-	"irq 10\nmsi 1\nmsix 5\nenabled 0\nvector 260\nvector 261\nnewer line\n";
+	"irq 10\nmsi 1\nmsix 5\nmsixtable 5 0x2010 0x50\nenabled 0\n"
+	"vector 260\nvector 261\nnewer line\n";
 
 static void
 parsing(void **state)
@@ -38,6 +39,8 @@ parsing(void **state)
 	assert_false(i.enabled);
 	assert_int_equal(260, i.vector);
 	assert_int_equal(2, i.nvectors);
+	assert_int_equal(5, i.msix_bar);
+	assert_int_equal(0x2010, i.msix_offset);
 	assert_int_equal(261, i.vectors[1]);
 }
 
