@@ -13,6 +13,7 @@ enum { ALONE = 0x10, FIRST = 0x20, SECOND = 0x28, PAGES = 3, PINS = 3 };
 static char steps[512];			/* what was done, in order */
 static struct pci_func funcs[] = { { .bdf = ALONE }, { .bdf = FIRST }, { .bdf = SECOND } };
 static unsigned no_reset;		/* a bit for each function that cannot be reset */
+static unsigned drained;		/* and for each that says that nothing is outstanding */
 static int64_t pages_used, pages_pinned;
 static bool can_pin = true;
 static struct proc another = { .pid = 8 };
@@ -60,6 +61,13 @@ pci_command(const struct pci_func *f, uint16_t clear, uint16_t set)
 	assert_int_equal(clear, PCI_COMMAND_MASTER);
 	assert_int_equal(set, 0);
 	step("master", f->bdf);
+}
+
+bool
+pci_drained(const struct pci_func *f)
+{
+	step("drain", f->bdf);
+	return drained >> (f - funcs) & 1;
 }
 
 int
@@ -186,7 +194,7 @@ order_with_reset(void **state)
 	drives(6, DMA_ANY_DEVICE);
 	hw_proc_exit(&test_proc);
 	assert_string_equal(steps, "lines;messages 20;messages 28;master 20;master 28;"
-				   "reset 20;reset 28;free;disown 20;disown 28;");
+				   "drain 20;reset 20;drain 28;reset 28;free;disown 20;disown 28;");
 	assert_int_equal(pages_used, 0);
 	assert_false(funcs[1].unquiet || funcs[2].unquiet);
 	assert_ptr_equal(funcs[0].owner, &another);
@@ -199,7 +207,7 @@ not_before_quiet(void **state)
 	no_reset = 1;
 	drives(1, DMA_ANY_DEVICE);
 	hw_proc_exit(&test_proc);
-	assert_string_equal(steps, "lines;messages 10;master 10;reset 10;disown 10;");
+	assert_string_equal(steps, "lines;messages 10;master 10;drain 10;reset 10;disown 10;");
 	assert_true(funcs[0].unquiet);
 	assert_int_equal(pages_used, PAGES);
 	dma_quiet(FIRST);
@@ -207,6 +215,25 @@ not_before_quiet(void **state)
 	assert_int_equal(pages_used, PAGES);
 	dma_quiet(ALONE);
 	assert_int_equal(pages_used, 0);
+}
+
+/* Nothing outstanding: no reset, and the same wait as for one that cannot be reset. */
+static void
+not_reset_when_drained(void **state)
+{
+	(void)state;
+	no_reset = 0;
+	drained = 2;
+	drives(2, DMA_ANY_DEVICE);
+	hw_proc_exit(&test_proc);
+	assert_string_equal(steps, "lines;messages 20;master 20;drain 20;disown 20;");
+	assert_true(funcs[1].unquiet);
+	assert_int_equal(pages_used, PAGES);
+	dma_quiet(ALONE);
+	assert_int_equal(pages_used, PAGES);
+	dma_quiet(FIRST);
+	assert_int_equal(pages_used, 0);
+	drained = 0;
 }
 
 /* A buffer for the function that was reset: the other one can have been told of it as well. */
@@ -369,6 +396,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order_with_reset), cmocka_unit_test(not_before_quiet),
+		cmocka_unit_test(not_reset_when_drained),
 		cmocka_unit_test(one_of_two),	    cmocka_unit_test(two_of_two),
 		cmocka_unit_test(no_driver),	    cmocka_unit_test(answered),
 		cmocka_unit_test(pinned_and_reset), cmocka_unit_test(pinned_until_quiet),

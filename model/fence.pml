@@ -3,15 +3,17 @@
  * doc/model.md tells what is modelled.
  *
  * One process drives two functions and has one page that both may write to.  It is killed at any
- * step.  Function 1 can be reset by the kernel, function 0 only with RESETS.  A successor for each
- * resets its controller, says `quiet` and goes on.  A page that is free belongs to others at once.
+ * step.  Function 1 can be reset by the kernel, function 0 only with RESETS; neither is when it says
+ * that nothing is outstanding.  A successor for each resets its controller, says `quiet` and goes
+ * on.  A page that is free belongs to others at once.
  *
  * With DIRECT the page is a client's, which a request has pinned: the client may unmap it or die at any
  * time; the driver may answer when its devices are done, or end its service and live on.  A client that
  * is told of the end has the page no more if it is still pinned.
  *
  * What is assumed of the device stands in three places:
- *	with bus mastering off, a real device writes no more, once that was read back;
+ *	with bus mastering off, a real device writes no more, once that was read back, and has nothing
+ *	outstanding sooner or later; an emulated one may say so (pci_drained) while it has not ended;
  *	a reset, the function's or the controller's, ends whatever the device had to do;
  *	an emulated one (EMULATED) may finish what it had begun, but does so within QUIET_NS.
  *
@@ -90,6 +92,15 @@ inline reset(f)
 	atomic { armed[f] = false; begun[f] = false; unquiet[f] = false }
 }
 
+/* pci_drained, or pci_reset */
+inline fence(f)
+{
+	if
+	:: unquiet[f] = true
+	:: reset(f)
+	fi
+}
+
 inline give_up(f)
 {
 	routed[f] = false;
@@ -131,11 +142,11 @@ end:	do
 	page = OTHERS;
 #endif
 #ifdef RESETS
-	reset(0);
+	fence(0);
 #else
 	unquiet[0] = true;
 #endif
-	reset(1);
+	fence(1);
 	/* dma_proc_exit */
 	atomic {
 		if

@@ -36,7 +36,7 @@ enum {				/* [PCI 3.0, 6.8.2] */
 };
 
 enum {				/* [PCIe 5.0, 7.5.3; PCI PM 1.2, 3.2] */
-	EXP_FLR = 1 << 28, EXP_START_FLR = 1 << 15, EXP_PENDING = 1 << 5,
+	EXP_FLR = 1 << 28, EXP_START_FLR = 1 << 15, EXP_PENDING = 1 << 5, EXP_RESERVED = 1 << 15,
 	PM_CONTROL = 4, PM_STATE = 3, PM_D3HOT = 3, PM_NO_SOFT_RESET = 1 << 3
 };
 
@@ -463,12 +463,10 @@ pci_msix_on(struct pci_func *f, const int *handles, unsigned n)
 }
 
 static void
-control_off(const struct pci_func *f, uint8_t at, uint16_t enable)
+control_off(const struct pci_func *f, uint8_t at, uint32_t enable)
 {
-	unsigned control = at + MSI_CONTROL;
-
 	if (at != 0)
-		pci_write(f, control, 2, pci_read(f, control, 2) & ~(uint32_t)enable);
+		pci_write(f, at + MSI_CONTROL, 2, pci_read(f, at + MSI_CONTROL, 2) & ~enable);
 }
 
 void
@@ -483,14 +481,24 @@ static void
 sleep_ns(uint64_t ns)
 {
 	struct spinlock l = SPINLOCK("pci sleep");
-	uint64_t until = time_now() + ns;
 	struct waitq q;
 
 	waitq_init(&q);
 	spin_lock(&l);
-	while (time_now() < until)
-		wait_on_hard(&q, &l, until);
+	wait_on_hard(&q, &l, time_now() + ns);
 	spin_unlock(&l);
+}
+
+/* A function that was pulled out has nothing to come either; its reserved bits are ones too. */
+bool
+pci_drained(const struct pci_func *f)
+{
+	unsigned at = f->cap_express + PCI_EXP_DEVICE_STATUS, mask = EXP_PENDING | EXP_RESERVED;
+	int tries = f->cap_express != 0 ? PENDING_TRIES : 0;
+
+	for (; tries > 0 && (pci_read(f, at, 2) & mask) == EXP_PENDING; tries--)
+		sleep_ns(RESET_WAIT_NS / PENDING_TRIES);
+	return tries > 0;
 }
 
 /* Function-level reset [PCIe 5.0, 6.6.2], or by way of D3hot [PCI PM 1.2, 5.4.1]. */
@@ -501,9 +509,7 @@ reset_start(struct pci_func *f)
 	uint32_t v;
 
 	if (exp != 0 && (pci_read(f, exp + PCI_EXP_DEVICE_CAP, 4) & EXP_FLR)) {
-		for (int i = 0; i < PENDING_TRIES; i++)
-			if (pci_read(f, exp + PCI_EXP_DEVICE_STATUS, 2) & EXP_PENDING)
-				sleep_ns(RESET_WAIT_NS / PENDING_TRIES);
+		pci_drained(f);
 		v = pci_read(f, exp + PCI_EXP_DEVICE_CONTROL, 2);
 		pci_write(f, exp + PCI_EXP_DEVICE_CONTROL, 2, v | EXP_START_FLR);
 		return 0;
@@ -520,7 +526,7 @@ reset_start(struct pci_func *f)
 int
 pci_reset(struct pci_func *f)
 {
-	uint32_t saved[PCI_BARS], misc;
+	uint32_t saved[PCI_BARS];
 
 	if (f->header != 0)
 		return -EOPNOTSUPP;
@@ -528,7 +534,6 @@ pci_reset(struct pci_func *f)
 		return -EIO;
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		saved[i] = pci_read(f, PCI_BAR0 + 4 * i, 4);
-	misc = pci_read(f, PCI_LINE, 4);
 	pci_messages_off(f);
 	pci_command(f, PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER, PCI_COMMAND_NO_INTX);
 	if (reset_start(f) < 0)
@@ -540,6 +545,6 @@ pci_reset(struct pci_func *f)
 		return -EIO;
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		pci_write(f, PCI_BAR0 + 4 * i, 4, saved[i]);
-	pci_write(f, PCI_LINE, 1, misc & 0xff);
+	pci_write(f, PCI_LINE, 1, f->line);
 	return 0;
 }

@@ -116,6 +116,11 @@ int pci_msi_on(struct pci_func *f, const int *handles, unsigned n);
 int pci_msix_on(struct pci_func *f, const int *handles, unsigned n);
 void pci_messages_off(struct pci_func *f);
 /*
+ * Bus mastering is off: whether all that the function had asked of memory is over [PCIe 5.0,
+ * 7.5.3.5].  Waits at most 100 ms.  False: it is not, or the function has no way to say so.
+ */
+bool pci_drained(const struct pci_func *f);
+/*
  * Resets the function and restores its BARs; messages, decoding and bus mastering are off
  * afterwards.  Sleeps about 100 ms.  -EOPNOTSUPP if it has no reset of its own.
  */
