@@ -447,12 +447,15 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 	if (failed) {
 		if (p->ops->diagnose)
 			verdict = p->ops->diagnose(p, b);
-		bad = blame(p, b);
+		if (verdict != DRIVE_CONTINUE || b->queue)
+			bad = blame(p, b);
 	}
 	if (verdict != DRIVE_CONTINUE)
 		resend(p);
 	if (verdict != DRIVE_RESET || restart(p) == 0) {
 		set_ready(p);
+		for (unsigned i = 0; i < p->nqueues; i++) /* what ended while it was held */
+			drive_reap(p->queue[i]);
 		if (p->ops->present && !p->ops->present(p)) /* lost while interrupts were off */
 			drive_event(p, DRIVE_EVENT_CHANGE);
 	}
@@ -507,6 +510,8 @@ overdue(struct drive_port *p, struct drive_blame *b)
 			b->tag = (unsigned)tag;
 		}
 	}
+	if (!moves && p->ops->present && !p->ops->present(p)) /* pulled out, without a word */
+		drive_event(p, DRIVE_EVENT_CHANGE);
 	if (total != 1 || !moves)
 		b->queue = NULL;
 	return total > 0;
