@@ -1,0 +1,144 @@
+/*
+ * A model of an NVMe controller with its name spaces, at the level of registers and memory, for
+ * tests: a bus of sip.h whose device is a thread.  Name spaces are memory; faults are made on
+ * demand, and what the driver must not do is counted in `lint`.
+ */
+#pragma once
+#include <pthread.h>
+#include "nvme.h"
+#include "sip.h"
+
+enum {
+	MODEL_NAMESPACES = 4, /* their numbers are 1 and up */
+	MODEL_QUEUES = 9,     /* with the admin queue */
+	MODEL_VECTORS = 9,
+	MODEL_EVENTS = 4,
+	MODEL_FAULTS = 8,
+	MODEL_DMAS = 256,
+	MODEL_HUNG = 64,
+	MODEL_MQES = 63,
+	MODEL_MDTS = 5, /* 128 KiB */
+	MODEL_FIRST_VECTOR = 40,
+};
+
+enum model_fault_kind {
+	MODEL_FAIL,         /* the command ends with `status` */
+	MODEL_HANG,         /* it never ends, unless it is aborted */
+	MODEL_HANG_HARD,    /* nor then */
+	MODEL_NO_INTERRUPT, /* it ends, and nobody is told */
+	MODEL_WRONG_PHASE,  /* its completion has the phase of an old one; it never ends */
+	MODEL_WRONG_CID,    /* a completion for a command that there is not, and one for it */
+	MODEL_TWICE,        /* two completions */
+	MODEL_RANDOM,       /* what it reads is chance */
+	MODEL_FATAL,        /* the controller stops: CSTS.CFS */
+};
+
+struct model_fault {
+	enum model_fault_kind kind;
+	unsigned times; /* how often; 0: the entry is free */
+	bool admin;
+	uint8_t opcode;
+	bool any;     /* whatever the opcode */
+	uint64_t lba; /* in a command's range; an admin command's CDW10; UINT64_MAX: any */
+	uint16_t status;
+};
+
+struct model_namespace {
+	bool present;
+	uint64_t nsectors;
+	uint32_t secsize;
+	unsigned metadata;
+	uint8_t *data;
+	uint64_t reads, writes;
+	unsigned flushes, trims, ranges, zeroes, fuas;
+};
+
+struct model_queue { /* a pair */
+	bool sq_on, cq_on, interrupts;
+	uint64_t sq, cq;
+	unsigned sq_entries, cq_entries, cqid, vector;
+	unsigned head, tail;       /* of the submission queue */
+	unsigned cq_head, cq_tail; /* of the completion queue */
+	bool phase;
+	unsigned most; /* in flight at once */
+	uint64_t commands;
+};
+
+struct model_hung {
+	bool used, hard;
+	unsigned qid;
+	uint16_t cid;
+};
+
+struct model {
+	struct sip_bus bus;
+	pthread_mutex_t lock;
+	pthread_cond_t work, irq;
+	pthread_t thread;
+	bool closing;
+
+	/* A test may change these before attaching, and some later. */
+	uint32_t cap_low, cap_high, vs;
+	unsigned vectors;                     /* that it has; 0: only a line */
+	unsigned table;                       /* where its MSI-X table is in the BAR */
+	unsigned max_pairs;                   /* that it gives */
+	bool cache, deallocate, zeroes, list; /* list: it knows CNS 2 */
+	unsigned ready_reads;                 /* of CSTS until RDY follows EN */
+	bool stuck;                           /* RDY never does */
+	bool gone;                            /* everything reads as ones */
+	unsigned delay_us;                    /* of each command */
+	unsigned kelvin;
+	uint8_t critical;
+	char serial[21];
+
+	uint32_t cc, csts, aqa;
+	uint64_t asq, acq;
+	unsigned wait_reads;
+	unsigned nvectors;
+	uint64_t pending[MODEL_VECTORS]; /* interrupts not yet read */
+	struct model_queue queue[MODEL_QUEUES];
+	struct model_hung hung[MODEL_HUNG];
+	uint16_t event[MODEL_EVENTS]; /* requests that wait */
+	unsigned nevents;
+	bool event_masked[8];          /* by type, until its log is read */
+	uint32_t untold[MODEL_EVENTS]; /* results of events that nobody has asked for yet */
+	unsigned nuntold;
+	uint32_t event_config;
+	struct model_namespace ns[MODEL_NAMESPACES];
+	struct model_fault fault[MODEL_FAULTS];
+	struct {
+		uint8_t *p;
+		size_t n;
+	} dma[MODEL_DMAS];
+	bool bus_master, enabled, was_reset;
+	unsigned forgets, resets, shutdowns, aborts;
+	unsigned lint;
+	const char *lint_what;
+	uint64_t accesses; /* register reads and writes */
+	uint32_t random;
+};
+
+void model_init(struct model *m);
+void model_fini(struct model *m);
+/* Before model_init's device is used, or while it runs: with the event for it, if asked for. */
+void model_namespace_make(struct model *m, unsigned nsid, uint64_t nsectors, uint32_t secsize);
+void model_namespace_remove(struct model *m, unsigned nsid);
+void model_add_fault(struct model *m, struct model_fault f);
+/* An event of SMART: what is critical, and the temperature. */
+void model_critical(struct model *m, uint8_t critical, unsigned kelvin);
+/* Pulled out. */
+void model_remove(struct model *m);
+
+/* command.c */
+void model_lint(struct model *m, const char *what);
+uint8_t *model_dma_at(struct model *m, uint64_t paddr, size_t n);
+unsigned model_random(struct model *m);
+/* Carries it out: its status; *result is the completion's. */
+uint16_t model_admin(struct model *m, const struct nvme_command *c, uint32_t *result);
+uint16_t model_io(struct model *m, const struct nvme_command *c);
+/* Instead: chance in the n bytes, at most a page, that it would have given. */
+uint16_t model_chance(struct model *m, const struct nvme_command *c, size_t n);
+
+/* model.c, for command.c */
+void model_complete(struct model *m, unsigned qid, uint16_t cid, uint16_t status, uint32_t result);
+void model_event(struct model *m, unsigned type, unsigned info, unsigned log);

@@ -1,0 +1,64 @@
+# Two NVMe controllers with several name spaces on two processors: every byte in its place, flush and
+# discard where they belong, no word of QEMU's lint.  A name space with metadata is refused by name.
+. test/boot/lib.sh
+
+for d in a b c d; do truncate -s 32M "$dir/$d"; done
+head -c 400000 /dev/urandom > "$dir/extra/blob"
+head -c 16M /dev/urandom > "$dir/c"
+truncate -s 32M "$dir/c"
+init <<'END'
+nvme &
+driver=$!
+await -t 30 /dev/sd/sdN0/part/0
+await -t 30 /dev/sd/sdN1/part/0
+await -t 30 /dev/sd/sdN34/part/0
+cat /dev/sd/sdctl
+dd if=/boot/blob of=/dev/sd/sdN0/data bs=1000 seek=77 conv=notrunc,fsync && echo done a &
+dd if=/boot/blob of=/dev/sd/sdN1/data bs=777 seek=3 conv=notrunc,fsync && echo done b &
+dd if=/boot/blob of=/dev/sd/sdN34/data bs=4096 seek=5000 conv=notrunc,fsync && echo done c &
+dd if=/boot/blob of=/dev/sd/sdN0/data bs=100 seek=200001 conv=notrunc,fsync && echo done d &
+sleep 8
+echo 'discard 0 16384' > /dev/sd/sdN34/ctl && echo discarded
+echo 'zero 16384 16384' > /dev/sd/sdN34/ctl && echo zeroed
+dd if=/dev/sd/sdN34/data of=/dev/null bs=1000000 count=30 && echo read
+for d in sdN0 sdN1 sdN34; do cat /dev/sd/$d/ctl /dev/sd/$d/stats; done
+kill $driver
+wait $driver
+END
+before=$(du -k "$dir/c" | cut -f1)
+drive()
+{
+	echo "-drive file=$dir/$1,if=none,id=f$1,format=raw,discard=unmap"
+}
+CPUS=2 EXTRA="-d guest_errors -D $dir/lint -trace pci_nvme_ub_* -trace pci_nvme_err_* \
+-trace pci_nvme_flush_ns -trace pci_nvme_irq_msix -trace pci_nvme_mmio_shutdown_set \
+-device nvme,id=n0,serial=FIRST,max_ioqpairs=8 $(drive a) $(drive b) $(drive c) $(drive d) \
+-device nvme-ns,drive=fa,bus=n0,nsid=1,logical_block_size=512,physical_block_size=512 \
+-device nvme-ns,drive=fb,bus=n0,nsid=2,logical_block_size=4096,physical_block_size=4096 \
+-device nvme,id=n1,serial=SECOND,mdts=5 \
+-device nvme-ns,drive=fd,bus=n1,nsid=1,ms=8 \
+-device nvme-ns,drive=fc,bus=n1,nsid=3" boot
+grep -E 'ub_|err_|guest' "$dir/lint" && fail 'what QEMU does not like'
+expect 'done a' 'done b' 'done c' 'done d' "sdN1 'QEMU NVMe Ctrl' 33554432" 'discarded' 'zeroed' \
+	'name space 1 is left alone: its format has sectors of 512 bytes and 8 of metadata' \
+	'errors 0' 'smart passed' 'temperature 50' 'resets 0'
+expect_re '^read$'
+refuse 'sdN32' 'resets 1'
+[ "$(grep -c pci_nvme_flush_ns "$dir/lint")" -ge 4 ] || fail 'no flush came to the device'
+[ "$(grep -c pci_nvme_mmio_shutdown_set "$dir/lint")" = 2 ] || fail 'no shutdown of both'
+[ "$(grep -o 'vector [0-9]*' "$dir/lint" | sort -u | wc -l)" = 3 ] || fail 'not three vectors'
+[ "$(du -k "$dir/c" | cut -f1)" -lt $((before - 8000)) ] || fail 'the image has not shrunk'
+python3 - "$dir" <<'END' || fail "an image is not what it should be"
+import sys
+d = sys.argv[1]
+blob = open(d + "/extra/blob", "rb").read()
+wrote = {"a": [77000, 20000100], "b": [2331], "c": [20480000]}
+for name, places in wrote.items():
+    got = open(d + "/" + name, "rb").read()
+    want = bytearray(32 << 20)
+    for at in places:
+        want[at:at + len(blob)] = blob
+    if got != bytes(want):
+        print("disk", name, next(i for i in range(len(want)) if got[i] != want[i]))
+        sys.exit(1)
+END
