@@ -42,7 +42,7 @@ def ask(qmp, command, **arguments):
 def carry_out(qmp, command):
     for _ in range(TRIES):
         said = ask(qmp, "human-monitor-command", **{"command-line": command}).get("return", "")
-        if "Duplicate" not in said and "in the process of unplug" not in said:
+        if not any(w in said for w in ("Duplicate", "in the process of unplug", "Permission conflict")):
             break
         time.sleep(0.1)
     if said:

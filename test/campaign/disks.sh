@@ -7,6 +7,7 @@ disk_device()
 {
 	case $1 in
 	ahci)	echo "-device ich9-ahci,id=ctlr-$2 -device ide-hd,drive=$2,bus=ctlr-$2.0,serial=$2" ;;
+	nvme)	echo "-device nvme,drive=$2,serial=$2" ;;
 	*)	fail "no device for the driver $1" ;;
 	esac
 }
@@ -16,6 +17,7 @@ disk_name()
 {
 	case $1 in
 	ahci)	echo sdC0 ;;
+	nvme)	echo sdN0 ;;
 	esac
 }
-disk_drivers="ahci"
+disk_drivers="ahci nvme"

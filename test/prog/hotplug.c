@@ -5,6 +5,9 @@
  * killed.  The others have a controller with a disk, which is taken away while it is read: CYCLES
  * times without a word to its driver, and found again; then by the button.  Nothing is left in the
  * end.
+ *
+ * With one PORT, an NVMe controller with a disk (the node `blank` of QEMU) is plugged into its slot,
+ * and taken away while it is read: by the button, every other time without a word before that.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -420,16 +423,40 @@ disks(int nports, char **port, int cycles)
 	}
 }
 
+static void
+nvme(const char *port, int cycles)
+{
+	struct left before;
+	char device[16], name[64];
+
+	device_behind(port, device);
+	for (int i = 0; i <= cycles; i++) {
+		if (i == 1)
+			before = count();
+		monitor("device_add %s,id=hot,bus=first", "nvme,serial=HOT,drive=blank");
+		wait_server(device, name);
+		if (i % 2 == 0)
+			pull_disk(device);
+		take_disk(device, "device_del %s", "hot");
+		wait_empty(port, device);
+	}
+	nothing_left(&before);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const char edu[] = "edu,dma_mask=0xffffffff", ahci[] = "ich9-ahci";
 	static const int kill_ms[] = { 0, 30, 150 };
-	int cycles = argc > 3 ? atoi(argv[1]) : 0;
+	int cycles = argc > 2 ? atoi(argv[1]) : 0;
 	struct left before;
 	char device[16];
 
 	CHECK(cycles > 0);
+	if (argc == 3) {
+		nvme(argv[2], cycles);
+		return all_right("hotplug");
+	}
 	disks(argc - 3, argv + 3, cycles);
 	for (int i = 0; i < BUFFERS_S; i++)
 		run("/boot/bin/sleep", "1", NULL);
