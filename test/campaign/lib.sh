@@ -7,6 +7,7 @@
 # boots a machine, kills DEATHS times, and judges.  The causes are those of test/prog/reaper.c.
 #
 #	disk	the disk's driver dies under writers and readers of the raw disk
+#	nvme	the same with an NVMe disk
 #	deep	the disk's driver dies under ext4fs, which others read
 #	tree	ext4fs dies under those who read it
 #	both	ext4fs and the disk's driver die, each when it likes
@@ -81,25 +82,46 @@ tree_disk()
 	DISKS=$dir/disk
 }
 
-campaign_disk()
+# raw_campaign DRIVER DISK LEDGER DEATHS SEED CAUSE...
+raw_campaign()
 {
-	local deaths=$1 seed=$2
-	shift 2
-	blank_disks
-	manifest_ahci
+	local driver=$1 disk=/dev/sd/$2/raw ledger=/dev/sd/$3/raw deaths=$4 seed=$5
+	shift 5
+	manifest_disk "$driver"
 	manifest_tmp
 	{
 		echo 'sipd &'
-		echo 'await -t 30 /dev/sd/sdC0/raw /dev/sd/sdC1/raw'
-		load_and_deaths \
-			"stamp -server ahci -seed $seed -ledger /dev/sd/sdC1/raw /dev/sd/sdC0/raw" \
-			"$(reaper ahci "$deaths" "$seed" /dev/sd/sdctl /dev/sd/sdC0/raw "$@")"
-		echo 'stamp -check -ledger /dev/sd/sdC1/raw /dev/sd/sdC0/raw'
+		echo "await -t 30 $disk $ledger"
+		load_and_deaths "stamp -server $driver -seed $seed -ledger $ledger $disk" \
+			"$(reaper "$driver" "$deaths" "$seed" /dev/sd/sdctl "$disk" "$@")"
+		echo "stamp -check -ledger $ledger $disk"
 	} | init
-	DISKS=$DISKS boot
+	boot
 	campaign_judge stamp reaper
 	expect "reaper: leaked nothing"
 	campaign_image
+}
+
+campaign_disk()
+{
+	blank_disks
+	DISKS=$DISKS raw_campaign ahci sdC0 sdC1 "$@"
+}
+
+# Two name spaces of one controller.  The machine's own AHCI controller is left alone: there is one
+# /dev/sd/sdctl, for faults.
+campaign_nvme()
+{
+	local n extra="-device nvme,id=nvme,serial=CAMPAIGN"
+
+	blank_disks
+	mkdir -p "$dir/extra/sip"
+	printf 'name ahci\nprogram /boot/bin/ahci\npci 0xffffff\n' > "$dir/extra/sip/ahci"
+	for n in disk ledger; do
+		extra="$extra -drive file=$dir/$n,if=none,id=$n,format=raw,cache=${CACHE:-writeback} \
+-device nvme-ns,bus=nvme,drive=$n"
+	done
+	DISKS= EXTRA="$extra ${EXTRA:-}" raw_campaign nvme sdN0 sdN1 "$@"
 }
 
 # tree_campaign SEED SERVER DEATHS-COMMANDS
@@ -216,6 +238,9 @@ mixed_causes()
 			mixed+=("crash $m # before" "crash $m # after")
 		done ;;
 	tree)	;;
+	nvme)	[ "${BUILD_FAULTS:-0}" = 0 ] || for m in crash exit hang wildptr memory; do
+			mixed+=("fault $m #") # it has no fault storm
+		done ;;
 	*)	[ "${BUILD_FAULTS:-0}" = 0 ] || mixed=(mixed) ;;
 	esac
 }
@@ -226,6 +251,6 @@ campaign()
 	shift
 	rm -rf "$dir/extra" "$dir/tree" "$dir/disk" "$dir/ledger"
 	with_prog stamp reaper readers names
-	[ "${BUILD_FAULTS:-0}" = 0 ] || with_fault_prog ahci
+	[ "${BUILD_FAULTS:-0}" = 0 ] || with_fault_prog ahci nvme
 	"campaign_$variant" "$@"
 }

@@ -14,10 +14,16 @@ manifest()
 	} > "$dir/extra/sip/$1"
 }
 
+# manifest_disk DRIVER
+manifest_disk()
+{
+	grep -vE '^(#|name|deadline|restart|capability file-system)' "boot/sip/$1" |
+		cat - <(printf 'capability file-system\ndeadline 1000\nafter tmp\n') | manifest "$1"
+}
+
 manifest_ahci()
 {
-	grep -vE '^(#|name|deadline|restart|capability file-system)' boot/sip/ahci |
-		cat - <(printf 'capability file-system\ndeadline 1000\nafter tmp\n') | manifest ahci
+	manifest_disk ahci
 }
 
 manifest_root()
