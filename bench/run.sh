@@ -1,8 +1,8 @@
 #!/bin/bash
 # make bench: boots Lux9 and Linux on the same machine, one after the other, has each do the same
 # work (work.c), and prints what it took in instructions, and where PROFILE=1 where they went.
-# T=quick leaves out the search for the least memory; T=lux9 leaves out Linux too: the table then has
-# what the last run found.  Everything is in build/bench; the table also in build/bench/table.
+# T=quick leaves out the search for the least memory; T=lux9 leaves out Linux too, T=nvme all but Lux9's
+# NVMe: the table then has what the last run found.  Everything is in build/bench; the table also in build/bench/table.
 set -eu
 b=${B:-build}
 dir=$b/bench
@@ -98,6 +98,26 @@ lux9()
 	machine lux9-init $(plugin lux9-init)
 }
 
+# --- NVMe ---------------------------------------------------------------------------------------
+# QEMU's arguments for a disk to overwrite.
+nvme_disk()
+{
+	head -c 128M /dev/zero > "$dir/nvme.img"
+	echo "-drive file=$dir/nvme.img,if=none,id=nvme,format=raw -device nvme,drive=nvme,serial=BENCH"
+}
+
+lux9_nvme()
+{
+	unset DISKS
+	archive <<-'END'
+		sipd &
+		await -t 60 /dev/sd/sdN0/raw
+		/boot/bin/work -native raw /dev/sd/sdN0/raw
+	END
+	# shellcheck disable=SC2046
+	machine lux9-nvme $(plugin lux9-nvme) $(nvme_disk)
+}
+
 # --- Linux ------------------------------------------------------------------------------------
 linux()
 {
@@ -115,6 +135,9 @@ linux()
 	make_disks
 	# shellcheck disable=SC2046
 	APPEND="$line -- linux raw /raw tree /root end" machine linux-io $(plugin linux-io)
+	make_disks
+	# shellcheck disable=SC2046
+	APPEND="$line -- linux raw /dev/nvme0n1 end" machine linux-nvme $(plugin linux-nvme) $(nvme_disk)
 }
 
 # --- the least memory -------------------------------------------------------------------------
@@ -188,8 +211,14 @@ if [ -n "${PROFILE:-}" ]; then
 	profile
 	exit 0
 fi
-rm -f "$dir"/lux9-*
-lux9
-[ "$what" = lux9 ] || linux
+if [ "$what" = nvme ]; then
+	rm -f "$dir"/lux9-nvme.*
+	lux9_nvme
+else
+	rm -f "$dir"/lux9-*
+	lux9
+	lux9_nvme
+	[ "$what" = lux9 ] || linux
+fi
 [ "$what" != all ] || memory
 python3 bench/table.py "$dir" | tee "$dir/table"

@@ -31,6 +31,13 @@ ROWS = [
     ("AHCI, 128 KiB sequential read", "raw_read_128k", "raw_read_128k", None),
     ("AHCI, 1 MiB sequential read", "raw_read_1m", "raw_read_1m", 150000),
     ("AHCI, 1 MiB sequential write", "raw_write_1m", "raw_write_1m", None),
+    ("NVMe, 4 KiB random read, depth 1", "nvme:raw_read_4k", "nvme:raw_read_4k", 8000),
+    ("NVMe, 4 KiB random read, depth 32", "nvme:raw_read_4k_32", "nvme:raw_read_4k_32", 6000),
+    ("NVMe, 4 KiB random write, depth 1", "nvme:raw_write_4k", "nvme:raw_write_4k", 8000),
+    ("NVMe, 4 KiB random write, depth 32", "nvme:raw_write_4k_32", "nvme:raw_write_4k_32", 6000),
+    ("NVMe, 128 KiB sequential read", "nvme:raw_read_128k", "nvme:raw_read_128k", None),
+    ("NVMe, 1 MiB sequential read", "nvme:raw_read_1m", "nvme:raw_read_1m", 110000),
+    ("NVMe, 1 MiB sequential write", "nvme:raw_write_1m", "nvme:raw_write_1m", 110000),
     ("ext4, 128 KiB cold read", "ext4_cold_128k", "ext4_cold_128k", None),
     ("ext4, 4 KiB cached read", "ext4_cached_4k", "ext4_cached_4k", None),
     ("boot to the first process's line", "boot", "boot", 150000000),
@@ -47,7 +54,7 @@ def marks(path):
         return [line.split() for line in f if line.strip()]
 
 
-def read_rows(directory, name, into):
+def read_rows(directory, name, into, prefix=""):
     """Adds NAME's rows: a list of instructions per operation for each."""
     console = os.path.join(directory, name + ".console")
     if not os.path.exists(console):
@@ -55,7 +62,7 @@ def read_rows(directory, name, into):
     log = marks(os.path.join(directory, name + ".log"))
     begins = [int(m[1]) for m in log if m[0] == BEGIN]
     ends = [int(m[1]) for m in log if m[0] == END]
-    prefix, k = "", 0
+    k = 0
     for line in open(console, errors="replace"):
         words = line.split()
         if words[:3] == ["through", "the", "personality"]:
@@ -78,6 +85,7 @@ def system(directory, name):
     into = {}
     for part in ("calls", "io"):
         read_rows(directory, f"{name}-{part}", into)
+    read_rows(directory, f"{name}-nvme", into, "nvme:")
     read_boot(directory, name + "-boot", "boot", into)
     read_boot(directory, name + "-init", "init", into)
     for words in marks(os.path.join(directory, "memory")):
