@@ -12,6 +12,7 @@ SOAK_THREADS="1 4 8 16"
 soak_disk()
 {
 	local args=() i
+	rm -f "$dir/disk" "$dir/ledger"
 	truncate -s $((SOAK_MB * 4 + 2))M "$dir/disk" || fail "no room"
 	for i in 1 2 3 4; do
 		args+=(-n "$i:$((1 + (i - 1) * SOAK_MB))M:+${SOAK_MB}M")
