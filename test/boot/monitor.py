@@ -1,7 +1,7 @@
 """What a machine under test asks of its monitor: each line that it writes to -debugcon.
 
 monitor.py SOCKET FILE: ends with the machine.  What the monitor says of an error goes to standard
-output; a device whose name is not free yet is tried again for a while.
+output; a device whose name, or whose drive, is not free yet is tried again for a while.
 """
 import json
 import os
@@ -10,6 +10,7 @@ import sys
 import time
 
 TRIES = 100
+NOT_YET = "Duplicate", "in the process of unplug", "Permission conflict"
 
 
 def connect(path):
