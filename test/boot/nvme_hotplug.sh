@@ -1,6 +1,7 @@
 # bound: 500
 # NVMe controllers behind a root port come and go under load: readers have their error, the driver
-# ends, and nothing is left.
+# ends, and nothing is left.  QEMU may hold the drive for a device that has gone while the next one
+# comes: share-rw in test/prog/hotplug.c.
 . test/boot/lib.sh
 
 cycles=${CYCLES:-10}
