@@ -36,7 +36,7 @@ enum mode {
 static struct shared {
 	_Atomic unsigned direct, copied;	/* reads and writes that came */
 	_Atomic unsigned done;			/* transfers that are over */
-	_Atomic enum mode mode;
+	_Atomic unsigned mode;			/* enum mode */
 } *shared;
 
 static int service_fd;
@@ -85,9 +85,11 @@ move(const struct ipc_req *q, const struct dma_seg *seg)
 static bool
 serve_direct(const struct ipc_req *q, const struct dma_seg *seg, struct ipc_rep *p)
 {
+	unsigned mode = shared->mode;	/* clang 14 takes no atomic one below */
+
 	check_list(q, seg);
 	p->count = q->count;
-	switch (shared->mode) {
+	switch (mode) {
 	case MOVE:
 	case HANG_UP:
 		move(q, seg);
