@@ -10,7 +10,8 @@
 #
 # $h is the directory of it all: h/disk the image (made if it is not there), h/dev and h/sd the
 # services of qtestfs and of the driver, h/monitor QEMU's, h/*.log.  HOSTED_DRIVE: in place of h/disk, what QEMU's -drive
-# takes as file.  HOSTED_BIN: where the programs are.  HOSTED_UNDER: a command before the driver's.
+# takes as file.  HOSTED_BIN: where the programs are;
+# HOSTED_QTESTFS: qtestfs, if it is elsewhere.  HOSTED_UNDER: a command before the driver's.
 
 hosted_tab=$(dirname "${BASH_SOURCE[0]}")/hosted.tab
 hosted_bin=${HOSTED_BIN:-${B:-build}/test/bin}
@@ -90,7 +91,7 @@ hosted_machine()
 		"${drive[@]}" $device ${HOSTED_EXTRA:-} > "$h/qemu.log" 2>&1 < /dev/null &
 	qemu_pid=$!
 	hosted_wait "$h/qtest" 100 $qemu_pid || { cat "$h/qemu.log"; return 1; }
-	"$hosted_bin/qtestfs" -qtest "unix!$h/qtest" -memory "$h_ram" -listen "unix!$h/dev" "$@" \
+	"${HOSTED_QTESTFS:-$hosted_bin/qtestfs}" -qtest "unix!$h/qtest" -memory "$h_ram" -listen "unix!$h/dev" "$@" \
 		> "$h/qtestfs.log" 2>&1 &
 	qtestfs_pid=$!
 	hosted_wait "$h/dev" 100 $qtestfs_pid || { cat "$h/qtestfs.log"; return 1; }

@@ -227,7 +227,8 @@ irqs_line(void *machine, unsigned line, bool level)
 	pthread_mutex_lock(&q->lock);
 	q->level[line] = level;
 	for (unsigned i = 0; level && i < USERS_MAX; i++)
-		if (q->user[i].process && q->user[i].number == line && !is_level(&q->user[i]))
+		if (q->user[i].process && q->user[i].number == line && !is_level(&q->user[i]) &&
+		    !liar_now(&q->liar, LIAR_INTERRUPTS))
 			came(&q->user[i], os_time_ns());
 	pthread_cond_signal(&q->changed);
 	pthread_mutex_unlock(&q->lock);

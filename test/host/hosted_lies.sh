@@ -3,7 +3,8 @@
 # clients errors, and may refuse to start; it may not crash, nor hang past its bound, nor touch what
 # it was not given; and when the lies end, a driver started anew works.
 # LIES_RUNS: runs of each driver (6), of LIES_SECONDS (1) each.  LIES_SEED: the first run's number (1).
-# LIES_ONLY: one name.
+# LIES_ONLY: one name.  LIES_RATE: in place of the run's own.  LIES_FAULT: a fault (man/4/fault) that the
+# driver is told to have, so that this script can be seen to fail (hosted_judges.sh).
 # bound: 600
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -58,6 +59,8 @@ one_run()
 	truncate -s 64M "$h/disk"
 	hosted_machine "$name" -lie "$rate" -seed "$run" -kinds "$kinds" || fail "no machine"
 	if hosted_driver > "$h/start"; then
+		[ -z "${LIES_FAULT:-}" ] || echo "fault $LIES_FAULT" |
+			"$p9" -a "unix!$h/sd" write "$([ "$disk_name" = - ] && echo ctl || echo sdctl)"
 		python3 test/host/hosted_use.py "$h/sd" "$disk_name" "${LIES_SECONDS:-1}" "$run" $bound > "$h/use" 2>&1 || {
 			cat "$h/use"
 			machine_gone || fail "a request hangs, or the driver is gone"
@@ -102,7 +105,7 @@ first=${LIES_SEED:-1}
 for name in ${LIES_ONLY:-$(hosted_names)}; do
 	for run in $(seq "$first" $((first + ${LIES_RUNS:-6} - 1))); do
 		kinds=${sets[run % 6]}
-		rate=${rates[(run + run / 6) % 6]}
+		rate=${LIES_RATE:-${rates[(run + run / 6) % 6]}}
 		one_run
 	done
 done
