@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include "blk_edit.h"
 
-enum { MAX_BYTES = 4 << 20, MAX_WRITES = 200, TRIES = 60, TEXT = 64 << 10 };
+enum { MAX_BYTES = 4 << 20, MAX_WRITES = 200, TRIES = 25, TEXT = 64 << 10 };
 
 struct sector_write {
 	uint64_t sector;

@@ -267,7 +267,7 @@ add_logical(struct blk_plan *p, struct blk_new_part *n, uint8_t type)
 int
 mbr_add(struct blk_plan *p, struct blk_new_part *n, uint32_t *out)
 {
-	uint8_t type;
+	uint8_t type = 0;
 	int err = parse_type(p, n->type, &type);
 
 	if (err < 0)
@@ -372,7 +372,7 @@ int
 mbr_change(struct blk_plan *p, uint32_t number, const char *type, const char *label)
 {
 	const struct blk_part *q = find_part(p, number);
-	uint8_t sector[BLK_MAX_SECTOR], to;
+	uint8_t sector[BLK_MAX_SECTOR], to = 0;
 	int err;
 
 	if (label)

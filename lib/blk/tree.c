@@ -387,7 +387,7 @@ tree_open(struct p9_req *r)
 		p9_fail(r, EACCES, NULL);
 	else if (write && readonly)
 		p9_fail(r, EROFS, "%s: disk is read-only", n->disk->info.name);
-	else if (is_data(n->kind)) {
+	else if (n->disk && is_data(n->kind)) {
 		n->opened = true;
 		atomic_fetch_add(&n->file->opens, 1);
 		p9_reply_open_direct(r, &qid, BLK_IO_MAX, direct_of(n->disk));
