@@ -264,6 +264,39 @@ lost_interrupt(void **state)
 	world_stop(w);
 }
 
+/* A flush that failed, and whose interrupt is lost, is none that went well. */
+static void *
+pass_flush_time(void *arg)
+{
+	struct world *w = arg;
+
+	for (unsigned i = 0;
+	     i < 20 && !world_counter(&w->hba->port[0], &w->hba->port[0].port.resets); i++) {
+		os_sleep_ns(300000000);
+		atomic_fetch_add(&w->hba->ctlr.ahead_ms, drive_timeout_ms(BLK_FLUSH) / 4);
+	}
+	return NULL;
+}
+
+static void
+lost_error(void **state)
+{
+	struct world *w = world_start(true);
+	pthread_t t;
+
+	(void)state;
+	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL_QUIETLY,
+						     .times = 1,
+						     .opcode = ATA_FLUSH_EXT,
+						     .lba = UINT64_MAX,
+						     .error = ATA_ERROR_ABRT });
+	pthread_create(&t, NULL, pass_flush_time, w);
+	assert_int_equal(blk_sync(world_disk(w, 0), BLK_FLUSH, 0, 0, NULL), 0);
+	pthread_join(t, NULL);
+	assert_int_equal(w->m.port[0].disk.flushes, 1);
+	world_stop(w);
+}
+
 static void *
 pass_time(void *arg)
 {
@@ -321,11 +354,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_sector),      cmocka_unit_test(tries_are_counted),
-		cmocka_unit_test(passing_faults),  cmocka_unit_test(error_log),
-		cmocka_unit_test(false_log),       cmocka_unit_test(soft_reset_fails),
-		cmocka_unit_test(plain_error),     cmocka_unit_test(lost_interrupt),
-		cmocka_unit_test(hanging_command), cmocka_unit_test(dead_after_reset),
+		cmocka_unit_test(bad_sector),       cmocka_unit_test(tries_are_counted),
+		cmocka_unit_test(passing_faults),   cmocka_unit_test(error_log),
+		cmocka_unit_test(false_log),        cmocka_unit_test(soft_reset_fails),
+		cmocka_unit_test(plain_error),      cmocka_unit_test(lost_interrupt),
+		cmocka_unit_test(lost_error),       cmocka_unit_test(hanging_command),
+		cmocka_unit_test(dead_after_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,10 @@ ahci_reap(struct drive_queue *q)
 		return;
 	/* A bit that was never set tells nothing, whatever the device makes of it. */
 	over = (uint32_t)q->busy[0] & ~port_read(p, is_plain(p) ? PORT_CI : PORT_SACT);
+	/* The bit of a plain command may go though it failed: then that interrupts. */
+	if (over && is_plain(p) &&
+	    port_read(p, PORT_TFD) & (ATA_STATUS_ERR | ATA_STATUS_DF | ATA_STATUS_BSY))
+		return;
 	if (over && q->alone)
 		take_result(p, drive_tag(q, (unsigned)__builtin_ctz(over)));
 	for (; over; over &= over - 1)

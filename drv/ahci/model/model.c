@@ -222,7 +222,11 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 			p->ci &= ~bit;
 	} else if (f && f->kind == MODEL_INTERFACE)
 		end_badly(m, p, IS_IFS, 0);
-	else if (f && f->kind == MODEL_FAIL) {
+	else if (f && f->kind == MODEL_FAIL_QUIETLY) {
+		p->ci &= ~bit;
+		p->tfd = TFD_READY | ATA_STATUS_ERR | (uint32_t)f->error << 8;
+		p->halted = true;
+	} else if (f && f->kind == MODEL_FAIL) {
 		if (model_is_queued(c.opcode))
 			model_fail_queued(&p->disk, slot, &c, f->error);
 		end_badly(m, p, IS_TFES, f->error);
@@ -230,8 +234,7 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 		if (model_is_queued(c.opcode) && !p->disk.failed)
 			model_fail_queued(&p->disk, slot, &c, ATA_ERROR_ABRT);
 		end_badly(m, p, IS_TFES, ATA_ERROR_ABRT);
-	}
-	else
+	} else
 		end_well(m, p, bit, model_is_queued(c.opcode), f && f->kind == MODEL_NO_INTERRUPT);
 }
 
@@ -275,7 +278,7 @@ device(void *arg)
 			usleep(m->delay_us);
 			pthread_mutex_lock(&m->lock);
 		}
-		if (!m->closing && !run_one(m))	/* it may have been closed while it slept */
+		if (!m->closing && !run_one(m)) /* it may have been closed while it slept */
 			pthread_cond_wait(&m->work, &m->lock);
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -423,8 +426,8 @@ bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_
 	pthread_mutex_lock(&m->lock);
 	m->accesses++;
 	if (m->before_write && off >= HBA_PORTS)
-		m->before_write(m, (unsigned)(off - HBA_PORTS) / HBA_PORT_SIZE,
-				off % HBA_PORT_SIZE, v);
+		m->before_write(m, (unsigned)(off - HBA_PORTS) / HBA_PORT_SIZE, off % HBA_PORT_SIZE,
+				v);
 	if (bar != 5 || width != 4 || !m->enabled)
 		model_lint(m, "not a 32-bit access to an enabled ABAR");
 	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)

@@ -14,6 +14,7 @@ enum model_fault_kind {
 	MODEL_HANG,         /* it never ends */
 	MODEL_INTERFACE,    /* an interface fatal error instead of an answer */
 	MODEL_NO_INTERRUPT, /* it ends, and nobody is told */
+	MODEL_FAIL_QUIETLY, /* as MODEL_FAIL, but nobody is told, and its CI bit is gone */
 };
 
 struct model_fault {
