@@ -79,7 +79,7 @@ struct drive_disk;
 enum drive_verdict {
 	DRIVE_RESET,    /* `restart` is needed */
 	DRIVE_RESEND,   /* the device has forgotten all commands and takes new ones */
-	DRIVE_CONTINUE, /* the one to blame is over, or (NULL) ends by itself; the others still run */
+	DRIVE_CONTINUE, /* the one to blame is over, or (NULL) ends by itself; others run */
 };
 
 struct drive_blame { /* what `diagnose` finds out */
@@ -115,7 +115,7 @@ struct drive_ops {
 	 * error after telling why (drive_tell).  The disks are shown after it.
 	 */
 	int (*probe)(struct drive_port *p);
-	/* Is there still something?  Asked after drive_change, and when nothing moves.  NULL: always. */
+	/* Is something there?  Asked after drive_change, and when nothing moves.  NULL: always. */
 	bool (*present)(struct drive_port *p);
 	/* READY: a name space may have come or gone (drive_change, and `present`).  May be NULL. */
 	void (*changed)(struct drive_port *p);

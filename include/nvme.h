@@ -159,7 +159,7 @@ struct nvme_ring {        /* a pair of queues, as the driver sees it */
 void nvme_ring_init(struct nvme_ring *r);
 /* There is room: fewer than `entries` commands are in flight. */
 void nvme_ring_put(struct nvme_ring *r, const struct nvme_command *cmd);
-/* The next completion, each once; false if there is none.  What it says is the controller's word. */
+/* The next completion, each once; false if there is none.  It is the controller's word. */
 bool nvme_ring_take(struct nvme_ring *r, struct nvme_completion *out);
 
 /* --- lib/nvme/status.c ----------------------------------------------------------------------- */

@@ -6,8 +6,8 @@
  * times without a word to its driver, and found again; then by the button.  Nothing is left in the
  * end.
  *
- * With one PORT, an NVMe controller with a disk (the node `blank` of QEMU) is plugged into its slot,
- * and taken away while it is read: by the button, every other time without a word before that.
+ * With one PORT, an NVMe controller with a disk (the node `blank` of QEMU) is plugged into its
+ * slot, and taken away while it is read: by the button, every other time without a word before.
  */
 #include <dirent.h>
 #include <fcntl.h>
