@@ -8,6 +8,7 @@
 #
 #	disk	the disk's driver dies under writers and readers of the raw disk
 #	nvme	the same with an NVMe disk
+#	ide	the same with an IDE controller, whose disks share a channel
 #	deep	the disk's driver dies under ext4fs, which others read
 #	tree	ext4fs dies under those who read it
 #	both	ext4fs and the disk's driver die, each when it likes
@@ -122,6 +123,13 @@ campaign_nvme()
 -device nvme-ns,bus=nvme,drive=$n"
 	done
 	DISKS= EXTRA="$extra ${EXTRA:-}" raw_campaign nvme sdN0 sdN1 "$@"
+}
+
+# Both disks are at one channel.
+campaign_ide()
+{
+	blank_disks
+	DISKS=$DISKS MACHINE=pc raw_campaign ide sdD0 sdD1 "$@"
 }
 
 # tree_campaign SEED SERVER DEATHS-COMMANDS

@@ -1,0 +1,403 @@
+/*
+ * The driver on a model of the controller: both modes, masters and slaves, DMA and programmed I/O,
+ * optical drives, errors, commands that never end, lost interrupts, registers that lie.  Every test
+ * ends with a look at what the model did not like (`lint`).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <cmocka.h>
+#include "ide.h"
+#include "model/model.h"
+#include "os.h"
+#include "p9_client.h"
+#include "p9_srv.h"
+
+enum { SECTORS = 6000, CD_SECTORS = 500, WAIT_MS = 30000 };
+
+struct world {
+	struct model m;
+	struct sip_server server;
+	struct sip_dev *dev;
+	struct p9_srv srv;
+	struct p9_client *client;
+	struct p9c_file *root;
+};
+
+static const struct sip_type type = {
+	.name = "ide",
+	.server = &drive_server_ops,
+	.driver = &ide_driver_ops,
+	.p9 = &blk_p9_ops,
+};
+
+static struct world *
+make(void)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	model_init(&w->m);
+	return w;
+}
+
+static void
+attach(struct world *w)
+{
+	char where[32];
+	int fd[2];
+
+	assert_int_equal(sip_init(&w->server, &type), 0);
+	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
+	w->server.initialized = true;
+	assert_int_equal(sip_dev_open_bus("0.1.1", &w->m.bus, &w->m, &w->dev), 0);
+	assert_int_equal(sip_attach(&w->server, w->dev), 0);
+	assert_int_equal(drive_server_ops.start(&w->server), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	snprintf(where, sizeof where, "fd!%d", fd[0]);
+	w->srv = (struct p9_srv){ .ops = &blk_p9_ops,
+				  .aux = ((struct drive_program *)w->server.priv)->blk,
+				  .msize = P9_MSIZE_MAX };
+	assert_int_equal(p9_srv_start(&w->srv, where, 8), 0);
+	assert_int_equal(p9c_open(&w->client, fd[1], P9_2000L, P9_MSIZE_MAX, 60000), 0);
+	assert_int_equal(p9c_attach(w->client, "none", P9_NOUID, "", &w->root), 0);
+}
+
+static void
+stop(struct world *w)
+{
+	p9c_clunk(w->root);
+	p9c_close(w->client);
+	p9_srv_stop(&w->srv);
+	p9_srv_wait(&w->srv);
+	sip_finish(&w->server);
+	assert_int_equal(w->m.wild, 0);
+	if (w->m.lint)
+		fail_msg("%u faults of the driver; the last: %s", w->m.lint, w->m.lint_what);
+	assert_false(w->m.bus_master);
+	for (unsigned i = 0; i < MODEL_DMAS; i++)
+		assert_null(w->m.dma[i].p);
+	model_fini(&w->m);
+	free(w);
+}
+
+static int
+open_file(struct world *w, const char *path, uint32_t flags, struct p9c_file **f)
+{
+	int err = p9c_walk(w->root, path, f);
+
+	if (err < 0)
+		return err;
+	err = p9c_file_open(*f, flags);
+	if (err < 0)
+		p9c_clunk(*f);
+	return err;
+}
+
+/* Bytes moved, or an error. */
+static int64_t
+transfer(struct world *w, const char *path, bool write, void *buf, size_t n, uint64_t off)
+{
+	struct p9c_file *f;
+	int64_t r = open_file(w, path, write ? O_WRONLY : O_RDONLY, &f);
+
+	if (r < 0)
+		return r;
+	r = write ? p9c_write(f, buf, n, off) : p9c_read(f, buf, n, off);
+	p9c_clunk(f);
+	return r;
+}
+
+static bool
+text_has(struct world *w, const char *path, const char *what)
+{
+	static char text[16384];
+	int64_t n = transfer(w, path, false, text, sizeof text - 1, 0);
+
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	return strstr(text, what);
+}
+
+static int
+ctl(struct world *w, const char *path, const char *command)
+{
+	int64_t n = transfer(w, path, true, (char *)(uintptr_t)command, strlen(command), 0);
+
+	return n < 0 ? (int)n : 0;
+}
+
+static void
+fill(uint8_t *b, size_t n, unsigned seed)
+{
+	for (size_t i = 0; i < n; i++)
+		b[i] = (uint8_t)(i * 3 + i / 512 + seed);
+}
+
+/* What was written is on the model's disk, and reads back: large, small, unaligned, at the end. */
+static void
+check_data(struct world *w, unsigned n)
+{
+	struct model_drive *d = &w->m.channel[n / 2].drive[n % 2];
+	static const struct {
+		size_t n;
+		uint64_t off;
+	} t[] = { { 512, 0 },
+		  { 700000, 4096 },
+		  { 1000, 777 },
+		  { 65536, 512 * 100 },
+		  { 1 << 20, 512 * 2000 },
+		  { 1, SECTORS * 512 - 1 },
+		  { 512, SECTORS * 512 - 512 } };
+	uint8_t *a = malloc(1 << 20), *b = malloc(1 << 20);
+	char path[32];
+
+	snprintf(path, sizeof path, "sdD%u/data", n);
+	for (unsigned i = 0; i < sizeof t / sizeof t[0]; i++) {
+		fill(a, t[i].n, i + n);
+		assert_int_equal(transfer(w, path, true, a, t[i].n, t[i].off), t[i].n);
+		assert_memory_equal(d->data + t[i].off, a, t[i].n);
+		memset(b, 0, t[i].n);
+		assert_int_equal(transfer(w, path, false, b, t[i].n, t[i].off), t[i].n);
+		assert_memory_equal(a, b, t[i].n);
+	}
+	free(a);
+	free(b);
+}
+
+static void
+every_way(void **state)
+{
+	(void)state;
+	for (unsigned native = 0; native < 2; native++)
+		for (unsigned master = 0; master < 2; master++) {
+			struct world *w = make();
+
+			w->m.native = native;
+			w->m.no_master = master;
+			model_disk(&w->m, 0, SECTORS);
+			model_disk(&w->m, 1, SECTORS)->lba48 = false;
+			model_disk(&w->m, 2, SECTORS)->dma = false;
+			model_disk(&w->m, 3, SECTORS)->no_multiple = true;
+			w->m.channel[1].drive[1].dma = false;
+			attach(w);
+			for (unsigned n = 0; n < 4; n++)
+				check_data(w, n);
+			assert_true(text_has(w, "sdD0/ctl",
+					     master ? "transfers pio\n" : "transfers dma\n"));
+			assert_true(text_has(w, "sdD1/ctl", "drive slave\n"));
+			assert_true(text_has(w, "sdD2/ctl", "features multiple lba48"));
+			assert_true(text_has(w, "sdD3/ctl", "transfers pio\n"));
+			assert_int_equal(ctl(w, "sdD1/ctl", "flush"), 0);
+			assert_int_equal(w->m.channel[0].drive[1].flushes, 1);
+			assert_int_equal(w->m.channel[0].drive[0].flushes, 0);
+			assert_int_equal(ctl(w, "sdD2/ctl", "standby"), 0);
+			assert_int_equal(w->m.channel[1].drive[0].standbys, 1);
+			assert_int_equal(ctl(w, "sdD0/ctl", "nonsense"), -EINVAL);
+			stop(w);
+		}
+}
+
+/* Nobody is waited for who is not there. */
+static void
+absent(void **state)
+{
+	uint64_t began = os_time_ns();
+	struct world *w = make();
+	struct p9c_file *f;
+
+	(void)state;
+	attach(w);
+	assert_int_equal(open_file(w, "sdD0/ctl", O_RDONLY, &f), -ENOENT);
+	stop(w);
+	w = make();
+	model_disk(&w->m, 3, SECTORS); /* a slave alone */
+	attach(w);
+	check_data(w, 3);
+	assert_int_equal(open_file(w, "sdD2/ctl", O_RDONLY, &f), -ENOENT);
+	stop(w);
+	assert_true(os_time_ns() - began < 3000000000);
+}
+
+static void
+set_bad(struct world *w, unsigned n, uint64_t sector, unsigned times)
+{
+	struct model_drive *d = &w->m.channel[n / 2].drive[n % 2];
+
+	pthread_mutex_lock(&w->m.lock);
+	d->bad = sector;
+	d->bad_times = times;
+	pthread_mutex_unlock(&w->m.lock);
+}
+
+static void
+errors(void **state)
+{
+	(void)state;
+	for (unsigned dma = 0; dma < 2; dma++) {
+		struct world *w = make();
+		uint8_t b[4096];
+
+		model_disk(&w->m, 0, SECTORS)->dma = dma;
+		attach(w);
+		set_bad(w, 0, 100, 2);
+		assert_int_equal(transfer(w, "sdD0/data", false, b, 4096, 100 * 512), 4096);
+		set_bad(w, 0, 100, 1000);
+		assert_int_equal(transfer(w, "sdD0/data", false, b, 4096, 99 * 512), -EIO);
+		assert_true(text_has(w, "sdD0/ctl", "error 0x40 UNC"));
+		assert_int_equal(transfer(w, "sdD0/data", false, b, 512, 99 * 512), 512);
+		assert_true(text_has(w, "sdD0/ctl", dma ? "transfers dma" : "transfers pio"));
+		stop(w);
+	}
+}
+
+static void
+let_time_pass(struct world *w)
+{
+	struct ide_ctlr *h = w->dev->priv;
+
+	atomic_store(&h->ctlr.ahead_ms, 1000000);
+}
+
+/* A command that never ends is given again after a reset; its neighbour at the cable waits. */
+static void
+hangs(void **state)
+{
+	struct world *w = make();
+	uint8_t b[4096];
+
+	(void)state;
+	model_disk(&w->m, 0, SECTORS);
+	model_disk(&w->m, 1, SECTORS);
+	attach(w);
+	let_time_pass(w);
+	pthread_mutex_lock(&w->m.lock);
+	w->m.channel[0].drive[0].hang = 1;
+	pthread_mutex_unlock(&w->m.lock);
+	assert_int_equal(transfer(w, "sdD0/data", false, b, 4096, 512 * 8), 4096);
+	check_data(w, 1);
+	assert_true(w->m.channel[0].drive[0].resets >= 2 && w->m.channel[0].drive[1].resets >= 2);
+	stop(w);
+}
+
+static void
+lost_interrupts(void **state)
+{
+	struct world *w = make();
+	uint8_t b[4096];
+
+	(void)state;
+	model_disk(&w->m, 0, SECTORS)->lose_interrupt = 0;
+	attach(w);
+	for (int i = 0; i < 3; i++) {
+		pthread_mutex_lock(&w->m.lock);
+		w->m.channel[0].drive[0].lose_interrupt = 1;
+		pthread_mutex_unlock(&w->m.lock);
+		assert_int_equal(transfer(w, "sdD0/data", false, b, 4096, 512 * 8), 4096);
+	}
+	assert_true(text_has(w, "sdD0/stats", "lost-interrupts 3\n"));
+	assert_true(text_has(w, "sdD0/stats", "resets 0\n"));
+	stop(w);
+}
+
+/* DMA that fails gives way to programmed I/O, and nobody gets an error. */
+static void
+falls_back(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	model_disk(&w->m, 0, SECTORS)->dma_error = 100;
+	attach(w);
+	check_data(w, 0);
+	assert_true(text_has(w, "sdD0/ctl", "transfers pio\n"));
+	stop(w);
+}
+
+static void
+optical(void **state)
+{
+	(void)state;
+	for (unsigned dma = 0; dma < 2; dma++) {
+		struct world *w = make();
+		uint8_t *b = malloc(CD_SECTORS * MODEL_CD);
+		struct model_drive *d;
+		struct p9c_file *f;
+
+		model_disk(&w->m, 0, SECTORS);
+		d = model_optical(&w->m, 1, CD_SECTORS);
+		d->dma = dma;
+		fill(d->data, CD_SECTORS * MODEL_CD, 5);
+		attach(w);
+		assert_true(text_has(w, "sdD1/ctl", "medium ready\n"));
+		assert_int_equal(transfer(w, "sdD1/data", false, b, CD_SECTORS * MODEL_CD, 0),
+				 CD_SECTORS * MODEL_CD);
+		assert_memory_equal(b, d->data, CD_SECTORS * MODEL_CD);
+		assert_int_equal(transfer(w, "sdD1/data", false, b, 3000, 1234), 3000);
+		assert_memory_equal(b, d->data + 1234, 3000);
+		set_bad(w, 1, 7, 1000);
+		assert_int_equal(transfer(w, "sdD1/data", false, b, 2048, 7 * 2048), -EIO);
+		assert_true(text_has(w, "sdD1/ctl", "unrecovered read error (3/11/00)"));
+		check_data(w, 0); /* the disk beside it */
+		assert_int_equal(ctl(w, "sdD1/ctl", "eject"), 0);
+		assert_true(text_has(w, "sdD1/ctl", "state empty\n"));
+		assert_int_equal(ctl(w, "sdD1/ctl", "load"), 0);
+		assert_int_equal(open_file(w, "sdD1/data", O_RDONLY, &f), 0);
+		p9c_clunk(f);
+		d->hang = 1; /* a packet that never ends: the reset is all it costs */
+		let_time_pass(w);
+		for (int i = 0; i < 3; i++)
+			transfer(w, "sdD1/data", false, b, 2048, 0);
+		assert_int_equal(transfer(w, "sdD1/data", false, b, 2048, 0), 2048);
+		check_data(w, 0);
+		free(b);
+		stop(w);
+	}
+}
+
+/* Registers that lie: whatever is read, no access leaves its place, and all requests end. */
+static void
+lies(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 6; seed++) {
+		struct world *w = make();
+		uint8_t b[8192];
+
+		model_disk(&w->m, 0, SECTORS)->dma = seed & 1;
+		model_optical(&w->m, 2, CD_SECTORS);
+		attach(w);
+		let_time_pass(w);
+		pthread_mutex_lock(&w->m.lock);
+		w->m.random = seed * 2654435761u | 1;
+		pthread_mutex_unlock(&w->m.lock);
+		for (int i = 0; i < 4; i++) {
+			transfer(w, "sdD0/data", false, b, sizeof b, (uint64_t)i * 8192);
+			transfer(w, "sdD2/data", false, b, sizeof b, (uint64_t)i * 8192);
+		}
+		pthread_mutex_lock(&w->m.lock);
+		w->m.random = 0;
+		w->m.lint = 0; /* a drive that was lied about gets what it did not want */
+		pthread_mutex_unlock(&w->m.lock);
+		stop(w);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_way),  cmocka_unit_test(absent),
+		cmocka_unit_test(errors),     cmocka_unit_test(hangs),
+		cmocka_unit_test(falls_back), cmocka_unit_test(lost_interrupts),
+		cmocka_unit_test(optical),    cmocka_unit_test(lies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

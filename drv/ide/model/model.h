@@ -1,0 +1,77 @@
+/*
+ * A model of an IDE controller with its drives, at the level of ports and memory, for tests: a bus of
+ * sip.h.  Commands are carried out when they are given; what the driver must not do is counted in
+ * `lint`, and faults are made on demand.
+ */
+#pragma once
+#include <pthread.h>
+#include "ide.h"
+
+enum { MODEL_DMAS = 256, MODEL_BUFFER = 1 << 20, MODEL_CD = 2048 };
+enum {
+	MODEL_CMD_0 = 0xc100,
+	MODEL_CTL_0 = 0xc110,
+	MODEL_CMD_1 = 0xc120,
+	MODEL_CTL_1 = 0xc130,
+	MODEL_MASTER = 0xc140,
+	MODEL_LINE = 11
+}; /* in native mode */
+
+enum model_kind { MODEL_NONE, MODEL_DISK, MODEL_OPTICAL };
+
+struct model_drive {
+	enum model_kind kind;
+	bool lba48, dma, no_multiple;
+	uint64_t nsectors;
+	uint8_t *data;
+	char serial[21];
+	unsigned flushes, resets, standbys;
+
+	/* Faults, each so many times. */
+	unsigned hang, lose_interrupt, dma_error;
+	uint64_t bad; /* a sector, for bad_times */
+	unsigned bad_times;
+
+	/* Registers: the last two values of each. */
+	uint8_t feature[2], count[2], low[2], mid[2], high[2], device, status, error;
+	unsigned multiple;
+
+	/* The transfer that goes on. */
+	uint8_t *buffer;
+	uint32_t at, size, block_end;
+	bool out, hung, packet, wants_cdb, dma_wanted;
+	uint64_t lba;
+	uint8_t opcode, cdb[16];
+	uint8_t key, asc, ascq; /* sense */
+	bool tray_open, attention;
+};
+
+struct model_channel {
+	struct model_drive drive[IDE_DRIVES];
+	unsigned selected;
+	uint8_t control;
+	uint8_t bm_command, bm_status;
+	uint32_t bm_table;
+};
+
+struct model {
+	struct sip_bus bus;
+	pthread_mutex_t lock;
+	pthread_cond_t irq;
+	bool native, no_master, bus_master, enabled;
+	struct model_channel channel[IDE_CHANNELS];
+	uint64_t pending[2]; /* of the lines; in native mode of the first */
+	struct {
+		uint8_t *p;
+		size_t n;
+	} dma[MODEL_DMAS];
+	unsigned lint, wild; /* wild: DMA outside of what was allocated */
+	const char *lint_what;
+	uint32_t random; /* not 0: every second read gives anything */
+	uint64_t ports;  /* accesses */
+};
+
+void model_init(struct model *m);
+void model_fini(struct model *m);
+struct model_drive *model_disk(struct model *m, unsigned n, uint64_t nsectors);
+struct model_drive *model_optical(struct model *m, unsigned n, uint64_t nsectors);
