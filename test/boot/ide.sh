@@ -29,11 +29,12 @@ mkdir /n/two
 isofs -device /dev/sd/sdD2/data -mount /n/cd &
 await -t 30 /n/cd/link
 cd /n/cd
-echo == sums
-sha256sum -r .
-echo == end
+sha256sum -r . > /tmp/sums
 cd /
 await -t 60 /tmp/a /tmp/b /tmp/c
+echo == sums
+cat /tmp/sums
+echo == end
 cat /dev/sd/sdD*/stats
 echo eject > /dev/sd/sdD2/ctl
 grep medium /dev/sd/sdD2/ctl
