@@ -80,6 +80,7 @@ enum drive_verdict {
 	DRIVE_RESET,    /* `restart` is needed */
 	DRIVE_RESEND,   /* the device has forgotten all commands and takes new ones */
 	DRIVE_CONTINUE, /* the one to blame is over, or (NULL) ends by itself; others run */
+	DRIVE_OVER,     /* that one is over, and its result tells how: no error of the port */
 };
 
 struct drive_blame { /* what `diagnose` finds out */
@@ -354,9 +355,9 @@ unsigned drive_timeout_ms(unsigned kind);
 /*
  * In `probe`: this is such a device, an optical drive.  It is lib/atapi's to show, with what info
  * has of its name, model, serial number, firmware and features.  `build` gets its commands as
- * DRIVE_OWN with a struct ata_packet as block (opcode ATA_PACKET).  How one ended goes into result as
- * a struct ata_packet_end; drive_end then, also when the device says that it went wrong.  dma: reads
- * ask for DMA, until drive_disk_no_dma.
+ * DRIVE_OWN with a struct ata_packet as block (opcode ATA_PACKET).  How one ended goes into result
+ * as a struct ata_packet_end; drive_end then, also when the device says that it went wrong (or
+ * DRIVE_OVER).  dma: reads ask for DMA, until drive_disk_no_dma.
  */
 int drive_disk_packet(struct drive_disk *d, bool dma);
 void drive_disk_no_dma(struct drive_disk *d);

@@ -65,7 +65,8 @@ struct ahci_port {
 
 	struct ata_identity id; /* this and ncq change only while it is EMPTY */
 	bool ncq;
-	uint32_t fresh; /* built, and not rung for; under queue.lock */
+	struct ata_transfers transfers; /* of what was identified last; the keeper's */
+	uint32_t fresh;                 /* built, and not rung for; under queue.lock */
 
 	bool soft;         /* the next reset may be a software one; the keeper's, as the next */
 	unsigned refusals; /* in a row of what is in the port */
@@ -134,11 +135,15 @@ int ahci_port_identify(struct ahci_port *p, struct ata_identity *id);
 void ahci_identify_send(struct ahci_port *p);
 int ahci_identify_take(struct ahci_port *p, struct ata_identity *id);
 bool ahci_port_link(const struct ahci_port *p);
+/* By the signature: a disk, or an ATAPI device. */
+bool ahci_port_is_driven(const struct ahci_port *p);
 
 /* queue.c: commands in flight */
 int ahci_build(struct drive_queue *q, struct blk_io *io, unsigned slot);
 void ahci_ring(struct drive_queue *q);
 void ahci_reap(struct drive_queue *q);
+/* How the command of an ATAPI device has ended goes into its result. */
+void ahci_packet_end(const struct ahci_port *p, struct blk_io *io, uint32_t tfd);
 void ahci_port_interrupt(struct ahci_port *p);
 
 /* recover.c: in the keeper's thread, or before there is one */

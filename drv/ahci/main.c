@@ -2,8 +2,8 @@
  * AHCI: SATA disks [AHCI 1.3.1; SATA 3.3; ACS-4].
  *
  * It serves /dev/sd (lib/blk) for the disks of its controllers.  Queued commands (NCQ) where disk
- * and controller can, up to 32 at once, else DMA EXT, one at a time.  Not here: ATAPI, port
- * multipliers, enclosures, link power management, FIS-based switching.
+ * and controller can, up to 32 at once, else DMA EXT, one at a time; ATAPI devices through
+ * lib/atapi.  Not here: port multipliers, enclosures, link power management, FIS-based switching.
  *
  *	hba.c		a controller: reset, memory, interrupts
  *	start.c		all its ports at once, when the driver starts

@@ -30,6 +30,14 @@ ahci_port_link(const struct ahci_port *p)
 	return SSTS_DET_get(port_read(p, PORT_SSTS)) == DET_PRESENT;
 }
 
+bool
+ahci_port_is_driven(const struct ahci_port *p)
+{
+	uint32_t signature = port_read(p, PORT_SIG);
+
+	return signature == SIGNATURE_ATA || signature == (uint32_t)SIGNATURE_ATAPI;
+}
+
 int
 ahci_engine_stop(struct ahci_port *p)
 {
@@ -71,8 +79,7 @@ void
 ahci_port_spin_up(struct ahci_port *p)
 {
 	port_write(p, PORT_SCTL, SCTL_IPM_set(0, SCTL_IPM_OFF));
-	change_cmd(p, CMD_ICC_MASK,
-		   CMD_SUD_MASK | CMD_POD_MASK | CMD_ICC_set(0, CMD_ICC_ACTIVE));
+	change_cmd(p, CMD_ICC_MASK, CMD_SUD_MASK | CMD_POD_MASK | CMD_ICC_set(0, CMD_ICC_ACTIVE));
 }
 
 /* For a disk's commands; they are not given back, as the next disk may need them. */
@@ -211,19 +218,25 @@ ahci_identify_send(struct ahci_port *p)
 {
 	struct ata_command c;
 
-	ata_cmd_simple(ATA_IDENTIFY, &c);
+	ata_cmd_simple(port_read(p, PORT_SIG) == (uint32_t)SIGNATURE_ATAPI ? ATA_IDENTIFY_PACKET
+									   : ATA_IDENTIFY,
+		       &c);
 	send_command(p, &c, true);
 }
 
 static int
-take_identity(const struct ahci_port *p, struct ata_identity *id)
+take_identity(struct ahci_port *p, struct ata_identity *id)
 {
+	bool packet = port_read(p, PORT_SIG) == (uint32_t)SIGNATURE_ATAPI;
 	uint8_t page[ATA_PAGE_SIZE];
 	int err;
 
 	memcpy(page, p->mem + AHCI_OFF_SCRATCH, sizeof page);
 	err = ata_identify(page, id);
-	return err < 0 ? err : id->packet || !id->dma ? -ENOTSUP : 0;
+	if (err < 0)
+		return err;
+	ata_transfers(page, &p->transfers);
+	return id->packet != packet || (!packet && !id->dma) ? -ENOTSUP : 0;
 }
 
 int

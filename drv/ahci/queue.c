@@ -68,7 +68,14 @@ build_other(struct ahci_port *p, const struct blk_io *io, struct ata_command *c,
 		return err < 0 ? err : AHCI_HEADER_WRITE;
 	}
 	memcpy(c, own->block, sizeof *c);
-	return own->write ? AHCI_HEADER_WRITE : 0;
+	return (own->write ? AHCI_HEADER_WRITE : 0) | (p->id.packet ? AHCI_HEADER_ATAPI : 0);
+}
+
+/* All commands of an ATAPI device are such: include/drive.h. */
+static const struct ata_packet *
+packet_of(const struct blk_io *io)
+{
+	return (const void *)((const struct drive_command *)io)->block;
 }
 
 int
@@ -94,6 +101,8 @@ ahci_build(struct drive_queue *q, struct blk_io *io, unsigned slot)
 	if (nprds < 0)
 		return nprds;
 	ata_fis_h2d(table + AHCI_TABLE_CFIS, &c);
+	if (flags & AHCI_HEADER_ATAPI)
+		memcpy(table + AHCI_TABLE_ACMD, packet_of(io)->cdb, ATA_CDB_SIZE);
 	ahci_header(p->mem + AHCI_OFF_LIST + slot * AHCI_HEADER_SIZE, (uint32_t)flags,
 		    (unsigned)nprds, p->tables.paddr + slot * AHCI_TABLE_SIZE);
 	p->fresh |= 1u << slot;
@@ -112,11 +121,26 @@ ahci_ring(struct drive_queue *q)
 	p->fresh = 0;
 }
 
+void
+ahci_packet_end(const struct ahci_port *p, struct blk_io *io, uint32_t tfd)
+{
+	const uint8_t *header = p->mem + AHCI_OFF_LIST + io->tag * AHCI_HEADER_SIZE;
+	struct ata_packet_end end = { .status = (uint8_t)TFD_STATUS_get(tfd),
+				      .error = (uint8_t)TFD_ERROR_get(tfd),
+				      .moved = ahci_header_moved(header) };
+
+	memcpy(((struct drive_command *)io)->result, &end, sizeof end);
+}
+
 /* A command of our own may be answered in the registers that the last FIS has brought. */
 static void
 take_result(const struct ahci_port *p, struct blk_io *io)
 {
-	if (io && io->kind == DRIVE_OWN)
+	if (!io || io->kind != DRIVE_OWN)
+		return;
+	if (p->id.packet)
+		ahci_packet_end(p, io, port_read(p, PORT_TFD));
+	else
 		memcpy(((struct drive_command *)io)->result, p->mem + AHCI_OFF_FIS + AHCI_RFIS_D2H,
 		       ATA_FIS_D2H_SIZE);
 }

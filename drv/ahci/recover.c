@@ -39,11 +39,11 @@ ahci_port_listen(struct ahci_port *p)
 	return serr & (SERR_N_MASK | SERR_X_MASK);
 }
 
-/* A disk, and nothing else; its identity. */
+/* Of a disk, or an ATAPI device, and nothing else. */
 static int
 know_disk(struct ahci_port *p, struct ata_identity *id)
 {
-	return port_read(p, PORT_SIG) == SIGNATURE_ATA ? ahci_port_identify(p, id) : -ENOTSUP;
+	return ahci_port_is_driven(p) ? ahci_port_identify(p, id) : -ENOTSUP;
 }
 
 static int
@@ -59,7 +59,7 @@ what_is_there(uint32_t signature)
 {
 	switch (signature) {
 	case SIGNATURE_ATA: return "a disk without LBA or DMA";
-	case (uint32_t)SIGNATURE_ATAPI: return "an ATAPI device";
+	case (uint32_t)SIGNATURE_ATAPI: return "an ATAPI device that says it is none";
 	case (uint32_t)SIGNATURE_MULTIPLIER: return "a port multiplier";
 	case (uint32_t)SIGNATURE_ENCLOSURE: return "an enclosure";
 	}
@@ -85,7 +85,7 @@ ahci_port_refuse(struct ahci_port *p, int err)
 int
 ahci_port_accept(struct ahci_port *p, const struct ata_identity *id)
 {
-	bool ncq = id->ncq && id->lba48 && CAP_SNCQ_get(p->hba->cap);
+	bool ncq = !id->packet && id->ncq && id->lba48 && CAP_SNCQ_get(p->hba->cap);
 	unsigned depth = ncq ? id->queue_depth : 1;
 	struct drive_disk *d;
 	int err;
@@ -109,7 +109,13 @@ ahci_port_accept(struct ahci_port *p, const struct ata_identity *id)
 	atomic_store(&((struct ahci_smart *)d->priv)->health, -ENOENT);
 	pthread_mutex_init(&((struct ahci_smart *)d->priv)->lock, NULL);
 	ahci_disk_info(p, d);
-	return 0;
+	if (!id->packet)
+		return 0;
+	/* Which way data goes is not told to the device: bridges that must know get it by PIO. */
+	err = drive_disk_packet(d, p->transfers.dma && !p->transfers.dma_direction);
+	if (err < 0)
+		drive_disk_drop(d, "out of memory");
+	return err;
 }
 
 static int
@@ -250,6 +256,28 @@ read_log(struct ahci_port *p, struct drive_blame *b, uint8_t *error)
 	return true;
 }
 
+/*
+ * An ATAPI device ends a command with ERR to say that there is sense data, which is lib/atapi's:
+ * the engine, which has stopped for it, goes on.
+ */
+static bool
+has_sense(struct ahci_port *p, struct drive_blame *b)
+{
+	struct blk_io *io;
+
+	if (!p->id.packet || b->late || p->seen_is & IS_FATAL || !(p->seen_is & IS_TFES) ||
+	    ahci_engine_again(p) < 0)
+		return false;
+	pthread_mutex_lock(&p->queue.lock);
+	io = drive_tag(&p->queue, 0);
+	if (io)
+		ahci_packet_end(p, io, p->seen_tfd);
+	pthread_mutex_unlock(&p->queue.lock);
+	b->queue = &p->queue;
+	b->tag = 0;
+	return io;
+}
+
 static enum drive_verdict
 diagnose(struct drive_port *port, struct drive_blame *b)
 {
@@ -258,6 +286,8 @@ diagnose(struct drive_port *port, struct drive_blame *b)
 	bool queued, known = true;
 	unsigned before;
 
+	if (has_sense(p, b))
+		return DRIVE_OVER;
 	pthread_mutex_lock(&p->queue.lock);
 	queued = p->ncq && !p->queue.alone;
 	pthread_mutex_unlock(&p->queue.lock);
@@ -283,8 +313,8 @@ diagnose(struct drive_port *port, struct drive_blame *b)
 static bool
 same_disk(const struct ata_identity *a, const struct ata_identity *b)
 {
-	return a->nsectors == b->nsectors && a->secsize == b->secsize && a->ncq == b->ncq &&
-	       a->lba48 == b->lba48 && strcmp(a->serial, b->serial) == 0 &&
+	return a->packet == b->packet && a->nsectors == b->nsectors && a->secsize == b->secsize &&
+	       a->ncq == b->ncq && a->lba48 == b->lba48 && strcmp(a->serial, b->serial) == 0 &&
 	       strcmp(a->model, b->model) == 0;
 }
 

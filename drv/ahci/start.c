@@ -95,7 +95,7 @@ see_ready(struct ahci_port *p)
 {
 	if (port_read(p, PORT_TFD) & (ATA_STATUS_BSY | ATA_STATUS_DRQ))
 		return ahci_port_link(p) ? AHCI_STEP_READY : AHCI_STEP_LATE;
-	if (port_read(p, PORT_SIG) != SIGNATURE_ATA) {
+	if (!ahci_port_is_driven(p)) {
 		ahci_port_refuse(p, -ENOTSUP);
 		return AHCI_STEP_NONE;
 	}

@@ -59,6 +59,11 @@ ahci_disk_info(const struct ahci_port *p, struct drive_disk *d)
 	snprintf(info->model, sizeof info->model, "%s", id->model);
 	snprintf(info->serial, sizeof info->serial, "%s", id->serial);
 	snprintf(info->firmware, sizeof info->firmware, "%s", id->firmware);
+	if (id->packet) {
+		snprintf(info->features, sizeof info->features, "%s",
+			 p->transfers.dma ? "dma" : "pio");
+		return;
+	}
 	put_features(p, info->features, sizeof info->features);
 	info->nsectors = id->nsectors;
 	info->secsize = id->secsize;
@@ -151,6 +156,8 @@ smart_text(struct drive_disk *d, char *buf, size_t n)
 	uint64_t now = os_time_ns(), asked = atomic_load(&s->asked_ns);
 	int health, degrees, len;
 
+	if (p->id.packet)
+		return 0;
 	if (!p->id.smart || !p->id.smart_on)
 		return snprintf(buf, n, "smart %s\n", p->id.smart ? "off" : "none");
 	if ((!asked || now - asked > AHCI_SMART_AGE_MS * 1000000ull) &&

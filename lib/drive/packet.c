@@ -3,8 +3,8 @@
  *
  * Such a disk is not shown to lib/blk itself: the thread that would do so starts a lib/atapi unit,
  * which has a disk of its own, and stays until the device is gone.  The device's commands still
- * wait their turn among those of the other disk at the port, and are recovered as all are; only they
- * are not tried again after a reset, as lib/atapi knows better what has become of the medium.
+ * wait their turn among those of the other disk at the port, and are recovered as all are; only
+ * they are not tried again after a reset, as lib/atapi knows better what has become of the medium.
  *
  * The disk is held by the unit until lib/blk has let go of that (release).
  */

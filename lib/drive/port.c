@@ -428,11 +428,26 @@ still_overdue(const struct drive_blame *b, uint64_t now)
 	return io && io->deadline < now;
 }
 
+/* The command that `diagnose` names, off its tag. */
+static struct blk_io *
+take_over(struct drive_blame *b)
+{
+	struct blk_io *io = NULL;
+
+	if (!b->queue)
+		return NULL;
+	pthread_mutex_lock(&b->queue->lock);
+	if (drive_tag(b->queue, b->tag))
+		io = drive_untag(b->queue, b->tag);
+	pthread_mutex_unlock(&b->queue->lock);
+	return io;
+}
+
 static void
 recover(struct drive_port *p, bool failed, struct drive_blame *b)
 {
 	enum drive_verdict verdict = DRIVE_RESET;
-	struct blk_io *bad = NULL;
+	struct blk_io *bad = NULL, *over = NULL;
 
 	pthread_mutex_lock(&p->lock);
 	p->state = DRIVE_BROKEN;
@@ -447,10 +462,12 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 	if (failed) {
 		if (p->ops->diagnose)
 			verdict = p->ops->diagnose(p, b);
-		if (verdict != DRIVE_CONTINUE || b->queue)
+		if (verdict == DRIVE_OVER)
+			over = take_over(b);
+		else if (verdict != DRIVE_CONTINUE || b->queue)
 			bad = blame(p, b);
 	}
-	if (verdict != DRIVE_CONTINUE)
+	if (verdict == DRIVE_RESET || verdict == DRIVE_RESEND)
 		resend(p);
 	if (verdict != DRIVE_RESET || restart(p) == 0) {
 		set_ready(p);
@@ -463,6 +480,8 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 		drive_error(p, bad);
 		drive_io_done(bad, b->err);
 	}
+	if (over)
+		drive_io_done(over, 0);
 }
 
 /* --- the keeper's look ----------------------------------------------------------------------- */

@@ -29,10 +29,10 @@ model_dma_at(struct model *m, uint64_t paddr, size_t n)
 	return NULL;
 }
 
-/* Moves n bytes between buf and the PRDs; false if they do not have room. */
-static bool
-move(struct model *m, const uint8_t *header, uint8_t *table, uint8_t *buf, size_t n, bool to_host)
+bool
+model_move(struct model *m, const struct model_command *in, uint8_t *buf, size_t n, bool to_host)
 {
+	const uint8_t *header = in->header, *table = in->table;
 	uint32_t nprds = (uint32_t)(header[2] | header[3] << 8);
 
 	for (uint32_t i = 0; i < nprds && n; i++) {
@@ -65,8 +65,8 @@ put_word(uint8_t *page, unsigned w, uint16_t v)
 	page[2 * w + 1] = (uint8_t)(v >> 8);
 }
 
-static void
-put_text(uint8_t *page, unsigned w, unsigned nwords, const char *s)
+void
+model_put_text(uint8_t *page, unsigned w, unsigned nwords, const char *s)
 {
 	size_t len = strlen(s);
 
@@ -85,9 +85,9 @@ model_identify(const struct model_disk *d, uint8_t page[512])
 	put_word(page, 1, 16383);
 	put_word(page, 3, 16);
 	put_word(page, 6, 63);
-	put_text(page, 10, 10, d->serial);
-	put_text(page, 23, 4, "1.0");
-	put_text(page, 27, 20, "Model disk");
+	model_put_text(page, 10, 10, d->serial);
+	model_put_text(page, 23, 4, "1.0");
+	model_put_text(page, 27, 20, "Model disk");
 	put_word(page, 49, 0x0300);
 	put_word(page, 60, (uint16_t)lba28);
 	put_word(page, 61, (uint16_t)(lba28 >> 16));
@@ -209,11 +209,11 @@ smart(struct model *m, struct model_disk *d, const struct model_command *in)
 		page[2 + 12 + 5] = (uint8_t)d->temperature;
 		memcpy(page + 2 + 24, "\x05\0\0\x64\x24\x07", 6);
 		seal(page);
-		return move(m, in->header, in->table, page, sizeof page, true);
+		return model_move(m, in, page, sizeof page, true);
 	case ATA_SMART_THRESHOLDS:
 		memcpy(page + 2, "\x05\x24", 2);
 		seal(page);
-		return move(m, in->header, in->table, page, sizeof page, true);
+		return model_move(m, in, page, sizeof page, true);
 	}
 	return false;
 }
@@ -223,7 +223,7 @@ discard(struct model *m, struct model_disk *d, const struct model_command *in, u
 {
 	uint8_t *ranges = malloc(nblocks * 512ul);
 	bool good = d->trim && nblocks <= d->trim_blocks &&
-		    move(m, in->header, in->table, ranges, nblocks * 512ul, false);
+		    model_move(m, in, ranges, nblocks * 512ul, false);
 
 	if (good)
 		trim(d, ranges, nblocks);
@@ -241,10 +241,10 @@ read_log(struct model *m, struct model_disk *d, const struct model_command *in)
 	d->log_reads++;
 	if (!d->failed) {
 		seal(none);
-		return move(m, in->header, in->table, none, sizeof none, true);
+		return model_move(m, in, none, sizeof none, true);
 	}
 	d->failed = false;
-	return move(m, in->header, in->table, d->log, sizeof d->log, true);
+	return model_move(m, in, d->log, sizeof d->log, true);
 }
 
 /* False: the device aborts it. */
@@ -255,6 +255,8 @@ model_carry_out(struct model *m, struct model_disk *d, const struct model_comman
 	bool write = in->header[0] & AHCI_HEADER_WRITE;
 	uint8_t page[512];
 
+	if (d->packet && c.opcode != ATA_PACKET && c.opcode != ATA_IDENTIFY_PACKET)
+		return false;
 	if (d->failed && c.opcode != ATA_READ_LOG_EXT)
 		return false;
 	if (c.fua && !d->fua)
@@ -264,19 +266,23 @@ model_carry_out(struct model *m, struct model_disk *d, const struct model_comman
 			return false;
 		*(write ? &d->writes : &d->reads) += 1;
 		d->fuas += c.fua;
-		return move(m, in->header, in->table, d->data + c.lba * d->secsize,
+		return model_move(m, in, d->data + c.lba * d->secsize,
 			    (size_t)c.n * d->secsize, !write);
 	}
 	switch (c.opcode) {
 	case ATA_IDENTIFY:
 		model_identify(d, page);
-		return move(m, in->header, in->table, page, sizeof page, true);
+		return model_move(m, in, page, sizeof page, true);
 	case ATA_FLUSH:
 	case ATA_FLUSH_EXT: d->flushes++; return true;
 	case ATA_STANDBY_IMMEDIATE: d->standbys++; return true;
 	case ATA_DSM: return discard(m, d, in, c.n);
 	case ATA_SMART: return smart(m, d, in);
 	case ATA_READ_LOG_EXT: return read_log(m, d, in);
+	case ATA_IDENTIFY_PACKET:
+		model_identify_packet(d, page);
+		return d->packet && model_move(m, in, page, sizeof page, true);
+	case ATA_PACKET: return d->packet && model_packet(m, d, in);
 	}
 	return false;
 }

@@ -12,6 +12,8 @@ struct model_decoded {
 	uint32_t n;
 };
 
+/* Of m->bus all but the registers. */
+void model_bus(struct model *m);
 /* Something that a driver must not do. */
 void model_lint(struct model *m, const char *what);
 /* n bytes of the driver's memory, or NULL if they are not its. */
@@ -24,6 +26,13 @@ struct model_command { /* where it is in the driver's memory, and where its answ
 	uint64_t fb;
 };
 
+/* Moves n bytes between buf and the PRDs; false if they do not have room. */
+bool model_move(struct model *m, const struct model_command *in, uint8_t *buf, size_t n,
+		bool to_host);
+void model_put_text(uint8_t *page, unsigned w, unsigned nwords, const char *s);
+void model_identify_packet(const struct model_disk *d, uint8_t page[512]);
+/* Carries out the packet; false: there is sense data. */
+bool model_packet(struct model *m, struct model_disk *d, const struct model_command *in);
 /* False: the device aborts it. */
 bool model_carry_out(struct model *m, struct model_disk *d, const struct model_command *in);
 /* The log has it, and all other commands are refused until the log is read. */

@@ -29,6 +29,9 @@ struct model_disk {
 	bool logs, fua, native; /* native: physical sectors are logical ones */
 	bool failed;            /* a queued command failed: only its log may be read */
 	bool soft_deaf;         /* a software reset leaves it busy */
+	bool packet, medium;    /* an ATAPI device; with a medium in it */
+	uint8_t sense[3];       /* key, code, qualifier of its last command */
+	uint32_t bad_block;     /* that cannot be read; 0: all can */
 	bool smart_failing;
 	unsigned temperature; /* 0: not told */
 	unsigned trim_blocks;
@@ -92,6 +95,8 @@ void model_unplug(struct model *m, unsigned port);
 /* The same for before_write, which has the lock. */
 void model_plug_locked(struct model *m, unsigned port);
 void model_pull_locked(struct model *m, unsigned port);
+/* An optical drive, with a medium of so many blocks of 2048 bytes. */
+void model_drive_make(struct model *m, unsigned port, uint64_t nblocks);
 void model_freeze(struct model *m, bool frozen);
 void model_add_fault(struct model *m, struct model_fault f);
 /* Fills an IDENTIFY page, with its checksum. */

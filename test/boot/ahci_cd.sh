@@ -1,0 +1,37 @@
+# An optical drive at an AHCI port, beside a disk: every byte of its medium; reads while the disk is
+# busy; the tray opens and closes; and the packet file.
+. test/boot/lib.sh
+command -v genisoimage > /dev/null || skip "needs genisoimage"
+
+mkdir "$dir/tree"
+head -c 3000000 /dev/urandom > "$dir/tree/data"
+echo 'a small file' > "$dir/tree/hello"
+genisoimage -quiet -R -o "$dir/cd.iso" "$dir/tree" || fail genisoimage
+truncate -s 16M "$dir/disk"
+init <<'END'
+ramfs -mount /n &
+ahci &
+await -t 30 /dev/sd/sdC1/part/0
+await -t 30 /dev/sd/sdC2/part/0
+cat /dev/sd/sdctl
+dd if=/dev/zero of=/dev/sd/sdC1/data bs=4096 count=2000 conv=notrunc,fsync && echo disk written &
+dd if=/dev/sd/sdC2/data bs=65536 | sha256sum
+dd if=/dev/sd/sdC2/data bs=2048 skip=100 count=1 | sha256sum
+until mkdir /n/cd 2> /dev/null; do sleep 0.1; done
+isofs -device /dev/sd/sdC2/data -mount /n/cd &
+await -t 20 /n/cd/hello
+cat /n/cd/hello
+dd if=/n/cd/data bs=100000 | sha256sum
+echo eject > /dev/sd/sdC2/ctl && echo ejected
+cat /dev/sd/sdC2/ctl
+cat /dev/sd/sdC2/data || echo no medium, no data
+echo load > /dev/sd/sdC2/ctl && echo loaded
+dd if=/dev/sd/sdC2/data bs=2048 skip=100 count=1 | sha256sum
+cat /dev/sd/sdC2/stats
+END
+EXTRA="-drive file=$dir/disk,if=none,id=d,format=raw -device ide-hd,drive=d,bus=ide.1 \
+-drive file=$dir/cd.iso,if=none,id=c,format=raw,media=cdrom,readonly=on -device ide-cd,drive=c,bus=ide.2" boot
+block=$(dd if="$dir/cd.iso" bs=2048 skip=100 count=1 status=none | sha256sum)
+expect "$(sha256sum < "$dir/cd.iso")" "$block" "$(sha256sum < "$dir/tree/data")" 'a small file' \
+	'disk written' ejected 'medium none' 'no medium, no data' loaded 'resets 0'
+[ "$(tr -d '\r' < "$dir/console" | grep -c "^$block")" = 2 ] || fail "not the same block after load"
