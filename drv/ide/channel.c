@@ -1,9 +1,9 @@
 /*
  * A channel's registers, its reset, and commands that are polled for: who is there?
  *
- * A channel without a drive reads as ones, or as 0x7f where D7 is pulled down [ATA8-APT, 4.2]; where
- * one drive answers for both, the absent one's registers do not keep what is written.  So nobody is
- * waited for who is not there.
+ * A channel without a drive reads as ones, or as 0x7f where D7 is pulled down [ATA8-APT, 4.2];
+ * where one drive answers for both, the absent one's registers do not keep what is written.  So
+ * nobody is waited for who is not there.
  */
 #include <errno.h>
 #include <string.h>

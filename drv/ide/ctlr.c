@@ -1,9 +1,10 @@
 /*
  * A controller: its channels' ports and interrupts.
  *
- * In compatibility mode a channel has the PC's ports and line, whatever the BARs say; in native mode
- * those of BARs 0 to 3 and the function's line, which both channels then share [PCI IDE Controller
- * Specification 1.0, 2].  The bus master has BAR 4 in both; without it there is only programmed I/O.
+ * In compatibility mode a channel has the PC's ports and line, whatever the BARs say; in native
+ * mode those of BARs 0 to 3 and the function's line, which both channels then share [PCI IDE
+ * Controller Specification 1.0, 2].  The bus master has BAR 4 in both; without it there is only
+ * programmed I/O.
  *
  * Names: the drives of the machine's n-th controller are sdD(4 n) to sdD(4 n + 3): primary master,
  * slave, secondary master, slave.
@@ -169,7 +170,10 @@ release(struct ide_ctlr *h, struct sip_dev *d)
 	drive_ctlr_fini(&h->ctlr);
 }
 
-/* What a driver before was doing ends with the bus master's stop and the drives' reset in `probe`. */
+/*
+ * What a driver before was doing ends with the bus master's stop and the drives' reset in
+ * `probe`.
+ */
 static int
 start(struct ide_ctlr *h, struct sip_dev *d)
 {

@@ -1,10 +1,10 @@
 /*
  * IDE: parallel ATA disks and optical drives [PCI IDE 1.0; BM IDE 1.0; ATA8-APT; ACS-4].
  *
- * It serves /dev/sd (lib/blk) for the drives of its controllers, such as Intel's PIIX and ICH: both
- * channels, in compatibility and native mode, master and slave; bus-master DMA, and programmed I/O
- * where there is none or it fails; packet devices through lib/atapi.  Not here: transfer modes, which
- * are as the firmware set them.
+ * It serves /dev/sd (lib/blk) for the drives of its controllers, such as Intel's PIIX and ICH:
+ * both channels, in compatibility and native mode, master and slave; bus-master DMA, and
+ * programmed I/O where there is none or it fails; packet devices through lib/atapi.  Not here:
+ * transfer modes, which are as the firmware set them.
  *
  *	ctlr.c		a controller: ports, lines
  *	channel.c	a channel's registers and reset; who is there

@@ -9,8 +9,8 @@
  *	PACKET		task file, DRQ, the packet; by DMA:	by PIO: a block of as many bytes as
  *			start					the device says; else the end
  *
- * An interrupt is only a hint to look: what the registers say decides, so one too many or too few does
- * no harm.  Everything here runs under the queue's lock.
+ * An interrupt is only a hint to look: what the registers say decides, so one too many or too few
+ * does no harm.  Everything here runs under the queue's lock.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /*
  * What lib/drive's keeper asks of a channel.
  *
- * A software reset ends what both drives were doing; then each is asked who it is.  A drive that does
- * not come back is dropped alone, if the other does.  DMA that fails or does not end IDE_DMA_TRIES
- * times is given up for programmed I/O.
+ * A software reset ends what both drives were doing; then each is asked who it is.  A drive that
+ * does not come back is dropped alone, if the other does.  DMA that fails or does not end
+ * IDE_DMA_TRIES times is given up for programmed I/O.
  */
 #include <errno.h>
 #include <stdio.h>

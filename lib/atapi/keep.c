@@ -10,8 +10,8 @@
  *	the old medium's files go		unless the sum is the same
  *	READY, then the new one's files come
  *
- * In that order no read of an old file can give the new medium's bytes: its files' requests are over
- * before another is READY (blk_set_medium).
+ * In that order no read of an old file can give the new medium's bytes: its files' requests are
+ * over before another is READY (blk_set_medium).
  */
 #include <errno.h>
 #include <stdio.h>

@@ -85,7 +85,7 @@ identify(const struct model_drive *d, uint8_t *page)
 	word(page, 101, (unsigned)(d->nsectors >> 16));
 }
 
-/* --- ends and blocks -------------------------------------------------------------------------------- */
+/* --- ends and blocks ------------------------------------------------------------------------- */
 
 static void
 end(struct model *m, struct model_channel *c, struct model_drive *d, uint8_t error)
@@ -151,7 +151,7 @@ model_transferred(struct model *m, struct model_channel *c, struct model_drive *
 	end(m, c, d, 0);
 }
 
-/* --- disk commands ----------------------------------------------------------------------------------- */
+/* --- disk commands --------------------------------------------------------------------------- */
 
 struct request {
 	uint64_t lba;
@@ -269,7 +269,7 @@ disk_command(struct model *m, struct model_channel *c, struct model_drive *d, ui
 	}
 }
 
-/* --- packets ------------------------------------------------------------------------------------------- */
+/* --- packets --------------------------------------------------------------------------------- */
 
 static void
 check(struct model *m, struct model_channel *c, struct model_drive *d, unsigned sense)
@@ -378,7 +378,7 @@ optical_command(struct model *m, struct model_channel *c, struct model_drive *d,
 	}
 }
 
-/* --- registers -------------------------------------------------------------------------------------------- */
+/* --- registers ------------------------------------------------------------------------------- */
 
 static void
 data_out(struct model *m, struct model_channel *c, struct model_drive *d, unsigned width,

@@ -44,7 +44,7 @@ model_memory(struct model *m, uint64_t paddr, uint64_t n)
 	return NULL;
 }
 
-/* --- the bus master ----------------------------------------------------------------------------- */
+/* --- the bus master -------------------------------------------------------------------------- */
 
 /* Moves `size` bytes between the drive's buffer and memory: false, if the table is too short. */
 static bool
@@ -115,7 +115,7 @@ master_out(struct model *m, struct model_channel *c, unsigned reg, uint32_t v)
 		c->bm_table = v;
 }
 
-/* --- ports ------------------------------------------------------------------------------------------ */
+/* --- ports ----------------------------------------------------------------------------------- */
 
 struct place {
 	struct model_channel *c;
@@ -224,7 +224,7 @@ bus_out(struct sip_dev *dev, uint16_t port, unsigned width, uint32_t v)
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* --- the rest of the bus --------------------------------------------------------------------------- */
+/* --- the rest of the bus --------------------------------------------------------------------- */
 
 static int
 bus_info(struct sip_dev *d, struct sip_pci_info *info)

@@ -1,11 +1,11 @@
 /*
- * A model of an IDE controller with its drives, at the level of ports and memory, for tests: a bus of
- * sip.h.  Commands are carried out when they are given; what the driver must not do is counted in
- * `lint`, and faults are made on demand.
+ * A model of an IDE controller with its drives, at the level of ports and memory, for tests: a
+ * bus of sip.h.  Commands are carried out when they are given; what the driver must not do is
+ * counted in `lint`, and faults are made on demand.
  */
 #pragma once
 #include <pthread.h>
-#include "ide.h"
+#include "../ide.h"
 
 enum { MODEL_DMAS = 256, MODEL_BUFFER = 1 << 20, MODEL_CD = 2048 };
 enum {
