@@ -1,7 +1,7 @@
 # bound: 500
 # NVMe controllers behind a root port come and go under load: readers have their error, the driver
 # ends, and nothing is left.  QEMU may hold the drive for a device that has gone while the next one
-# comes: share-rw in test/prog/hotplug.c.
+# comes: share-rw in test/prog/hotplug.c.  CYCLES: how often (10); for more than 100, HOTPLUG_TIMEOUT.
 . test/boot/lib.sh
 
 cycles=${CYCLES:-10}
@@ -14,7 +14,7 @@ hotplug $cycles 0.4.0
 cat /dev/slot/*
 END
 python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
-CPUS=2 TIMEOUT=450 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+CPUS=2 TIMEOUT=${HOTPLUG_TIMEOUT:-450} EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
 -D $dir/lint -trace pci_nvme_ub_* \
 -qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked \
 -device pcie-root-port,id=first,chassis=9,slot=9,addr=4 \
