@@ -216,7 +216,7 @@ struct sip_pci_info {		/* what /dev/pci/B.D.Fctl says */
 	unsigned nvectors;
 };
 
-/* Registers.  Only the four accessors below touch them. */
+/* Registers.  Only the accessors below touch them. */
 struct sip_bar {
 	volatile uint8_t *regs;		/* NULL: the bus reads and writes */
 	uint64_t base, size;
@@ -250,6 +250,8 @@ struct sip_bus {
 	int (*ports)(struct sip_dev *d);
 	uint32_t (*in)(struct sip_dev *d, uint16_t port, unsigned width);
 	void (*out)(struct sip_dev *d, uint16_t port, unsigned width, uint32_t value);
+	/* The first n bytes of configuration space; may be NULL. */
+	int (*config)(struct sip_dev *d, void *buf, size_t n);
 };
 extern const struct sip_bus sip_bus_files;
 
@@ -296,6 +298,8 @@ int sip_dev_busmaster(struct sip_dev *d, bool on);
 /* The device was reset: nothing reaches the memory of drivers before this one any more. */
 int sip_dev_forget(struct sip_dev *d);
 int sip_dev_reset(struct sip_dev *d);			/* function level */
+/* The first n bytes of configuration space, at most 256: 0. */
+int sip_dev_config(struct sip_dev *d, void *buf, size_t n);
 /* MSI-X or MSI where the device has it, else its line: the number N of /dev/irq/N. */
 int sip_dev_msi(struct sip_dev *d, unsigned nvectors);
 /* A memory BAR, uncached; up to the page of the MSI-X table if that is in it: out->size. */
@@ -314,6 +318,40 @@ int sip_irq_start(struct sip_irq *i, struct sip_dev *d, int irq,
 void sip_irq_stop(struct sip_irq *i);
 /* The common case: one vector; the driver's interrupt is called. */
 int sip_dev_interrupts(struct sip_dev *d, int irq);
+
+static inline uint8_t
+sip_read8(const struct sip_bar *b, uint64_t off)
+{
+	if (!b->regs)
+		return (uint8_t)b->dev->bus->read(b->dev, b->index, off, 1);
+	return b->regs[off];
+}
+
+static inline void
+sip_write8(const struct sip_bar *b, uint64_t off, uint8_t value)
+{
+	if (!b->regs)
+		b->dev->bus->write(b->dev, b->index, off, 1, value);
+	else
+		b->regs[off] = value;
+}
+
+static inline uint16_t
+sip_read16(const struct sip_bar *b, uint64_t off)
+{
+	if (!b->regs)
+		return (uint16_t)b->dev->bus->read(b->dev, b->index, off, 2);
+	return *(volatile uint16_t *)(b->regs + off);
+}
+
+static inline void
+sip_write16(const struct sip_bar *b, uint64_t off, uint16_t value)
+{
+	if (!b->regs)
+		b->dev->bus->write(b->dev, b->index, off, 2, value);
+	else
+		*(volatile uint16_t *)(b->regs + off) = value;
+}
 
 static inline uint32_t
 sip_read32(const struct sip_bar *b, uint64_t off)

@@ -94,6 +94,12 @@ sip_dev_reset(struct sip_dev *d)
 }
 
 int
+sip_dev_config(struct sip_dev *d, void *buf, size_t n)
+{
+	return d->bus->config ? d->bus->config(d, buf, n) : -EOPNOTSUPP;
+}
+
+int
 sip_dev_msi(struct sip_dev *d, unsigned nvectors)
 {
 	int e = -EOPNOTSUPP;

@@ -2,6 +2,7 @@
  * The bus of a real device: the kernel's files.
  *
  *	/dev/pci/B.D.Fctl	what it is; commands
+ *	/dev/pci/B.D.Fraw	its configuration space
  *	/dev/mem		registers, mapped uncached
  *	/dev/io			ports: a read or write at the port's number
  *	/dev/dma/alloc		memory that the device can reach; mapped by the kernel
@@ -55,6 +56,18 @@ files_info(struct sip_dev *d, struct sip_pci_info *info)
 	if (e == 0)
 		*info = fresh;
 	return e;
+}
+
+/* One access for each aligned 4 bytes. */
+static int
+files_config(struct sip_dev *d, void *buf, size_t n)
+{
+	int fd = open_in(d, O_RDONLY, "pci/%sraw", d->info.addr);
+	if (fd < 0)
+		return fd;
+	int64_t r = os_pread(fd, buf, n, 0);
+	os_close(fd);
+	return r < 0 ? (int)r : (size_t)r < n ? -EPROTO : 0;
 }
 
 static int
@@ -249,5 +262,5 @@ const struct sip_bus sip_bus_files = {
 	.map = files_map, .unmap = files_unmap, .read = files_read, .write = files_write,
 	.dma_alloc = files_dma_alloc, .dma_free = files_dma_free,
 	.irq_open = files_irq_open, .irq_wait = files_irq_wait, .irq_close = files_irq_close,
-	.close = files_close, .ports = files_ports, .in = files_in, .out = files_out,
+	.close = files_close, .config = files_config, .ports = files_ports, .in = files_in, .out = files_out,
 };

@@ -1,0 +1,119 @@
+/*
+ * A model of a virtio device on PCI, at the level of registers and memory, for tests: a bus of
+ * sip.h whose device is a thread.  What a request means is the test's; faults are made on demand,
+ * and what a driver must not do is counted in `lint`.
+ */
+#pragma once
+#include <pthread.h>
+#include "virtio.h"
+
+enum {
+	VMODEL_QUEUES = 8,
+	VMODEL_VECTORS = 16,
+	VMODEL_FAULTS = 8,
+	VMODEL_DMAS = 256,
+	VMODEL_PIECES = 512,
+	VMODEL_PENDING = 1024,
+	VMODEL_ANY = -1,
+	VMODEL_CONFIG = 256,
+};
+
+static const uint32_t VMODEL_KEEP = UINT32_MAX; /* serve's answer: the request never ends */
+
+enum vmodel_fault_kind {
+	VMODEL_HANG,         /* the request never ends */
+	VMODEL_NO_INTERRUPT, /* it ends, and nobody is told */
+	VMODEL_BAD_ID,       /* ended with an id that no request has */
+	VMODEL_TWICE,        /* the same id a second time */
+	VMODEL_JUMP,         /* the used index runs away */
+	VMODEL_LONG,         /* more was written than there is room for */
+	VMODEL_SHORT,        /* nothing was written */
+	VMODEL_NEEDS_RESET,  /* the device gives up instead */
+};
+
+struct vmodel_fault {
+	enum vmodel_fault_kind kind;
+	unsigned times; /* how often; 0: the entry is free */
+	int queue;      /* or VMODEL_ANY */
+	unsigned skip;  /* requests that go well before it */
+};
+
+struct vmodel_piece {
+	uint8_t *p;
+	uint32_t n;
+	bool write;
+};
+
+struct vmodel_request {
+	unsigned queue, npieces;
+	uint16_t head;
+	struct vmodel_piece piece[VMODEL_PIECES];
+};
+
+struct vmodel_queue {
+	uint16_t size, max, vector, enable;
+	uint64_t desc, driver, device;
+	uint16_t seen, used; /* indices */
+	bool in_flight[VIRTQ_MAX_SIZE];
+	uint64_t notified, interrupts, requests;
+	unsigned most_in_flight, now;
+};
+
+struct vmodel {
+	struct sip_bus bus;
+	pthread_mutex_t lock;
+	pthread_cond_t work, irq;
+	pthread_t thread;
+	bool closing, gone;
+	/* Before it is attached a test may change: */
+	uint16_t device_id;
+	uint64_t offered;
+	unsigned nqueues, nvectors; /* vectors that MSI-X has; 0: only a line */
+	unsigned kept;              /* queues, as bits, whose requests vmodel_take takes */
+	uint8_t pci[256];
+	bool keeps_features; /* refuses FEATURES_OK */
+	bool never_resets;
+	uint8_t config[VMODEL_CONFIG];
+	size_t config_bytes;
+	/* Handles a request; the bytes written, or VMODEL_KEEP.  The lock is held. */
+	uint32_t (*serve)(void *arg, const struct vmodel_request *r);
+	void *arg;
+
+	uint64_t taken; /* features */
+	uint32_t feature_select, driver_select;
+	uint16_t queue_select, config_vector;
+	uint8_t status, generation, isr;
+	unsigned generations_to_come; /* the generation moves at this many reads of it */
+	struct vmodel_queue queue[VMODEL_QUEUES];
+	struct {
+		uint8_t queue;
+		uint16_t head;
+	} pending[VMODEL_PENDING];
+	unsigned npending;
+	uint64_t raised[VMODEL_VECTORS]; /* interrupts not yet read */
+	unsigned nopen;                  /* vectors that have been made */
+	struct vmodel_fault fault[VMODEL_FAULTS];
+	struct {
+		uint8_t *p;
+		size_t n;
+	} dma[VMODEL_DMAS];
+	bool bus_master, enabled, was_reset;
+	unsigned resets, forgets, delay_us, lint;
+	const char *lint_what;
+	uint64_t accesses; /* register reads and writes */
+	uint32_t random;
+};
+
+void vmodel_init(struct vmodel *m);
+void vmodel_start(struct vmodel *m); /* when the test has set it up */
+void vmodel_fini(struct vmodel *m);
+void vmodel_lint(struct vmodel *m, const char *what);
+void vmodel_add_fault(struct vmodel *m, struct vmodel_fault f);
+void vmodel_config_changed(struct vmodel *m); /* the test has changed `config`, with the lock */
+/* Takes a request of a queue for the device to use later (events): false if there is none. */
+bool vmodel_take(struct vmodel *m, unsigned queue, struct vmodel_request *r);
+void vmodel_end(struct vmodel *m, const struct vmodel_request *r, uint32_t written);
+/* Moves bytes between buf and what the device may read, or write, from `skip` on; how many. */
+size_t vmodel_get(const struct vmodel_request *r, size_t skip, void *buf, size_t n);
+size_t vmodel_put(const struct vmodel_request *r, size_t skip, const void *buf, size_t n);
+size_t vmodel_room(const struct vmodel_request *r, bool write);

@@ -1,0 +1,3 @@
+# Tests of what drives virtio devices have a model of one.
+VIRTIO_MODEL := $(patsubst %,$B/test/%.o,$(wildcard lib/virtio/model/*.c))
+$B/test/lib/virtio/virtio_test: $(VIRTIO_MODEL)
