@@ -15,7 +15,7 @@ WARN	:= -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-protot
 CSTD	:= -std=gnu2x -g
 DEPS	= -MMD -MP
 
-LIB_SRC	:= $(filter-out %_test.c lib/sip/fault.c,$(wildcard lib/9p/*.c lib/sip/*.c lib/blk/*.c lib/drive/*.c lib/ata/*.c lib/atapi/*.c lib/nvme/*.c lib/pci/*.c lib/virtio/*.c))
+LIB_SRC	:= $(filter-out %_test.c lib/sip/fault.c,$(wildcard lib/9p/*.c lib/sip/*.c lib/blk/*.c lib/drive/*.c lib/ata/*.c lib/atapi/*.c lib/nvme/*.c lib/pci/*.c lib/virtio/*.c lib/scsi/*.c))
 OS_LUX	:= $(wildcard lib/os/lux9/*.c lib/os/lux9/*.S)
 OS_HOST	:= $(filter-out %_test.c,$(wildcard lib/os/linux/*.c))
 PERS_SRC := $(wildcard lib/linux/*.c lib/linux/*.S)
