@@ -1,0 +1,39 @@
+/*
+ * A model of a SCSI host behind virtio, with its units, for tests: what its requests mean; the
+ * queues are lib/virtio/model's.  All is under the model's lock.
+ */
+#pragma once
+#include "../../../lib/virtio/model/model.h"
+#include "../virtioscsi.h"
+
+enum { SECTORS = 4096, UNITS = 8, NO_LBA = -1 };
+
+struct unit {
+	bool present, readonly, thin, old; /* old: no READ CAPACITY(16), no pages */
+	uint8_t target, type;
+	uint16_t lun;
+	uint64_t nsectors;
+	uint32_t secsize;
+	char serial[21];
+	uint8_t *data;
+	int64_t bad_lba;
+	unsigned attentions, busy; /* so many commands end so */
+	unsigned reads, writes, long_ones, flushes, unmaps, ranges;
+};
+
+struct host {
+	struct vmodel m; /* m.arg is the host */
+	struct unit unit[UNITS];
+	unsigned hang;              /* commands that move data and do not end */
+	bool no_abort, no_reset;    /* of a task, of a unit */
+	struct vmodel_request hung; /* the last of those */
+	uint64_t hung_id;
+	bool hangs, nonsense; /* nonsense: answers with random bits */
+	unsigned aborts, unit_resets, random;
+};
+
+/* For m.serve. */
+uint32_t host_serve(void *arg, const struct vmodel_request *r);
+/* The i-th unit, which is there from now on; its data is the caller's to free. */
+struct unit *host_add(struct host *h, unsigned i, uint8_t target, uint16_t lun, uint32_t secsize);
+void host_event(struct host *h, uint32_t event, uint8_t target, uint16_t lun, uint32_t reason);

@@ -1,0 +1,106 @@
+/*
+ * The driver's own structures; see main.c for the whole.
+ */
+#pragma once
+#include "ata.h"
+#include "atapi.h"
+#include "scsi.h"
+#include "virtio_drive.h"
+
+enum { /* the driver's bytes of a slot */
+       VSCSI_COMMAND = 0,
+       VSCSI_ANSWER = 64,
+       VSCSI_EXTRA = 192,
+
+       VSCSI_DATA_PIECES = 254,
+       VSCSI_ASK_BYTES = 1024, /* of an answer to the driver's own commands */
+       VSCSI_ASK_MS = 5000,
+       VSCSI_TASK_MS = 2000,   /* for task management, and for what it aborts to end */
+       VSCSI_ATTENTIONS = 8,   /* of a unit, one after the other */
+       VSCSI_EVENTS = 16,      /* buffers for them */
+       VSCSI_UNITS = 64,       /* of a target, at most; also BLK_MAX_DISKS */
+       VSCSI_MAX_RANGES = 256, /* of an UNMAP */
+};
+
+_Static_assert(VSCSI_COMMAND + VIRTIO_SCSI_COMMAND_SIZE <= VSCSI_ANSWER, "a slot's bytes");
+_Static_assert(VSCSI_ANSWER + VIRTIO_SCSI_ANSWER_SIZE <= VSCSI_EXTRA, "a slot's bytes");
+
+struct vscsi {
+	struct virtio_drive d; /* first */
+	struct virtio_scsi_limits limits;
+	struct virtio_queue control, events;        /* the keeper's; news_lock's */
+	uint64_t strange[VIRTIO_SCSI_TARGETS / 64]; /* targets of which it was told; the keeper's */
+	struct sip_dma scratch; /* VSCSI_ASK_BYTES for each slot of the first queue */
+
+	pthread_mutex_t news_lock;               /* all below */
+	uint64_t news[VIRTIO_SCSI_TARGETS / 64]; /* targets to be looked at */
+	bool all;                                /* all of them */
+	bool told; /* there is something in news: else nobody knows why, and all are looked at */
+	bool live; /* the event queue is the device's */
+};
+
+struct vscsi_unit { /* drive_disk.priv */
+	struct virtio_scsi_address at;
+	struct scsi_capacity capacity;
+	uint64_t wwn;
+	bool writeback;
+	/* An optical drive's: sense data that came with a command, until it is asked for. */
+	uint8_t sense_bytes, sense[ATAPI_SENSE_SIZE];
+};
+
+static inline struct vscsi *
+vscsi_of(struct drive_port *p)
+{
+	return (struct vscsi *)virtio_drive_of(p);
+}
+
+/* Of a command, among all in flight [5.6.6.1]. */
+static inline uint64_t
+vscsi_id(const struct virtio_drive_queue *q, unsigned slot)
+{
+	return (uint64_t)q->q.index << 16 | slot;
+}
+
+/* A command of the driver's own, that gets at most VSCSI_ASK_BYTES. */
+struct vscsi_ask {
+	struct virtio_scsi_address at;
+	uint8_t cdb[SCSI_CDB_MAX];
+	unsigned cdb_bytes;
+	uint32_t bytes; /* of data */
+
+	unsigned slot;
+	const uint8_t *data; /* of the answer: valid until the slot's next use */
+	uint32_t moved;
+	struct virtio_scsi_answer answer;
+	struct atapi_sense sense;
+};
+
+/* host.c */
+extern const struct sip_driver_ops vscsi_driver_ops;
+
+/* command.c */
+int vscsi_build(struct drive_queue *q, struct blk_io *io, unsigned tag);
+void vscsi_ended(struct virtio_drive_queue *q, unsigned tag, uint32_t written);
+/* Puts it into its slot; with the queue's lock. */
+void vscsi_ask_put(struct vscsi *s, struct vscsi_ask *a);
+/* 0: GOOD.  -EAGAIN: unit attention; -ETIMEDOUT, -EPROTO: the device must be reset. */
+int vscsi_ask_end(struct vscsi *s, struct vscsi_ask *a);
+/* In the keeper's slot, and again after a unit attention. */
+int vscsi_ask(struct vscsi *s, struct vscsi_ask *a);
+
+/* task.c */
+enum drive_verdict vscsi_diagnose(struct drive_port *p, struct drive_blame *b);
+
+/* Targets to be looked at: one, or all. */
+void vscsi_news(struct vscsi *s, uint8_t target);
+void vscsi_news_all(struct vscsi *s);
+
+/* units.c; each in the keeper's thread */
+/* Finds all units, in `probe`.  A negative errno: the device must be reset. */
+int vscsi_find_all(struct vscsi *s);
+void vscsi_changed(struct drive_port *p);
+
+/* text.c */
+/* The number in its name, or -ERANGE. */
+int vscsi_number(const struct vscsi *s, struct virtio_scsi_address at);
+size_t vscsi_describe(struct drive_disk *d, char *buf, size_t n);

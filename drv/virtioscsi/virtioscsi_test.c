@@ -1,0 +1,395 @@
+/*
+ * The driver on a model of the host: units, data, sense data, commands that hang and are aborted,
+ * units that come, go and change, units that answer nonsense.  Every test ends with a look at what
+ * the model did not like (`lint`).
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "os.h"
+#include "p9_srv.h"
+#include "model/host.h"
+
+enum { WAIT_MS = 30000 };
+
+struct world {
+	struct host h;
+	struct sip_server server;
+	struct sip_dev *dev;
+	struct vscsi *s;
+};
+
+static const struct sip_type type = {
+	.name = "virtioscsi",
+	.server = &drive_server_ops,
+	.driver = &vscsi_driver_ops,
+	.p9 = &blk_p9_ops,
+};
+
+/* --- a world --------------------------------------------------------------------------------- */
+
+static void
+set(struct world *w, unsigned at, uint64_t v, unsigned bytes)
+{
+	memcpy(w->h.m.config + at, &v, bytes);
+}
+
+static struct world *
+make(void)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	vmodel_init(&w->h.m);
+	w->h.m.device_id = 0x1048;
+	w->h.m.serve = host_serve;
+	w->h.m.arg = &w->h;
+	w->h.m.offered |= VIRTIO_F(VIRTIO_SCSI_HOTPLUG) | VIRTIO_F(VIRTIO_SCSI_CHANGE);
+	w->h.m.nqueues = 4;
+	w->h.m.kept = 1 << VIRTIO_SCSI_EVENT_QUEUE;
+	w->h.m.config_bytes = VIRTIO_SCSI_CONFIG_SIZE;
+	w->h.random = 1;
+	set(w, 0, 2, 4);
+	set(w, 4, 126, 4);
+	set(w, 8, 65535, 4);
+	set(w, 12, 128, 4);
+	set(w, 16, 16, 4);
+	set(w, 20, 96, 4);
+	set(w, 24, 32, 4);
+	set(w, 30, 255, 2);
+	set(w, 32, 16383, 4);
+	return w;
+}
+
+static void
+attach(struct world *w)
+{
+	vmodel_start(&w->h.m);
+	assert_int_equal(sip_init(&w->server, &type), 0);
+	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
+	w->server.initialized = true;
+	assert_int_equal(sip_dev_open_bus("0.4.0", &w->h.m.bus, &w->h.m, &w->dev), 0);
+	assert_int_equal(sip_attach(&w->server, w->dev), 0);
+	assert_int_equal(drive_server_ops.start(&w->server), 0);
+	w->s = w->dev->priv;
+}
+
+static struct world *
+start(void)
+{
+	struct world *w = make();
+
+	host_add(&w->h, 0, 0, 0, 512);
+	attach(w);
+	return w;
+}
+
+static void
+stop(struct world *w)
+{
+	sip_finish(&w->server);
+	if (w->h.m.lint)
+		fail_msg("%u faults of the driver; the last: %s", w->h.m.lint, w->h.m.lint_what);
+	assert_false(w->h.m.bus_master);
+	for (unsigned i = 0; i < VMODEL_DMAS; i++)
+		assert_null(w->h.m.dma[i].p);
+	vmodel_fini(&w->h.m);
+	for (unsigned i = 0; i < UNITS; i++)
+		free(w->h.unit[i].data);
+	free(w);
+}
+
+static struct blk_disk *
+disk(struct world *w, const char *name)
+{
+	struct drive_port *p = &w->s->d.port;
+	struct blk_disk *found = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	for (struct drive_disk *d = p->disks; d; d = d->next)
+		if (strcmp(d->info.name, name) == 0)
+			found = d->blk;
+	pthread_mutex_unlock(&p->lock);
+	return found;
+}
+
+static bool
+becomes(struct world *w, const char *name, bool there)
+{
+	for (unsigned ms = 0; ms < WAIT_MS; ms += 2) {
+		if ((disk(w, name) != NULL) == there)
+			return true;
+		os_sleep_ns(2000000);
+	}
+	return false;
+}
+
+static void
+fill(uint8_t *buf, size_t n, unsigned seed)
+{
+	for (size_t i = 0; i < n; i++)
+		buf[i] = (uint8_t)(i * 3 + i / 512 + seed);
+}
+
+/* --- tests ----------------------------------------------------------------------------------- */
+
+static const char *
+serial_of(struct virtio_scsi_address at)
+{
+	if (at.target == 20) /* it does not tell */
+		return "";
+	return at.target == 3 ? "SN2" : at.lun ? "SN1" : "SN0";
+}
+
+static void
+units_are_found(void **state)
+{
+	struct world *w = make();
+	struct unit *u;
+
+	(void)state;
+	host_add(&w->h, 0, 0, 0, 512);
+	host_add(&w->h, 1, 0, 1, 4096);
+	host_add(&w->h, 2, 3, 7, 512)->readonly = true;
+	u = host_add(&w->h, 3, 20, 2, 512);
+	u->old = true;
+	host_add(&w->h, 4, 5, 0, 512)->type = SCSI_TYPE_OPTICAL;
+	host_add(&w->h, 5, 20, 4, 512); /* there is no name for it */
+	host_add(&w->h, 6, 255, 0, 1024 * 16)->nsectors = 10;
+	attach(w);
+	assert_non_null(disk(w, "sdS0"));
+	assert_non_null(disk(w, "sdS1"));
+	assert_non_null(disk(w, "sdS199"));
+	assert_non_null(disk(w, "sdS1042"));
+	assert_null(disk(w, "sdS320"));
+	assert_null(disk(w, "sdS1980"));
+	for (const struct drive_disk *d = w->s->d.port.disks; d; d = d->next) {
+		const struct vscsi_unit *v = d->priv;
+
+		assert_string_equal(d->info.model, "MODEL DISK");
+		assert_int_equal(d->info.readonly, v->at.target == 3);
+		assert_int_equal(d->info.secsize, v->at.target == 0 && v->at.lun == 1 ? 4096 : 512);
+		assert_string_equal(d->info.serial, serial_of(v->at));
+		assert_int_equal(d->trims, v->at.target != 20);
+	}
+	stop(w);
+}
+
+static void
+data_goes_both_ways(void **state)
+{
+	uint8_t buf[64 * 512], got[64 * 512];
+
+	(void)state;
+	for (unsigned vectors = 0; vectors < 5; vectors += 2) {
+		struct world *w = make();
+		struct unit *u = host_add(&w->h, 0, 0, 0, 512);
+
+		w->h.m.nvectors = vectors;
+		attach(w);
+		fill(buf, sizeof buf, 1);
+		assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_WRITE, 100, 64, buf), 0);
+		assert_memory_equal(u->data + 100 * 512, buf, sizeof buf);
+		assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, 100, 64, got), 0);
+		assert_memory_equal(got, buf, sizeof buf);
+		assert_int_equal(u->flushes, 0);
+		assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_FLUSH, 0, 0, NULL), 0);
+		assert_int_equal(u->flushes, 1);
+		assert_int_equal(u->long_ones, 0);
+		stop(w);
+	}
+}
+
+static void
+large_units(void **state)
+{
+	struct world *w = make();
+	struct unit *u = host_add(&w->h, 0, 0, 0, 512);
+	uint8_t buf[512], got[512];
+
+	(void)state;
+	u->nsectors = 1ull << 40;
+	attach(w);
+	fill(buf, sizeof buf, 1);
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_WRITE, (1ull << 40) - 1, 1, buf), 0);
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, (1ull << 40) - 1, 1, got), 0);
+	assert_memory_equal(got, buf, sizeof buf);
+	assert_int_equal(u->long_ones, 2);
+	stop(w);
+}
+
+static void
+discards(void **state)
+{
+	struct world *w = start();
+	struct unit *u = &w->h.unit[0];
+
+	(void)state;
+	memset(u->data, 0xaa, SECTORS * 512);
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_DISCARD, 50, 650, NULL), 0);
+	assert_int_equal(u->ranges, 7); /* of 100 sectors */
+	assert_int_equal(u->unmaps, 3); /* of 3 ranges */
+	assert_int_equal(u->data[50 * 512 - 1], 0xaa);
+	assert_int_equal(u->data[50 * 512], 0);
+	assert_int_equal(u->data[700 * 512 - 1], 0);
+	assert_int_equal(u->data[700 * 512], 0xaa);
+	stop(w);
+}
+
+static uint64_t
+counter(struct world *w, const uint64_t *which)
+{
+	uint64_t v;
+
+	pthread_mutex_lock(&w->s->d.port.lock);
+	v = *which;
+	pthread_mutex_unlock(&w->s->d.port.lock);
+	return v;
+}
+
+static void
+sense_data(void **state)
+{
+	struct world *w = start();
+	struct unit *u = &w->h.unit[0];
+	uint8_t buf[16 * 512];
+
+	(void)state;
+	u->bad_lba = 1000;
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, 992, 16, buf), -EIO);
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, 984, 16, buf), 0);
+	u->attentions = 2;
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, 0, 16, buf), 0);
+	u->busy = 2;
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, 0, 16, buf), 0);
+	assert_int_equal(counter(w, &w->s->d.port.resets), 0);
+	stop(w);
+}
+
+static void *
+pass_time(void *arg)
+{
+	struct world *w = arg;
+
+	for (unsigned i = 0; i < 1000 && w->h.hang + w->h.hangs; i++) {
+		atomic_fetch_add(&w->s->d.ctlr.ahead_ms, 1000);
+		os_sleep_ns(10000000);
+	}
+	return NULL;
+}
+
+/* A command that hangs is aborted, or its unit is reset, or at last the device. */
+static void
+commands_that_hang(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct world *w = start();
+		uint8_t buf[512];
+		unsigned resets = w->h.m.resets;
+		pthread_t t;
+
+		w->h.no_abort = i > 0;
+		w->h.no_reset = i > 1;
+		w->h.hang = 1;
+		pthread_create(&t, NULL, pass_time, w);
+		assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, 5, 1, buf), 0);
+		w->h.hangs = false;
+		pthread_join(t, NULL);
+		assert_int_equal(w->h.aborts, 1);
+		assert_int_equal(w->h.unit_resets, i > 0);
+		assert_int_equal(w->h.m.resets > resets, i > 1);
+		stop(w);
+	}
+}
+
+static void
+units_come_and_go(void **state)
+{
+	struct world *w = start();
+	struct blk_disk *was;
+	uint8_t buf[512];
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) { /* more often than there are buffers */
+		pthread_mutex_lock(&w->h.m.lock);
+		free(w->h.unit[1].data);
+		host_add(&w->h, 1, 200, 3, 512);
+		host_event(&w->h, 1, 200, 3, 1);
+		pthread_mutex_unlock(&w->h.m.lock);
+		assert_true(becomes(w, "sdS1763", true));
+		assert_int_equal(blk_sync(disk(w, "sdS1763"), BLK_READ, 5, 1, buf), 0);
+		pthread_mutex_lock(&w->h.m.lock);
+		w->h.unit[1].present = false;
+		host_event(&w->h, 1, 200, 3, 2);
+		pthread_mutex_unlock(&w->h.m.lock);
+		assert_true(becomes(w, "sdS1763", false));
+	}
+	was = disk(w, "sdS0");
+	blk_disk_get(was);
+	pthread_mutex_lock(&w->h.m.lock);
+	w->h.unit[0].nsectors = SECTORS / 2;
+	host_event(&w->h, 3, 0, 0, 0x092a);
+	pthread_mutex_unlock(&w->h.m.lock);
+	for (unsigned ms = 0; ms < WAIT_MS && (!disk(w, "sdS0") || disk(w, "sdS0") == was); ms += 2)
+		os_sleep_ns(2000000);
+	assert_int_equal(blk_sync(was, BLK_READ, 0, 1, buf), -ENODEV);
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, SECTORS / 2 - 1, 1, buf), 0);
+	blk_disk_put(was);
+	assert_int_equal(counter(w, &w->s->d.port.resets), 0);
+	stop(w);
+}
+
+static void
+missed_events(void **state)
+{
+	struct world *w = start();
+
+	(void)state;
+	pthread_mutex_lock(&w->h.m.lock);
+	host_add(&w->h, 1, 1, 0, 512);
+	host_event(&w->h, 1u << 31, 0, 0, 0);
+	pthread_mutex_unlock(&w->h.m.lock);
+	assert_true(becomes(w, "sdS64", true));
+	stop(w);
+}
+
+/* Answers with random bits in them: some commands fail; nobody hangs, nothing breaks. */
+static void
+nonsense(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		struct world *w = make();
+		uint8_t buf[512];
+
+		set(w, 30, 15, 2); /* targets */
+		host_add(&w->h, 0, 0, 0, 512);
+		host_add(&w->h, 1, 1, 0, 512);
+		w->h.random = i;
+		w->h.nonsense = true;
+		attach(w);
+		for (unsigned k = 0; k < 50 && disk(w, "sdS0"); k++)
+			blk_sync(disk(w, "sdS0"), k % 2 ? BLK_READ : BLK_WRITE, k, 1, buf);
+		stop(w);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(units_are_found),   cmocka_unit_test(data_goes_both_ways),
+		cmocka_unit_test(large_units),       cmocka_unit_test(discards),
+		cmocka_unit_test(sense_data),        cmocka_unit_test(commands_that_hang),
+		cmocka_unit_test(units_come_and_go), cmocka_unit_test(missed_events),
+		cmocka_unit_test(nonsense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
