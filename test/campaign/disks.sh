@@ -8,6 +8,9 @@ disk_device()
 	case $1 in
 	ahci)	echo "-device ich9-ahci,id=ctlr-$2 -device ide-hd,drive=$2,bus=ctlr-$2.0,serial=$2" ;;
 	nvme)	echo "-device nvme,drive=$2,serial=$2" ;;
+	virtioblk) echo "-device virtio-blk-pci,disable-legacy=on,drive=$2,serial=$2" ;;
+	virtioscsi) echo "-device virtio-scsi-pci,disable-legacy=on,id=ctlr-$2" \
+			"-device scsi-hd,drive=$2,bus=ctlr-$2.0,serial=$2" ;;
 	*)	fail "no device for the driver $1" ;;
 	esac
 }
@@ -18,6 +21,8 @@ disk_name()
 	case $1 in
 	ahci)	echo sdC0 ;;
 	nvme)	echo sdN0 ;;
+	virtioblk) echo sdV0 ;;
+	virtioscsi) echo sdS0 ;;
 	esac
 }
-disk_drivers="ahci nvme"
+disk_drivers="ahci nvme virtioblk virtioscsi"

@@ -9,6 +9,7 @@
 #	disk	the disk's driver dies under writers and readers of the raw disk
 #	nvme	the same with an NVMe disk
 #	ide	the same with an IDE controller, whose disks share a channel
+#	virtioblk, virtioscsi	the same with those
 #	deep	the disk's driver dies under ext4fs, which others read
 #	tree	ext4fs dies under those who read it
 #	both	ext4fs and the disk's driver die, each when it likes
@@ -123,6 +124,35 @@ campaign_nvme()
 -device nvme-ns,bus=nvme,drive=$n"
 	done
 	DISKS= EXTRA="$extra ${EXTRA:-}" raw_campaign nvme sdN0 sdN1 "$@"
+}
+
+virtio_drives()
+{
+	local d
+	for d in disk ledger; do
+		echo "-drive file=$dir/$d,if=none,id=$d,format=raw,cache=${CACHE:-writeback}"
+	done
+}
+
+# The ledger is another device, whose driver lives.
+campaign_virtioblk()
+{
+	local device="-device virtio-blk-pci,disable-legacy=on"
+
+	blank_disks
+	DISKS= EXTRA="$(virtio_drives) $device,drive=disk,serial=D $device,drive=ledger,serial=L ${EXTRA:-}" \
+		raw_campaign virtioblk sdV0 sdV1 "$@"
+}
+
+# Two units of one host.
+campaign_virtioscsi()
+{
+	local unit="-device scsi-hd,bus=host.0"
+
+	blank_disks
+	DISKS= EXTRA="$(virtio_drives) -device virtio-scsi-pci,disable-legacy=on,id=host \
+$unit,drive=disk,scsi-id=0,serial=D $unit,drive=ledger,scsi-id=1,serial=L ${EXTRA:-}" \
+		raw_campaign virtioscsi sdS0 sdS64 "$@"
 }
 
 # Both disks are at one channel.
