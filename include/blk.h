@@ -210,8 +210,9 @@ void blk_disk_get(struct blk_disk *d);
 void blk_disk_put(struct blk_disk *d);
 /*
  * Another medium is in a removable disk: so many sectors, and a sum over what is known of it.  0
- * sectors: none.  Files of the one before get errors, unless it is the same, and their requests are over
- * when it returns.  Sleeps.  -EINVAL for a size that cannot be, -ENOMEM: then no medium is in.
+ * sectors: none.  Files of the one before get errors, unless it is the same, and their requests
+ * are over when it returns.  Sleeps.  -EINVAL for a size that cannot be, -ENOMEM: then no medium
+ * is in.
  */
 int blk_set_medium(struct blk_disk *d, uint64_t nsectors, uint32_t medium);
 /* Reads the table again; partitions that are the same stay open.  Sleeps. */

@@ -6,9 +6,9 @@
  * A fid's aux is a struct node: the kind of file, its disk and, for data, its partition, with a
  * reference on each.  A node never changes but for `opened`, so requests need no lock to read one;
  * what an open packet file keeps has its own (packet.c).  A file of the disk's data is busy from
- * before it is seen to be in the table until the device is done, so that a rescan knows when nothing
- * more happens to its sectors, and another medium is not shown before.  Entries under by-uuid and
- * by-label are the same files as under part.
+ * before it is seen to be in the table until the device is done, so that a rescan knows when
+ * nothing more happens to its sectors, and another medium is not shown before.  Entries under
+ * by-uuid and by-label are the same files as under part.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -262,5 +262,6 @@ const struct sip_bus sip_bus_files = {
 	.map = files_map, .unmap = files_unmap, .read = files_read, .write = files_write,
 	.dma_alloc = files_dma_alloc, .dma_free = files_dma_free,
 	.irq_open = files_irq_open, .irq_wait = files_irq_wait, .irq_close = files_irq_close,
-	.close = files_close, .config = files_config, .ports = files_ports, .in = files_in, .out = files_out,
+	.close = files_close, .config = files_config, .ports = files_ports,
+	.in = files_in, .out = files_out,
 };

@@ -433,7 +433,8 @@ nvme(const char *port, int cycles)
 	for (int i = 0; i <= cycles; i++) {
 		if (i == 1)
 			before = count();
-		monitor("device_add %s,id=hot,bus=first", "nvme,serial=HOT,drive=blank,share-rw=on");
+		monitor("device_add %s,id=hot,bus=first",
+			"nvme,serial=HOT,drive=blank,share-rw=on");
 		wait_server(device, name);
 		if (i % 2 == 0)
 			pull_disk(device);
