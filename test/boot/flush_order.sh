@@ -41,7 +41,7 @@ for driver in $disk_drivers; do
 				"conv=notrunc,fsync"
 		done
 	} | init
-	EXTRA="-blockdev driver=file,filename=$dir/disk,node-name=file,cache.no-flush=off \
+	MACHINE=$(disk_machine "$driver") EXTRA="-blockdev driver=file,filename=$dir/disk,node-name=file,cache.no-flush=off \
 -blockdev driver=file,filename=$dir/log,node-name=log -blockdev driver=blklogwrites,file=file,log=log,node-name=logged \
 $(disk_device "$driver" logged)" boot
 	python3 "$dir/judge.py" "$dir/log" || fail "$driver: the order is not that of the requests"

@@ -2,6 +2,7 @@
 #
 #	disk_device DRIVER NODE		the options that put a block node on a controller of its own
 #	disk_name DRIVER		the name of that disk in /dev/sd
+#	disk_machine DRIVER		the machine that can have one
 
 disk_device()
 {
@@ -11,6 +12,7 @@ disk_device()
 	virtioblk) echo "-device virtio-blk-pci,disable-legacy=on,drive=$2,serial=$2" ;;
 	virtioscsi) echo "-device virtio-scsi-pci,disable-legacy=on,id=ctlr-$2" \
 			"-device scsi-hd,drive=$2,bus=ctlr-$2.0,serial=$2" ;;
+	ide)	echo "-device ide-hd,drive=$2,bus=ide.0,unit=1,serial=$2" ;;
 	*)	fail "no device for the driver $1" ;;
 	esac
 }
@@ -23,6 +25,15 @@ disk_name()
 	nvme)	echo sdN0 ;;
 	virtioblk) echo sdV0 ;;
 	virtioscsi) echo sdS0 ;;
+	ide)	echo sdD1 ;;
 	esac
 }
-disk_drivers="ahci nvme virtioblk virtioscsi"
+
+disk_machine()
+{
+	case $1 in
+	ide)	echo pc ;;
+	*)	echo q35 ;;
+	esac
+}
+disk_drivers="ahci nvme virtioblk virtioscsi ide"

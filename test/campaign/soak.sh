@@ -30,7 +30,11 @@ soak()
 	with_prog stamp
 	soak_disk
 	# The ledger's disk is on the machine's own controller.
-	ledger=sdC$([ "$driver" = ahci ] && echo 32 || echo 0)
+	case $driver in
+	ahci)	ledger=sdC32 ;;
+	ide)	ledger=sdD0 ;;
+	*)	ledger=sdC0 ;;
+	esac
 	{
 		echo 'sipd &'
 		echo "await -t 30 /dev/sd/$name/part/4 /dev/sd/$ledger/part/4"
@@ -44,7 +48,7 @@ soak()
 		echo 'wait $p1; wait $p2; wait $p3; wait $p4'
 		echo "cat /dev/sd/$name/stats /dev/sd/$name/ctl"
 	} | init
-	CPUS=2 DISKS=$dir/ledger EXTRA="-drive file=$dir/disk,if=none,id=soaked,format=raw,cache=unsafe \
+	MACHINE=$(disk_machine "$driver") CPUS=2 DISKS=$dir/ledger EXTRA="-drive file=$dir/disk,if=none,id=soaked,format=raw,cache=unsafe \
 $(disk_device "$driver" soaked) -d guest_errors -D $dir/guest_errors ${EXTRA:-}" boot
 	[ "$(console | grep -cF 'stamp: all right')" = 4 ] || fail "not all four are right"
 	soak_judge
