@@ -1,32 +1,49 @@
 # Every disk of a made set appears, with its name, size, sectors, serial number and partitions, as
-# sfdisk and sgdisk say of the images: 1 MiB to 3 TiB, GPT and MBR of every kind, damaged ones too.
+# sfdisk, fdisk and sgdisk say of the images: 1 MiB to 3 TiB, GPT and MBR of every kind, damaged ones
+# too.  Two machines: q35 with AHCI, two NVMe, virtio and a CD at once; pc with IDE and a CD.
 #
-# The table below is the set.  A line: the name that the disk must have under /dev/sd, its size, its
+# A machine has a table.  A line: the name that the disk must have under /dev/sd, its size, its
 # sectors' bytes, a function below that makes what is on it, and QEMU's device, in which %s stands for
-# the drive and its serial number.  A further driver adds lines, a line to `drivers`, and to
-# `controllers` what its devices are plugged into.
-# bound: 250
+# the drive and its serial number.  `controllers` is what the devices are plugged into.
+# bound: 400
 . test/boot/lib.sh
 PATH=$PATH:/usr/sbin:/sbin
 for p in sgdisk sfdisk fdisk python3; do
 	command -v $p > /dev/null || skip "needs $p"
 done
 
-drivers='ahci'
-controllers='-device ich9-ahci,id=first,addr=9'
-disks='
+q35_drivers='ahci nvme virtioblk virtioscsi'
+q35_controllers='-device ich9-ahci,id=first,addr=9 -device ich9-ahci,id=second,addr=a
+-device virtio-scsi-pci,disable-legacy=on,id=scsi,addr=b'
+q35_disks='
 sdC0	1M	512	gpt_small	ide-hd,bus=first.0,%s
 sdC1	3T	512	gpt_large	ide-hd,bus=first.1,%s
 sdC2	2049G	512	gpt_large	ide-hd,bus=first.2,%s
 sdC3	64M	512	gpt_hybrid	ide-hd,bus=first.3,%s
 sdC4	64M	512	gpt_no_primary	ide-hd,bus=first.4,%s
 sdC5	1G	512	gpt_no_backup	ide-hd,bus=first.5,%s
-sdC32	64M	512	gpt_full	ide-hd,bus=ide.0,%s
-sdC33	1M	512	mbr_small	ide-hd,bus=ide.1,%s
-sdC34	3T	512	mbr_large	ide-hd,bus=ide.2,%s
-sdC35	512M	512	mbr_chain	ide-hd,bus=ide.3,%s
-sdC36	2M	512	fat	ide-hd,bus=ide.4,%s
-sdC37	7M	512	nothing	ide-hd,bus=ide.5,%s
+sdC32	1M	2048	disc	ide-cd,bus=second.0,%s
+sdC64	64M	512	gpt_full	ide-hd,bus=ide.0,%s
+sdC65	1M	512	mbr_small	ide-hd,bus=ide.1,%s
+sdC66	3T	512	mbr_large	ide-hd,bus=ide.2,%s
+sdC67	512M	512	mbr_chain	ide-hd,bus=ide.3,%s
+sdC68	2M	512	fat	ide-hd,bus=ide.4,%s
+sdC69	7M	512	nothing	ide-hd,bus=ide.5,%s
+sdN0	3T	512	gpt_large	nvme,addr=c,%s
+sdN32	64M	4096	gpt_4k	nvme,addr=d,logical_block_size=4096,physical_block_size=4096,%s
+sdV0	64M	512	gpt_three	virtio-blk-pci,disable-legacy=on,addr=e,%s
+sdV1	3T	4096	mbr_4k	virtio-blk-pci,disable-legacy=on,addr=f,logical_block_size=4096,physical_block_size=4096,%s
+sdS0	3T	512	gpt_large	scsi-hd,bus=scsi.0,scsi-id=0,%s
+sdS64	64M	4096	gpt_4k	scsi-hd,bus=scsi.0,scsi-id=1,logical_block_size=4096,physical_block_size=4096,%s
+'
+
+pc_drivers='ide'
+pc_controllers=
+pc_disks='
+sdD0	3T	512	gpt_large	ide-hd,bus=ide.0,unit=0,%s
+sdD1	1M	512	mbr_small	ide-hd,bus=ide.0,unit=1,%s
+sdD2	1M	2048	disc	ide-cd,bus=ide.1,unit=0,%s
+sdD3	512M	512	mbr_chain	ide-hd,bus=ide.1,unit=1,%s
 '
 
 # --- what is on them: FILE SECTOR-SIZE.  fdisk makes tables of other sectors than 512, sgdisk cannot
@@ -56,6 +73,7 @@ mbr_chain()
 }
 fat()		{ mkfs.fat "$1"; }
 nothing()	{ :; }
+disc()		{ genisoimage -quiet -R -J -o "$1" test/host; }
 
 # Damage comes after the judge has looked: nothing must be lost by it.
 damage()
@@ -66,43 +84,6 @@ damage()
 	esac
 }
 
-extra=$controllers
-n=0
-while read -r name size secsize kind device; do
-	[ -n "$name" ] || continue
-	truncate -s "$size" "$dir/$name.img" || fail "no image of $size"
-	"$kind" "$dir/$name.img" "$secsize" > "$dir/log" 2>&1 || fail "$kind: $(cat "$dir/log")"
-	if [ "$secsize" = 512 ]; then
-		sfdisk --json "$dir/$name.img" > "$dir/$name.json" 2> "$dir/log"
-		sgdisk -p "$dir/$name.img" > "$dir/$name.sgdisk" 2> "$dir/log"
-	else
-		fdisk -b "$secsize" -l -o Device,Start,Sectors "$dir/$name.img" > "$dir/$name.fdisk" 2> "$dir/log"
-	fi
-	damage "$kind" "$dir/$name.img" 2> "$dir/log"
-	extra="$extra -drive file=$dir/$name.img,if=none,id=disk$n,format=raw"
-	# shellcheck disable=SC2059
-	extra="$extra -device $(printf "$device" "drive=disk$n,serial=SET-$n")"
-	echo "$name $size $secsize $kind SET-$n" >> "$dir/set"
-	n=$((n + 1))
-done <<< "$disks"
-[ $n -ge 12 ] || fail "only $n disks"
-
-{
-	for d in $drivers; do echo "$d &"; done
-	while read -r name _; do echo "await -t 60 /dev/sd/$name/part/0"; done < "$dir/set"
-	echo 'echo BEGIN'
-	echo 'lsdisk -1'
-	echo 'echo END'
-	while read -r name _; do echo "part print $name"; done < "$dir/set"
-	# A damaged table was read; it was not written.
-	echo 'for d in /dev/sd/sd*/stats; do cat $d; done'
-} | init
-EXTRA=$extra CPUS=2 boot
-expect 'note gpt: primary: no signature' 'note gpt: backup: no signature'
-expect 'note hybrid mbr: 2 entries beside the gpt are not used'
-refuse_re 'write-requests [1-9]'
-
-console | sed -n '/^BEGIN/,/^END/p' > "$dir/listed"
 cat > "$dir/judge.py" <<'END'
 import json, os, re, subprocess, sys
 folder, listed = sys.argv[1], sys.argv[2]
@@ -135,7 +116,7 @@ def by_fdisk(name):
     parts = {int(m[0]): (int(m[1]), int(m[2])) for m in
              re.findall(r"^\S+[.]img(\d+) +(\d+) +(\d+)", text, re.M)}
     if kind == "mbr":
-        parts.pop(2, None) # the extended one
+        parts.pop(2, None)  # the extended one
     return kind, parts
 lines = [l.rstrip("\n").split("\t") for l in open(listed) if "\t" in l]
 seen = {}
@@ -155,7 +136,7 @@ for name, size, secsize, kind, serial in want:
     secsize, dash = int(secsize), lambda s: s or "-"
     if int(f[1]) != os.path.getsize(f"{folder}/{name}.img") or int(f[2]) != secsize:
         complain(name, "size", f[1], f[2])
-    if f[9] != serial or f[10] != "rw":
+    if f[9] != serial or f[10] != ("ro" if kind == "disc" else "rw"):
         complain(name, "serial, mode", f)
     got = {n: (int(p[3]), int(p[1]) // secsize, p[6], p[7]) for n, p in parts.items()}
     if secsize == 512:
@@ -165,6 +146,8 @@ for name, size, secsize, kind, serial in want:
         sure = sure and {n: p[:2] + (dash(p[2]), p[3]) for n, p in sure.items()}
         if table == "gpt" and by_sgdisk(name) != {n: p[:2] for n, p in got.items()}:
             complain(name, "not what sgdisk says", got)
+    elif kind == "disc":
+        table, sure = "none", None
     else:
         table, sure = by_fdisk(name)
         got = {n: p[:2] for n, p in got.items()}
@@ -175,9 +158,52 @@ for name, size, secsize, kind, serial in want:
 print("%d disks, %d partitions" % (len(seen), sum(len(s[1]) for s in seen.values())))
 sys.exit(bad)
 END
-python3 "$dir/judge.py" "$dir" "$dir/listed" || fail "not the disks that were made"
+
+appear()
+{
+	local machine=$1 drivers=$2 extra=$3 disks=$4 n=0
+	rm -f "$dir"/sd* "$dir/set"
+	while read -r name size secsize kind device; do
+		[ -n "$name" ] || continue
+		truncate -s "$size" "$dir/$name.img" || fail "no image of $size"
+		"$kind" "$dir/$name.img" "$secsize" > "$dir/log" 2>&1 || fail "$kind: $(cat "$dir/log")"
+		if [ "$kind" = disc ]; then
+			:
+		elif [ "$secsize" = 512 ]; then
+			sfdisk --json "$dir/$name.img" > "$dir/$name.json" 2> "$dir/log"
+			sgdisk -p "$dir/$name.img" > "$dir/$name.sgdisk" 2> "$dir/log"
+		else
+			fdisk -b "$secsize" -l -o Device,Start,Sectors "$dir/$name.img" > "$dir/$name.fdisk" 2> "$dir/log"
+		fi
+		damage "$kind" "$dir/$name.img" 2> "$dir/log"
+		extra="$extra -drive file=$dir/$name.img,if=none,id=disk$n,format=raw"
+		# shellcheck disable=SC2059
+		extra="$extra -device $(printf "$device" "drive=disk$n,serial=SET-$n")"
+		echo "$name $size $secsize $kind SET-$n" >> "$dir/set"
+		n=$((n + 1))
+	done <<< "$disks"
+	{
+		for d in $drivers; do echo "$d &"; done
+		while read -r name _; do echo "await -t 60 /dev/sd/$name/part/0"; done < "$dir/set"
+		echo 'echo BEGIN'
+		echo 'lsdisk -1'
+		echo 'echo END'
+		while read -r name _; do echo "part print $name"; done < "$dir/set"
+		# A damaged table was read; it was not written.
+		echo 'for d in /dev/sd/sd*/stats; do cat $d; done'
+	} | init
+	MACHINE=$machine EXTRA=$extra CPUS=2 boot
+	refuse_re 'write-requests [1-9]'
+
+	console | sed -n '/^BEGIN/,/^END/p' > "$dir/listed"
+	python3 "$dir/judge.py" "$dir" "$dir/listed" || fail "not the disks that were made"
+}
+
+appear q35 "$q35_drivers" "$(echo $q35_controllers)" "$q35_disks"
+expect 'note gpt: primary: no signature' 'note gpt: backup: no signature'
+expect 'note hybrid mbr: 2 entries beside the gpt are not used'
 # The judge: a partition that is one sector longer is not the same.
-sed '/sdC3.\/2/s/\([0-9]*\)\t512/1\1\t512/' "$dir/listed" > "$dir/other"
+sed '/sdC6.\/2/s/\([0-9]*\)\t512/1\1\t512/' "$dir/listed" > "$dir/other"
 cmp -s "$dir/listed" "$dir/other" && fail "no other list"
 python3 "$dir/judge.py" "$dir" "$dir/other" > /dev/null && fail "the judge sees no difference"
-exit 0
+appear pc "$pc_drivers" "$pc_controllers" "$pc_disks"
