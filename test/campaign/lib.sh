@@ -12,6 +12,7 @@
 #	virtioblk, virtioscsi	the same with those
 #	deep	the disk's driver dies under ext4fs, which others read
 #	tree	ext4fs dies under those who read it
+#	iso	isofs dies under those who read a disc's image
 #	both	ext4fs and the disk's driver die, each when it likes
 #	names	an interposer dies under makers of names, before and after what it was asked to do
 #	lossy	the disk's driver dies; between it and its clients messages are late, twice, or lost
@@ -162,13 +163,21 @@ campaign_ide()
 	DISKS=$DISKS MACHINE=pc raw_campaign ide sdD0 sdD1 "$@"
 }
 
-# tree_campaign SEED SERVER DEATHS-COMMANDS
+iso_disk()
+{
+	make_tree "$dir/tree/all" 150 3
+	seq 1 1000 > "$dir/tree/probe"
+	genisoimage -quiet -R -o "$dir/disk" "$dir/tree" > "$dir/log" 2>&1 || fail "genisoimage: $(cat "$dir/log")"
+	DISKS=$dir/disk
+}
+
+# tree_campaign SEED SERVER DEATHS-COMMANDS [KIND]
 tree_campaign()
 {
-	local seed=$1 server=$2 deaths=$3
-	tree_disk
+	local seed=$1 server=$2 deaths=$3 kind=${4:-tree}
+	"${kind}_disk"
 	manifest_ahci
-	manifest_root
+	"manifest_root_$kind"
 	manifest_tmp
 	{
 		echo 'sipd &'
@@ -198,6 +207,13 @@ campaign_tree()
 	local deaths=$1 seed=$2
 	shift 2
 	tree_campaign "$seed" root "$(reaper root "$deaths" "$seed" none /root/probe "$@")"
+}
+
+campaign_iso()
+{
+	local deaths=$1 seed=$2
+	shift 2
+	tree_campaign "$seed" root "$(reaper root "$deaths" "$seed" none /root/probe "$@")" iso
 }
 
 campaign_both()
@@ -275,7 +291,7 @@ mixed_causes()
 	names)	for m in create mkdir unlink rename link symlink setattr write; do
 			mixed+=("crash $m # before" "crash $m # after")
 		done ;;
-	tree)	;;
+	tree|iso) ;;
 	nvme)	[ "${BUILD_FAULTS:-0}" = 0 ] || for m in crash exit hang wildptr memory; do
 			mixed+=("fault $m #") # it has no fault storm
 		done ;;

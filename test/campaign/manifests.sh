@@ -26,11 +26,23 @@ manifest_ahci()
 	manifest_disk ahci
 }
 
-manifest_root()
+manifest_root_tree()
 {
 	manifest root <<'END'
 program /boot/bin/ext4fs
 args -device /dev/sd/sdC0/part/2
+mount /root
+capability file-system
+after ahci
+deadline 5000
+END
+}
+
+manifest_root_iso()
+{
+	manifest root <<'END'
+program /boot/bin/isofs
+args -device /dev/sd/sdC0/data
 mount /root
 capability file-system
 after ahci
