@@ -36,7 +36,7 @@ add_module()
 root=$(mktemp -d "$dir/root.XXXXXX")
 trap 'rm -rf "$root"' EXIT
 : > "$root/modules"
-for m in ahci sd_mod nvme crc32c_generic ext4; do
+for m in ahci sd_mod nvme virtio_pci virtio_blk virtio_scsi crc32c_generic ext4; do
 	add_module "$m"
 done
 # Without these two in the archive there is no console for the first process.

@@ -1,8 +1,9 @@
 #!/bin/bash
 # make bench: boots Lux9 and Linux on the same machine, one after the other, has each do the same
 # work (work.c), and prints what it took in instructions, and where PROFILE=1 where they went.
-# T=quick leaves out the search for the least memory; T=lux9 leaves out Linux too, T=nvme all but Lux9's
-# NVMe: the table then has what the last run found.  Everything is in build/bench; the table also in build/bench/table.
+# T=quick leaves out the search for the least memory; T=lux9 leaves out Linux too, T=nvme (or virtioblk,
+# virtioscsi) all but that disk of Lux9's: the table then has what the last run found.  Everything is in
+# build/bench; the table also in build/bench/table.
 set -eu
 b=${B:-build}
 dir=$b/bench
@@ -98,30 +99,52 @@ lux9()
 	machine lux9-init $(plugin lux9-init)
 }
 
-# --- NVMe ---------------------------------------------------------------------------------------
-# QEMU's arguments for a disk to overwrite.
-nvme_disk()
+# --- disks that are not SATA's ------------------------------------------------------------------
+others="nvme virtioblk virtioscsi"
+
+# QEMU's arguments for such a disk to overwrite.
+other_disk()
 {
-	head -c 128M /dev/zero > "$dir/nvme.img"
-	echo "-drive file=$dir/nvme.img,if=none,id=nvme,format=raw -device nvme,drive=nvme,serial=BENCH"
+	local drive="-drive file=$dir/$1.img,if=none,id=other,format=raw"
+
+	head -c 128M /dev/zero > "$dir/$1.img"
+	case $1 in
+	nvme)	echo "$drive -device nvme,drive=other,serial=BENCH" ;;
+	virtioblk) echo "$drive -device virtio-blk-pci,disable-legacy=on,drive=other,serial=BENCH" ;;
+	virtioscsi) echo "$drive -device virtio-scsi-pci,disable-legacy=on,id=host" \
+			"-device scsi-hd,drive=other,bus=host.0,serial=BENCH" ;;
+	esac
 }
 
-lux9_nvme()
+# What Lux9 calls it, and what Linux.
+other_name()
 {
+	case $1 in
+	nvme)	echo /dev/sd/sdN0/raw /dev/nvme0n1 ;;
+	virtioblk) echo /dev/sd/sdV0/raw /dev/vda ;;
+	virtioscsi) echo /dev/sd/sdS0/raw /dev/sda ;;
+	esac
+}
+
+lux9_other()
+{
+	local name
+
+	read -r name _ <<< "$(other_name "$1")"
 	unset DISKS
-	archive <<-'END'
+	archive <<-END
 		sipd &
-		await -t 60 /dev/sd/sdN0/raw
-		/boot/bin/work -native raw /dev/sd/sdN0/raw
+		await -t 60 $name
+		/boot/bin/work -native raw $name
 	END
 	# shellcheck disable=SC2046
-	machine lux9-nvme $(plugin lux9-nvme) $(nvme_disk)
+	machine "lux9-$1" $(plugin "lux9-$1") $(other_disk "$1")
 }
 
 # --- Linux ------------------------------------------------------------------------------------
 linux()
 {
-	local line='console=ttyS0 quiet rdinit=/work panic=-1'
+	local line='console=ttyS0 quiet rdinit=/work panic=-1' kind name
 
 	rm -f "$dir"/linux-*
 	bash bench/linux.sh "$dir/work" "$dir/linux"
@@ -135,9 +158,13 @@ linux()
 	make_disks
 	# shellcheck disable=SC2046
 	APPEND="$line -- linux raw /raw tree /root end" machine linux-io $(plugin linux-io)
-	make_disks
-	# shellcheck disable=SC2046
-	APPEND="$line -- linux raw /dev/nvme0n1 end" machine linux-nvme $(plugin linux-nvme) $(nvme_disk)
+	unset DISKS
+	for kind in $others; do
+		read -r _ name <<< "$(other_name "$kind")"
+		# shellcheck disable=SC2046
+		APPEND="$line -- linux raw $name end" machine "linux-$kind" $(plugin "linux-$kind") \
+			$(other_disk "$kind")
+	done
 }
 
 # --- the least memory -------------------------------------------------------------------------
@@ -211,13 +238,15 @@ if [ -n "${PROFILE:-}" ]; then
 	profile
 	exit 0
 fi
-if [ "$what" = nvme ]; then
-	rm -f "$dir"/lux9-nvme.*
-	lux9_nvme
+if [[ " $others " = *" $what "* ]]; then
+	rm -f "$dir/lux9-$what".*
+	lux9_other "$what"
 else
 	rm -f "$dir"/lux9-*
 	lux9
-	lux9_nvme
+	for kind in $others; do
+		lux9_other "$kind"
+	done
 	[ "$what" = lux9 ] || linux
 fi
 [ "$what" != all ] || memory

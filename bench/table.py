@@ -38,6 +38,13 @@ ROWS = [
     ("NVMe, 128 KiB sequential read", "nvme:raw_read_128k", "nvme:raw_read_128k", None),
     ("NVMe, 1 MiB sequential read", "nvme:raw_read_1m", "nvme:raw_read_1m", 110000),
     ("NVMe, 1 MiB sequential write", "nvme:raw_write_1m", "nvme:raw_write_1m", 110000),
+    *((f"{what}, {words}", f"{kind}:{key}", f"{kind}:{key}", None)
+      for what, kind in (("virtio-blk", "virtioblk"), ("virtio-scsi", "virtioscsi"))
+      for words, key in (("4 KiB random read, depth 1", "raw_read_4k"),
+                         ("4 KiB random read, depth 32", "raw_read_4k_32"),
+                         ("4 KiB random write, depth 1", "raw_write_4k"),
+                         ("1 MiB sequential read", "raw_read_1m"),
+                         ("1 MiB sequential write", "raw_write_1m"))),
     ("ext4, 128 KiB cold read", "ext4_cold_128k", "ext4_cold_128k", None),
     ("ext4, 4 KiB cached read", "ext4_cached_4k", "ext4_cached_4k", None),
     ("boot to the first process's line", "boot", "boot", 150000000),
@@ -85,7 +92,8 @@ def system(directory, name):
     into = {}
     for part in ("calls", "io"):
         read_rows(directory, f"{name}-{part}", into)
-    read_rows(directory, f"{name}-nvme", into, "nvme:")
+    for kind in ("nvme", "virtioblk", "virtioscsi"):
+        read_rows(directory, f"{name}-{kind}", into, kind + ":")
     read_boot(directory, name + "-boot", "boot", into)
     read_boot(directory, name + "-init", "init", into)
     for words in marks(os.path.join(directory, "memory")):

@@ -1,6 +1,6 @@
 # make bench: instructions per operation, beside Linux's (doc/measured.md).  T=quick: without the
-# search for the least memory; T=lux9: without Linux; T=nvme: NVMe alone; PROFILE=1: where they are
-# spent.
+# search for the least memory; T=lux9: without Linux; T=nvme, virtioblk, virtioscsi: that disk
+# alone; PROFILE=1: where they are spent.
 
 BENCH_WORK := bench/work.c bench/calls.c bench/io.c bench/machine.c
 
