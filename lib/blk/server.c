@@ -341,7 +341,7 @@ blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk
 
 	if (err == 0 && !(d = calloc(1, sizeof *d)))
 		err = -ENOMEM;
-	if (err < 0) {
+	if (!d) {
 		if (ops->release)
 			ops->release(drive);
 		return err;

@@ -123,9 +123,9 @@ pci_cap_text(const uint8_t *config, size_t size, const struct pci_cap *cap, char
 	else if (cap->id == PCI_CAP_MSIX)
 		snprintf(text, n, "%s, %u messages, table in bar %u",
 			 control & MSIX_ENABLE ? "on" : "off", pci_msi_vectors(config, size, cap),
-			 c[MSIX_TABLE] & MSIX_BIR);
+			 (unsigned)(c[MSIX_TABLE] & MSIX_BIR));
 	else if (cap->id == PCI_CAP_PM)
-		snprintf(text, n, "in D%u", c[PM_CONTROL] & PM_STATE);
+		snprintf(text, n, "in D%u", (unsigned)(c[PM_CONTROL] & PM_STATE));
 	else if (cap->id == PCI_CAP_PCIE)
 		express_text(c, text, n);
 	else if (cap->id == PCI_CAP_VENDOR)

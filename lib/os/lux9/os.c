@@ -97,10 +97,11 @@ os_map(int fd, uint64_t offset, size_t len, int prot, enum os_cache cache)
 	long at = lux_call6(SYS_MAP, 0, LUX_ARG(len + into), p, SYS_MAP_SHARED | kind[cache], fd,
 		LUX_ARG(offset - into));
 
-	if (at >= 0 || at <= -4096)
-		return (char *)at + into;
-	errno = (int)-at;
-	return NULL;
+	if (at < 0 && at > -4096) {
+		errno = (int)-at;
+		return NULL;
+	}
+	return (void *)((uintptr_t)at + into);
 }
 
 int
