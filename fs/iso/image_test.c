@@ -185,6 +185,18 @@ find(struct iso_fs *fs, uint64_t dir, const char *name, struct iso_node **out)
 	return err;
 }
 
+/* One that must be there. */
+static struct iso_node *
+look(struct iso_fs *fs, uint64_t dir, const char *name)
+{
+	struct iso_node *n;
+
+	if (find(fs, dir, name, &n) == 0 && n)
+		return n;
+	fail_msg("%s: %s", name, iso_error_text());
+	abort();
+}
+
 /* Three names, from the root. */
 static int
 down(struct iso_fs *fs, const char *a, const char *b, const char *c)
@@ -229,7 +241,7 @@ several_extents(void **state)
 	add(d, ROOT, (struct rec){ "BIG.BIN;1", 0, 4000000, 1000, 0, NULL, 0 });
 	add(d, ROOT, (struct rec){ "NEXT.;1", 0, FILE_AT, 5, 0, NULL, 0 });
 	mount(d, &fs);
-	assert_int_equal(find(&fs, fs.root, "big.bin", &n), 0);
+	n = look(&fs, fs.root, "big.bin");
 	assert_true(n->size == size);
 	assert_int_equal(iso_file_read(n, EXTENT - 100, 200, b), 200);
 	for (unsigned i = 0; i < 200; i++)
@@ -239,7 +251,7 @@ several_extents(void **state)
 	assert_int_equal(iso_file_read(n, size, 200, b), 0);
 	assert_int_equal(iso_file_read(n, UINT64_MAX, 200, b), 0);
 	iso_node_put(n);
-	assert_int_equal(find(&fs, fs.root, "next", &n), 0);
+	n = look(&fs, fs.root, "next");
 	assert_true(n->size == 5);
 	iso_node_put(n);
 	unmount(d, &fs);
@@ -292,16 +304,16 @@ refused_files(void **state)
 	mount(d, &fs);
 	assert_int_equal(fs.kind, ISO_ROCK);
 	for (unsigned i = 0; i < sizeof want / sizeof want[0]; i++) {
-		assert_int_equal(find(&fs, fs.root, want[i].name, &n), 0);
+		n = look(&fs, fs.root, want[i].name);
 		assert_int_equal(iso_file_check(n), want[i].error);
 		assert_int_equal(iso_file_read(n, 0, 8, b), want[i].error);
 		assert_true(says(want[i].text));
 		iso_node_put(n);
 	}
-	assert_int_equal(find(&fs, fs.root, "fits", &n), 0);
+	n = look(&fs, fs.root, "fits");
 	assert_int_equal(iso_file_read(n, 2040, 8, b), 8);
 	iso_node_put(n);
-	assert_int_equal(find(&fs, fs.root, "empty", &n), 0);
+	n = look(&fs, fs.root, "empty");
 	assert_int_equal(iso_file_read(n, 0, 8, b), 0);
 	iso_node_put(n);
 	unmount(d, &fs);
@@ -329,12 +341,12 @@ loops(void **state)
 	add(d, SUB, (struct rec){ "SAME", 0, SUB, 2048, ISO_FLAG_DIR, NULL, 0 });
 	add(d, SUB, (struct rec){ "FAR", 0, UINT32_MAX, 2048, ISO_FLAG_DIR, NULL, 0 });
 	mount(d, &fs);
-	assert_int_equal(find(&fs, fs.root, "sub", &n), 0);
+	n = look(&fs, fs.root, "sub");
 	assert_true(S_ISDIR(n->mode) && n->parent == fs.root && n->id == SUB * 2048);
 	iso_node_put(n);
 	assert_int_equal(find(&fs, SUB * 2048, "same", &n), -EUCLEAN);
 	assert_true(says("is in itself"));
-	assert_int_equal(find(&fs, SUB * 2048, "loose", &n), 0); /* it names itself */
+	n = look(&fs, SUB * 2048, "loose"); /* it names itself */
 	iso_node_put(n);
 	assert_int_equal(find(&fs, SUB * 2048, "others", &n), -EUCLEAN);
 	assert_true(says("is another one's"));
@@ -380,18 +392,18 @@ areas(void **state)
 	both32(ce + 20, 36);
 	add(d, ROOT, (struct rec){ "SLASH.;1", 0, FILE_AT, 5, 0, ce, 28 });
 	mount(d, &fs);
-	assert_int_equal(find(&fs, fs.root, "loop", &n), 0);
+	n = look(&fs, fs.root, "loop");
 	assert_int_equal(iso_file_read(n, 0, 5, b), -EUCLEAN);
 	assert_true(says("more than 32 continuation areas"));
 	iso_node_put(n);
-	assert_int_equal(find(&fs, fs.root, "nowhere", &n), 0);
+	n = look(&fs, fs.root, "nowhere");
 	assert_int_equal(iso_file_check(n), -EUCLEAN);
 	iso_node_put(n);
-	assert_int_equal(find(&fs, fs.root, "long", &n), 0);
+	n = look(&fs, fs.root, "long");
 	assert_int_equal(iso_file_check(n), -EUCLEAN);
 	iso_node_put(n);
 	assert_int_equal(find(&fs, fs.root, "abc/def", &n), -ENOENT);
-	assert_int_equal(find(&fs, fs.root, "slash", &n), 0);
+	n = look(&fs, fs.root, "slash");
 	assert_int_equal(iso_file_read(n, 0, 5, b), 5);
 	iso_node_put(n);
 	unmount(d, &fs);
@@ -419,11 +431,11 @@ links(void **state)
 	memcpy(px + 36, bad, 9);
 	add(d, ROOT, (struct rec){ "BAD.;1", 0, 0, 0, 0, px, 45 });
 	mount(d, &fs);
-	assert_int_equal(find(&fs, fs.root, "l", &n), 0);
+	n = look(&fs, fs.root, "l");
 	assert_true(S_ISLNK(n->mode) && n->uid == 1000 && n->gid == 100 && n->nlink == 3);
 	assert_string_equal(n->link, "/absolute/.././");
 	iso_node_put(n);
-	assert_int_equal(find(&fs, fs.root, "bad", &n), 0);
+	n = look(&fs, fs.root, "bad");
 	assert_int_equal(iso_file_check(n), -EUCLEAN);
 	assert_true(says("entry SL is damaged"));
 	iso_node_put(n);
@@ -450,7 +462,7 @@ moved(void **state)
 	add(d, SUBSUB, (struct rec){ "\0", 1, SUBSUB, 2048, ISO_FLAG_DIR, NULL, 0 });
 	add(d, SUBSUB, (struct rec){ "\1", 1, SUB, 2048, ISO_FLAG_DIR, pl, 12 });
 	mount(d, &fs);
-	assert_int_equal(find(&fs, fs.root, "child", &n), 0);
+	n = look(&fs, fs.root, "child");
 	assert_true(S_ISDIR(n->mode) && n->id == SUBSUB * 2048 && n->parent == fs.root);
 	iso_node_put(n);
 	assert_int_equal(find(&fs, SUB * 2048, "child", &n), -ENOENT);
@@ -469,10 +481,10 @@ flags(void **state)
 	add(d, ROOT, (struct rec){ "A.;1", 0, FILE_AT, 5, 0, NULL, 0 });
 	add(d, ROOT, (struct rec){ "H.;1", 0, FILE_AT, 5, ISO_FLAG_HIDDEN, NULL, 0 });
 	mount(d, &fs);
-	assert_int_equal(find(&fs, fs.root, "a", &n), 0);
+	n = look(&fs, fs.root, "a");
 	assert_true(n->size == 5);
 	iso_node_put(n);
-	assert_int_equal(find(&fs, fs.root, "h", &n), 0);
+	n = look(&fs, fs.root, "h");
 	iso_node_put(n);
 	iso_unmount(&fs);
 	assert_int_equal(try_mount(d, &fs, (struct iso_options){ .hide = true }), 0);
@@ -499,7 +511,7 @@ sessions(void **state)
 	add(d, 60, (struct rec){ "NEW.;1", 0, FILE_AT, 5, 0, NULL, 0 });
 	mount(d, &fs);
 	assert_int_equal(fs.session, 33);
-	assert_int_equal(find(&fs, fs.root, "new", &n), 0);
+	n = look(&fs, fs.root, "new");
 	iso_node_put(n);
 	iso_unmount(&fs);
 	assert_int_equal(try_mount(d, &fs, (struct iso_options){ .has_session = true }), 0);
@@ -561,7 +573,7 @@ bad_sector(void **state)
 	iso_unmount(&fs);
 	d->bad = (FILE_AT + 2) * 2048 + 7;
 	mount(d, &fs);
-	assert_int_equal(find(&fs, fs.root, "f", &n), 0);
+	n = look(&fs, fs.root, "f");
 	assert_int_equal(iso_file_read(n, 0, 4096, b), 4096);
 	assert_int_equal(iso_file_read(n, 6144, 2048, b), 2048);
 	assert_int_equal(iso_file_read(n, 4096, 2048, b), -EIO);

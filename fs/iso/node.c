@@ -217,7 +217,7 @@ iso_node_entry(struct iso_node *dir, const struct iso_entry *e, struct iso_node 
 	if (!e->is_dir)
 		return make_file(dir->fs, e, out);
 	err = iso_node_dir(dir->fs, e->dir, out);
-	if (err < 0)
+	if (!*out)
 		return err;
 	err = check_place(dir, e, *out);
 	if (err == 0) {

@@ -57,7 +57,7 @@ reply_node(struct p9_req *r, struct p9_fid *fid, struct iso_node *n, int error)
 {
 	struct ipc_qid q;
 
-	if (error < 0) {
+	if (!n) {
 		fail(r, error);
 		return;
 	}
