@@ -1,6 +1,6 @@
 # hosted_lies.sh must fail when a driver does: each driver that has faults on demand (man/4/fault) is
 # told to crash, to end, to forget a request and to write wildly, on a device that does not lie.
-# bound: 240
+# bound: 400
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 command -v qemu-system-x86_64 > /dev/null || { echo "needs qemu-system-x86_64"; exit 77; }
