@@ -36,7 +36,7 @@ static void
 identity(void **state)
 {
 	struct world *w = world_make(4);
-	struct blk_info info = { 0 };
+	struct blk_info info;
 	char text[1024];
 
 	(void)state;

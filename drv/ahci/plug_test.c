@@ -25,7 +25,7 @@ hot_plug(void **state)
 {
 	struct world *w = world_start(true);
 	uint8_t buf[512];
-	struct blk_info info = { 0 };
+	struct blk_info info;
 
 	(void)state;
 	w->m.delay_us = 100;
