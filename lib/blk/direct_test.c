@@ -308,7 +308,7 @@ static void
 at_the_end(void **state)
 {
 	uint64_t at = (NSECTORS - 40) * SECTOR;
-	uint8_t got[64 * SECTOR];
+	uint8_t got[64 * SECTOR] = { 0 };
 
 	(void)state;
 	begin(true, MAX_SEGS);
