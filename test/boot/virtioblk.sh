@@ -46,12 +46,11 @@ monitor 'drive_add 0 if=none,id=again,format=raw,file=HOT'
 monitor 'device_add virtio-blk-pci,disable-legacy=on,id=hot2,drive=again,bus=slot1,serial=HOT'
 await -t 60 /dev/sd/sdV3/part/0
 dd if=/dev/sd/sdV3/data bs=1048576 | sha256sum
+monitor 'info blockstats'
 monitor 'block_resize small 48M'
 until grep -q 'size 50331648' /dev/sd/sdV0/ctl; do sleep 0.1; done
 echo it has grown
 dd if=/dev/sd/sdV0/data bs=1048576 skip=47 | wc -c
-monitor 'info blockstats'
-sleep 1
 END
 sed -i "s#file=HOT#file=$dir/hot#" "$dir/extra/init.conf"
 python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &

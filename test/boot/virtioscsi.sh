@@ -47,12 +47,11 @@ for time in first second; do
 	while cat /dev/sd/sdS1763/ctl > /dev/null 2> /dev/null; do sleep 0.1; done
 	echo it has gone
 done
+monitor 'info blockstats'
 monitor 'block_resize small 48M'
 until grep -q 'size 50331648' /dev/sd/sdS0/ctl; do sleep 0.1; done
 echo it has grown
 dd if=/dev/sd/sdS0/data bs=1048576 skip=47 | wc -c
-monitor 'info blockstats'
-sleep 1
 END
 sed -i "s#file=HOT#file=$dir/hot#" "$dir/extra/init.conf"
 python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
