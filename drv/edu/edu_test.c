@@ -275,11 +275,11 @@ static void
 attaching(void **state)
 {
 	(void)state;
-	assert_string_equal("enable;quiet;busmaster on;", m.log);
+	assert_string_equal("enable;quiet;line;busmaster on;", m.log);
 	assert_string_equal("version 1.0\ndevice 0.4.0\n", text("id"));
 	assert_int_equal(1, m.irqs);
 	sip_finish(&s);
-	assert_string_equal("enable;quiet;busmaster on;busmaster off;", m.log);
+	assert_string_equal("enable;quiet;line;busmaster on;busmaster off;", m.log);
 	nothing_left();
 }
 
@@ -290,7 +290,7 @@ successor(void **state)
 	(void)state;
 	m.transferring = 70;
 	assert_int_equal(0, attach());
-	assert_string_equal("enable;quiet;busmaster on;", m.log);
+	assert_string_equal("enable;quiet;line;busmaster on;", m.log);
 	sip_finish(&s);
 	nothing_left();
 }
