@@ -179,7 +179,7 @@ partx -o NR,START,SECTORS,TYPE -g -s sixty 2> log | awk 'NF{ print $1, $2, $3, $
 diff want got || complain "60 logical partitions: not what partx says"
 
 # Tables of random shape: primaries in any order, gaps, chains.
-cat > random.py <<'END'
+cat > tables.py <<'END'
 import random, sys
 rnd = random.Random(int(sys.argv[1]))
 at, out = 64, []
@@ -210,7 +210,7 @@ for _, line in sorted(out, key=lambda o: o[0]):
     print(line)
 END
 for seed in $(seq 1 25); do
-	python3 random.py "$seed" > script
+	python3 tables.py "$seed" > script
 	rm -f random
 	truncate -s 128M random
 	sfdisk -q random < script > log 2>&1 || { complain "random $seed: $(cat log script)"; continue; }
