@@ -6,7 +6,7 @@ packages="gcc make musl-tools clang lld llvm clang-format clang-tidy cppcheck bi
 libcmocka-dev libc6-dev qemu-system-x86 qemu-utils ovmf xorriso mtools grub-common grub-pc-bin \
 grub-efi-amd64-bin e2fsprogs dosfstools gdisk fdisk genisoimage diod busybox-static \
 user-mode-linux tshark socat procps file libclang-rt-dev bsdextrautils iproute2 \
-sqlite3 git spin attr $*"
+sqlite3 git spin attr valgrind $*"
 missing=
 for p in $packages; do
 	case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) in
