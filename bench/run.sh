@@ -122,7 +122,7 @@ other_name()
 	case $1 in
 	nvme)	echo /dev/sd/sdN0/raw /dev/nvme0n1 ;;
 	virtioblk) echo /dev/sd/sdV0/raw /dev/vda ;;
-	virtioscsi) echo /dev/sd/sdS0/raw /dev/sda ;;
+	virtioscsi) echo /dev/sd/sdS0/raw /dev/sdc ;;
 	esac
 }
 
@@ -158,7 +158,7 @@ linux()
 	make_disks
 	# shellcheck disable=SC2046
 	APPEND="$line -- linux raw /raw tree /root end" machine linux-io $(plugin linux-io)
-	unset DISKS
+	# The two disks stay: the program waits for them.
 	for kind in $others; do
 		read -r _ name <<< "$(other_name "$kind")"
 		# shellcheck disable=SC2046
