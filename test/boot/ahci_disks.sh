@@ -10,10 +10,14 @@ await -t 30 /dev/sd/sdC33/part/0
 await -t 30 /dev/sd/sdC2/part/0
 cat /dev/sd/sdctl
 dd if=/boot/blob of=/dev/sd/sdC33/data bs=1000 seek=77 conv=notrunc,fsync && echo done a &
+w1=$!
 dd if=/boot/blob of=/dev/sd/sdC34/data bs=777 seek=3 conv=notrunc,fsync && echo done b &
+w2=$!
 dd if=/boot/blob of=/dev/sd/sdC2/data bs=4096 seek=9 conv=notrunc,fsync && echo done c &
+w3=$!
 dd if=/boot/blob of=/dev/sd/sdC2/data bs=100 seek=200001 conv=notrunc,fsync && echo done d &
-sleep 8
+w4=$!
+wait $w1; wait $w2; wait $w3; wait $w4
 for d in sdC33 sdC34 sdC2; do cat /dev/sd/$d/stats; done
 END
 CPUS=4 EXTRA="-device ich9-ahci,id=first,addr=9 -drive file=$dir/c,if=none,id=fc,format=raw \

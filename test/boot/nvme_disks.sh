@@ -14,10 +14,14 @@ await -t 30 /dev/sd/sdN1/part/0
 await -t 30 /dev/sd/sdN34/part/0
 cat /dev/sd/sdctl
 dd if=/boot/blob of=/dev/sd/sdN0/data bs=1000 seek=77 conv=notrunc,fsync && echo done a &
+w1=$!
 dd if=/boot/blob of=/dev/sd/sdN1/data bs=777 seek=3 conv=notrunc,fsync && echo done b &
+w2=$!
 dd if=/boot/blob of=/dev/sd/sdN34/data bs=4096 seek=5000 conv=notrunc,fsync && echo done c &
+w3=$!
 dd if=/boot/blob of=/dev/sd/sdN0/data bs=100 seek=200001 conv=notrunc,fsync && echo done d &
-sleep 8
+w4=$!
+wait $w1; wait $w2; wait $w3; wait $w4
 echo 'discard 0 16384' > /dev/sd/sdN34/ctl && echo discarded
 echo 'zero 16384 16384' > /dev/sd/sdN34/ctl && echo zeroed
 dd if=/dev/sd/sdN34/data of=/dev/null bs=1000000 count=30 && echo read
