@@ -521,6 +521,12 @@ enum sip_action sip_policy(const struct sip_manifest *m, unsigned *deaths,
 	const struct sip_end *end, unsigned *delay_ms);
 /* How long the server is to blame for a request of that age: while what it waits for is well. */
 uint64_t sip_blame_ns(uint64_t age_ns, uint64_t now, uint64_t others_well_since);
+/*
+ * How long a start may take, in ns, after `missed` in a row that did not end in time: twice as long
+ * each time, at most 16 deadlines.  A machine that is too slow for the deadline just now would
+ * otherwise start and kill its servers until somebody helps.
+ */
+uint64_t sip_start_ns(unsigned deadline_ms, unsigned missed);
 /* A text for a death by its deadline, or NULL.  0 for a deadline is none. */
 const char *sip_overdue(unsigned deadline_ms, uint64_t report_age_ns, uint64_t request_age_ns);
 

@@ -3,7 +3,8 @@
  * that does not end.  They are looked at four times within their deadline.
  *
  * A machine that is too busy makes everybody late, sipd as well: a look that comes a whole period
- * late judges nobody, LATE_MAX times in a row.
+ * late judges nobody, LATE_MAX times in a row; and who did not start in time has twice as long the
+ * next time.
  */
 #include "sipd.h"
 
@@ -41,7 +42,8 @@ overdue(const struct manager *m, const struct server *s, const struct facts *f, 
 	uint64_t well = others_well_since(m, s, now);
 	uint64_t own = s->well_since ? s->well_since : s->since;
 	if (f->state == SIP_STARTING)
-		return sip_blame_ns(f->uptime_ns, now, well) > deadline_ms * NS_PER_MS ?
+		return sip_blame_ns(f->uptime_ns, now, well) >
+			sip_start_ns(deadline_ms, s->nmissed) ?
 		    "not healthy within the deadline" : NULL;
 	/* What a request waited for this server's predecessor is not its fault either. */
 	return sip_overdue(deadline_ms, now > f->report_ns ? now - f->report_ns : 0,
@@ -67,6 +69,7 @@ server_judge(struct manager *m, struct server *s, const struct facts *f, uint64_
 	if (!why)
 		return;
 	s->killed = f->generation;
+	s->nmissed += f->state == SIP_STARTING;
 	if (sip_factory_tell(s->ctl, err, "kill %s", why) < 0)
 		fprintf(stderr, "sipd: %s: %s\n", s->plan.name, err);
 }

@@ -217,10 +217,12 @@ enter(struct server *s, const struct facts *f, uint64_t now)
 	else if (f->generation != s->generation)
 		new_generation(s, f, now);
 	s->state = f->state;
-	if (!server_is_well(s))
+	if (!server_is_well(s)) {
 		s->well_since = 0;
-	else if (!s->well_since)
+	} else if (!s->well_since) {
 		s->well_since = now;
+		s->nmissed = 0;
+	}
 	s->settled |= f->running && f->state != SIP_STARTING;
 	if (f->running || f->state == SIP_STOPPED)
 		s->start_at = 0;

@@ -24,6 +24,7 @@ struct server {
 	unsigned ended;			/* the last generation whose end was answered */
 	unsigned killed;		/* the last one that was killed as late */
 	unsigned deaths;		/* sip_policy's */
+	unsigned nmissed;		/* starts in a row that did not end in time */
 	unsigned nlate;			/* looks in a row that came late themselves */
 	/* Since boot, in ns; 0: never. */
 	uint64_t first, since;		/* when it was made; when this generation was seen first */

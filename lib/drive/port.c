@@ -490,6 +490,7 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 static bool
 look_for_lost(struct drive_queue *q)
 {
+	struct drive_port *p = q->port;
 	bool stuck;
 
 	pthread_mutex_lock(&q->lock);
@@ -498,9 +499,13 @@ look_for_lost(struct drive_queue *q)
 	q->was_busy = q->nbusy;
 	pthread_mutex_unlock(&q->lock);
 	if (stuck && drive_reap(q)) {
-		pthread_mutex_lock(&q->port->lock);
-		q->port->lost++;
-		pthread_mutex_unlock(&q->port->lock);
+		char who[48];
+
+		pthread_mutex_lock(&p->lock);
+		p->lost++;
+		pthread_mutex_unlock(&p->lock);
+		label(p, who, sizeof who);
+		sip_log(p->ctlr->server, "%s: an interrupt is late, or lost", who);
 		stuck = false;
 	}
 	return stuck;

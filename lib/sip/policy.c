@@ -11,6 +11,7 @@
 #include "sip.h"
 
 #define NS_PER_MS	1000000u
+#define START_DOUBLINGS	4
 
 static unsigned
 backoff_ms(unsigned deaths)
@@ -47,6 +48,13 @@ sip_blame_ns(uint64_t age_ns, uint64_t now, uint64_t others_well_since)
 {
 	uint64_t well = now > others_well_since ? now - others_well_since : 0;
 	return age_ns < well ? age_ns : well;
+}
+
+uint64_t
+sip_start_ns(unsigned deadline_ms, unsigned missed)
+{
+	unsigned doublings = missed < START_DOUBLINGS ? missed : START_DOUBLINGS;
+	return (uint64_t)deadline_ms * NS_PER_MS << doublings;
 }
 
 const char *

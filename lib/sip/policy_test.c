@@ -128,6 +128,17 @@ blame(void **state)
 }
 
 static void
+start_deadline(void **state)
+{
+	(void)state;
+	assert_int_equal(1000 * MS, sip_start_ns(1000, 0));
+	assert_int_equal(2000 * MS, sip_start_ns(1000, 1));
+	assert_int_equal(16000 * MS, sip_start_ns(1000, 4));
+	assert_int_equal(16000 * MS, sip_start_ns(1000, ~0u));
+	assert_int_equal(16 * 3600000ull * MS, sip_start_ns(3600000, 5));
+}
+
+static void
 report_periods(void **state)
 {
 	(void)state;
@@ -146,7 +157,8 @@ main(void)
 		cmocka_unit_test_setup(backs_off, setup), cmocka_unit_test_setup(limit, setup),
 		cmocka_unit_test_setup(stable, setup), cmocka_unit_test_setup(by_hand, setup),
 		cmocka_unit_test_setup(kinds, setup), cmocka_unit_test(lateness),
-		cmocka_unit_test(blame), cmocka_unit_test(report_periods),
+		cmocka_unit_test(blame),
+		cmocka_unit_test(start_deadline), cmocka_unit_test(report_periods),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,7 @@
 . test/boot/lib.sh
 . test/campaign/lib.sh
 
-# The machine shares the host with another test: a second may be short for a start.
-export CACHE=unsafe CPUS=2 DEADLINE=10000
+export CACHE=unsafe CPUS=2
 mixed_causes disk
 campaign disk 40 1 "${mixed[@]}"
 mixed_causes tree

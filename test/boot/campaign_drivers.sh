@@ -3,8 +3,7 @@
 . test/boot/lib.sh
 . test/campaign/lib.sh
 
-# The machine shares the host with another test: a second may be short for a start.
-export CACHE=unsafe CPUS=2 DEADLINE=10000
+export CACHE=unsafe CPUS=2
 for variant in nvme ide virtioblk virtioscsi iso; do
 	mixed_causes $variant
 	campaign $variant 30 4 "${mixed[@]}"

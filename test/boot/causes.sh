@@ -22,6 +22,7 @@ server memory 'restart always' 'memory 16M'
 server child 'restart always' 'memory 16M'
 server deaf 'restart always' 'deadline 1000'
 server slow 'restart always' 'deadline 1000'
+server heavy 'restart always' 'deadline 1000'
 server hang 'restart always' 'deadline 1000' 'capability file-system'
 server loop 'restart always' 'limit 4'
 server well 'restart on-failure'
@@ -40,6 +41,7 @@ for s in exit crash illegal abort memory child deaf slow hang; do
 	until grep -q "generation 2" $s/status && grep -q "status healthy" $s/status; do sleep 0.1; done
 done
 until grep -q "generation 3" storm/status && grep -q "status healthy" storm/status; do sleep 0.1; done
+until grep -q "status healthy" heavy/status; do sleep 0.1; done
 for s in loop gone; do
 	until grep -q "status failed" $s/status; do sleep 0.1; done
 done
@@ -51,6 +53,7 @@ for s in exit crash illegal abort memory child deaf slow storm hang hand; do
 	echo "= $s is" $(grep "status" $s/status)
 	grep -n end $s/log
 done
+echo "= heavy" $(grep -c "not healthy within the deadline" heavy/health)
 echo "= well" $(grep "status f" well/status) $(grep cause well/status)
 echo "= loop" $(grep status loop/status) $(grep generation loop/status) $(grep cause loop/status)
 echo "= gone" $(grep status gone/status) $(grep generation gone/status) $(grep cause gone/status)
@@ -78,6 +81,8 @@ cause memory 'memory limit'
 cause child 'memory limit'
 cause deaf 'missed health deadline'
 cause slow 'not healthy within the deadline'
+# It takes 3 s to start, and has 1, then 2, then 4.
+expect_re '^= heavy ([2-9]|[1-9][0-9])$'
 cause storm 'interrupt storm'
 expect_re '^[0-9]+:.* lux9: end of generation 2 after [0-9]+ us: interrupt storm$'	# of a line
 cause hang 'a request is older than the deadline'

@@ -66,7 +66,7 @@ await -t 60 /tmp/ready
 $deaths
 kill \$load
 wait \$load
-cat /dev/sip/servers/*/health
+cat /dev/sip/servers/*/health /dev/sip/servers/*/log
 END
 }
 

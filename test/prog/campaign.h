@@ -273,6 +273,24 @@ run_ends(struct worker *w)
 	return NULL;
 }
 
+/* What is known of the server when something has gone wrong for good, and of its interrupts. */
+static inline void
+tell_state(const char *server)
+{
+	static const char *const files[] = { "status", "health", "log" };
+	static char text[32768];
+	ssize_t n;
+	int fd;
+
+	for (int i = 0; i < 3; i++)
+		if (slot_text(server, files[i], text, sizeof text))
+			printf("--- %s of %s:\n%s", files[i], server, text);
+	fd = open("/dev/irq/ctl", O_RDONLY);
+	while (fd >= 0 && (n = read(fd, text, sizeof text)) > 0)
+		printf("--- interrupts:\n%.*s", (int)n, text);
+	fflush(stdout);
+}
+
 static inline void
 end_if_stuck(const struct run *run)
 {
@@ -282,8 +300,10 @@ end_if_stuck(const struct run *run)
 
 		if (since == 0 || now_ns() - since < STUCK_NS)
 			continue;
-		printf("%s: worker %u is stuck in %s\n%s: failed\n", run->program, i, w->call,
-		       run->program);
+		printf("%s: worker %u is stuck in %s\n", run->program, i, w->call);
+		if (run->server != NULL)
+			tell_state(run->server);
+		printf("%s: failed\n", run->program);
 		fflush(stdout);
 		_exit(1);
 	}

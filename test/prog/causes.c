@@ -1,8 +1,8 @@
 /*
  * A server that ends in the way that its last argument says: causes [-device B.D.F] HOW.  In every
- * generation but the first it is good, unless HOW is `loop`; or `storm`, which needs QEMU's edu
- * device: messages in the first, the device's line in the second.  It answers nothing: what is
- * watched is its slot.
+ * generation but the first it is good, unless HOW is `loop`; or `heavy`, which takes HEAVY_MS to
+ * start; or `storm`, which needs QEMU's edu device: messages in the first, the device's line in the
+ * second.  It answers nothing: what is watched is its slot.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -17,6 +17,7 @@
 #include "driver.h"
 
 #define REPORT_MS	50
+#define HEAVY_MS	3000
 #define MIB		(1ul << 20)
 #define MAPS_MAX	256
 #define STORM_MAX	50000000
@@ -84,6 +85,13 @@ sleeps(void)
 {
 	for (;;)
 		pause();
+}
+
+static void
+starts_late(void)
+{
+	sleep_ms(HEAVY_MS);
+	good();
 }
 
 /* n bytes more, all of them touched; how many are there is counted where others see it. */
@@ -249,6 +257,7 @@ static const struct {
 	{ "illegal", illegal, 0 }, { "abort", abort, 0 }, { "deaf", sleeps, 0 },
 	{ "slow", sleeps, 1 }, { "memory", eats, 0 }, { "child", child_eats, 0 },
 	{ "hang", hangs, 0 }, { "storm", storms, 0 }, { "loop", crashes, 1 },
+	{ "heavy", starts_late, 1 },
 };
 
 int
@@ -259,7 +268,8 @@ main(int argc, char **argv)
 	CHECK(generation != NULL);
 	if (argc == 4)
 		device = argv[2];
-	if (strcmp(how, "loop") != 0 && atoi(generation) > (strcmp(how, "storm") == 0 ? 2 : 1))
+	if (strcmp(how, "loop") != 0 && strcmp(how, "heavy") != 0 &&
+	    atoi(generation) > (strcmp(how, "storm") == 0 ? 2 : 1))
 		good();
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
 		if (strcmp(ways[i].how, how) != 0)

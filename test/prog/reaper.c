@@ -70,10 +70,9 @@ struct reaper {
 static void
 give_up(const struct reaper *r, const char *what, const char *cause)
 {
-	char text[4096];
-
-	slot_text(r->run.server, "status", text, sizeof text);
-	printf("reaper: %s: %s\n%sreaper: failed\n", cause, what, text);
+	printf("reaper: %s: %s\n", cause, what);
+	tell_state(r->run.server);
+	printf("reaper: failed\n");
 	fflush(stdout);
 	_exit(1);
 }
