@@ -169,12 +169,22 @@ drive_untag(struct drive_queue *q, unsigned tag)
 	return untag(q, tag);
 }
 
+/* With the last suspect over, the port's other queues are to be opened. */
+static void
+open_others(struct drive_queue *q)
+{
+	if (!q->serial && q->port->nqueues > 1)
+		drive_event(q->port, DRIVE_EVENT_OPEN);
+}
+
 /* One of the suspects is over. */
 static void
 count_suspect(struct drive_queue *q)
 {
-	if (q->serial && !--q->serial && q->port->nqueues > 1)
-		drive_event(q->port, DRIVE_EVENT_OPEN);
+	if (!q->serial)
+		return;
+	q->serial--;
+	open_others(q);
 }
 
 static void
@@ -604,8 +614,10 @@ drive_take(struct drive_queue *q, const struct drive_disk *d, bool flying, struc
 	}
 	take_list(q, &q->behind, d, out);
 	let_follow(q);
-	if (q->serial > q->nbusy + q->nwaiting)
-		q->serial = 0;
+	if (q->serial > q->nbusy + q->nwaiting) { /* suspects have gone */
+		q->serial = q->nbusy + q->nwaiting;
+		open_others(q);
+	}
 	if (q->open)
 		pump(q);
 	done = take_done(q);

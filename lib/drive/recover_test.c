@@ -66,6 +66,14 @@ suspects_one_at_a_time(void **state)
 }
 
 static void
+wait_restarts(const struct fake *f, unsigned n)
+{
+	for (unsigned ms = 0; ms < WAIT_MS && *(volatile const unsigned *)&f->restarts < n; ms++)
+		os_sleep_ns(1000000);
+	assert_true(f->restarts >= n);
+}
+
+static void
 known_culprit(void **state)
 {
 	struct fake *f = fake_make(&fake_ops, 1, DEPTH);
@@ -267,6 +275,79 @@ one_of_two(void **state)
 	fake_stop(f);
 }
 
+/* The one of them that runs. */
+static void
+end_first(struct fake *f, struct cmd *c)
+{
+	for (unsigned i = 0; i < QUEUES; i++)
+		if (fake_runs(f, &c[i])) {
+			fake_end(f, &c[i], true);
+			return;
+		}
+	fail_msg("none of them runs");
+}
+
+/*
+ * Commands of one disk are suspects, so the other queues are closed; it goes, and with it those
+ * that waited: the other disk's commands in those queues go on.
+ */
+static void
+suspects_go(struct fake *f, bool first)
+{
+	struct drive_disk *a, *b;
+	struct cmd c[QUEUES], other;
+
+	f->ndisks = 2;
+	f->other = -ESTALE;
+	drive_change(&f->port);
+	for (unsigned ms = 0; ms < WAIT_MS && *(volatile unsigned *)&f->probes < 2; ms++)
+		os_sleep_ns(1000000);
+	assert_true(fake_comes(f, true));
+	f->other = 0;
+	a = fake_disk(f);
+	b = a->next;
+	atomic_fetch_add(&a->refs, 1);
+	for (unsigned i = 0; i < QUEUES; i++) {
+		fake_prepare(&c[i], BLK_READ, i, i);
+		drive_send(a, &c[i].io);
+	}
+	f->restarts = 0;
+	drive_break(&f->port);
+	wait_restarts(f, 1);
+	assert_true(fake_comes(f, true));
+	for (unsigned ms = 0; ms < WAIT_MS && f->running != 1; ms++)
+		os_sleep_ns(1000000);
+	assert_int_equal(f->running, 1);
+	fake_prepare(&other, BLK_READ, 1, 1);
+	drive_send(b, &other.io);
+	assert_false(fake_runs(f, &other));
+	if (!first) {
+		end_first(f, c);
+		assert_int_equal(f->running, 1);
+	}
+	drive_disk_drop(a, "gone");
+	end_first(f, c);
+	for (unsigned i = 0; i < QUEUES; i++)
+		assert_int_not_equal(c[i].result, 1);
+	for (unsigned ms = 0; ms < WAIT_MS && !fake_runs(f, &other); ms++)
+		os_sleep_ns(1000000);
+	fake_end(f, &other, true);
+	assert_int_equal(other.result, 0);
+	drive_disk_put(a);
+}
+
+static void
+suspects_go_with_their_disk(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct fake *f = fake_make(&fake_many_ops, QUEUES, DEPTH);
+
+		suspects_go(f, i);
+		fake_stop(f);
+	}
+}
+
 int
 main(void)
 {
@@ -280,6 +361,7 @@ main(void)
 		cmocka_unit_test(gone_and_back),
 		cmocka_unit_test(another_disk),
 		cmocka_unit_test(one_of_two),
+		cmocka_unit_test(suspects_go_with_their_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
