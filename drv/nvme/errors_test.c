@@ -176,6 +176,37 @@ fatal_status(void **state)
 	world_stop(w);
 }
 
+/*
+ * It stops and cannot be reset: its disks go, and before anybody gets his memory back it cannot
+ * reach it any more.  When it can be reset again, all is well.
+ */
+static void
+does_not_stop(void **state)
+{
+	struct world *w = world_make();
+	struct blk_disk *disk;
+	uint8_t buf[512];
+
+	(void)state;
+	model_namespace_make(&w->m, 1, SECTORS, 512);
+	w->m.cap_low = NVME_CAP_TO_set(w->m.cap_low, 0);
+	world_attach(w);
+	disk = world_disk0(w);
+	blk_disk_get(disk);
+	w->m.stuck = true;
+	model_add_fault(&w->m, world_fault(MODEL_FATAL, 1, NVME_READ, UINT64_MAX));
+	assert_int_equal(blk_sync(disk, BLK_READ, 9, 1, buf), -ENODEV);
+	assert_false(w->m.bus_master);
+	blk_disk_put(disk);
+	assert_non_null(strstr(w->c->port.last_error, "the controller does not stop"));
+	w->m.stuck = false;
+	w->m.csts = 0;
+	drive_change(&w->c->port);
+	assert_true(world_becomes(w, "sdN0", true));
+	assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 9, 1, buf), 0);
+	world_stop(w);
+}
+
 static void
 dead_admin_queue(void **state)
 {
@@ -210,10 +241,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_sector),      cmocka_unit_test(tries_are_counted),
-		cmocka_unit_test(lost_interrupt),  cmocka_unit_test(aborted_command),
-		cmocka_unit_test(hanging_command), cmocka_unit_test(wrong_completions),
-		cmocka_unit_test(fatal_status),    cmocka_unit_test(dead_admin_queue),
+		cmocka_unit_test(bad_sector),       cmocka_unit_test(tries_are_counted),
+		cmocka_unit_test(lost_interrupt),   cmocka_unit_test(aborted_command),
+		cmocka_unit_test(hanging_command),  cmocka_unit_test(wrong_completions),
+		cmocka_unit_test(fatal_status),     cmocka_unit_test(does_not_stop),
+		cmocka_unit_test(dead_admin_queue),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,9 @@ probe(struct drive_port *p)
 	const char *step = "reset";
 	int err;
 
-	if ((err = nvme_disable(c)) == 0 && (err = nvme_enable(c)) == 0) {
+	/* `quiet` may have had to turn bus mastering off. */
+	if ((err = nvme_disable(c)) == 0 && (err = sip_dev_busmaster(c->d.dev, true)) == 0 &&
+	    (err = nvme_enable(c)) == 0) {
 		step = "identify";
 		err = identify(c, &c->id);
 	}
@@ -173,8 +175,10 @@ quiet(struct drive_port *p)
 	memset(c->disk, 0, sizeof c->disk);
 	nvme_shutdown(c);
 	err = nvme_disable(c);
-	if (err < 0 && err != -ENODEV)
+	if (err < 0 && err != -ENODEV) { /* nothing else keeps it from memory then */
+		sip_dev_busmaster(c->d.dev, false);
 		drive_tell(p, "the controller does not stop: %s", strerror(-err));
+	}
 }
 
 const struct drive_ops nvme_ops = {
