@@ -341,6 +341,17 @@ register_accesses(void **state)
 }
 
 static void
+refused(struct world *w)
+{
+	assert_int_equal(sip_init(&w->server, &world_type), 0);
+	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
+	w->server.initialized = true;
+	assert_int_equal(sip_dev_open_bus("0.31.2", &w->m.bus, &w->m, &w->dev), 0);
+	assert_int_equal(sip_attach(&w->server, w->dev), -ENOTSUP);
+	world_stop(w);
+}
+
+static void
 bad_controllers(void **state)
 {
 	struct world *w = world_make(1);
@@ -348,11 +359,15 @@ bad_controllers(void **state)
 	(void)state;
 	model_disk_make(&w->m, 0, SECTORS, 512, true);
 	w->m.cap &= ~CAP_S64A_MASK; /* and the model's memory is far above 4 GiB */
-	assert_int_equal(sip_init(&w->server, &world_type), 0);
-	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
-	w->server.initialized = true;
-	assert_int_equal(sip_dev_open_bus("0.31.2", &w->m.bus, &w->m, &w->dev), 0);
-	assert_int_equal(sip_attach(&w->server, w->dev), -ENOTSUP);
+	refused(w);
+	w = world_make(1);
+	w->m.bar_size = 16; /* less than its registers take */
+	refused(w);
+	w = world_make(2);
+	w->m.bar_size = HBA_PORTS + HBA_PORT_SIZE; /* one port's: the other is not touched */
+	model_disk_make(&w->m, 0, SECTORS, 512, true);
+	world_attach(w);
+	assert_non_null(world_disk(w, 0));
 	world_stop(w);
 }
 

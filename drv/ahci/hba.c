@@ -29,6 +29,9 @@ reset_hba(struct ahci_hba *h)
 {
 	unsigned room;
 
+	if (h->bar.size < HBA_PORTS)
+		return sip_fail(h->ctlr.server, -ENOTSUP, "%s: %llu bytes of registers",
+				h->ctlr.addr, (unsigned long long)h->bar.size);
 	h->cap = sip_read32(&h->bar, HBA_CAP);
 	if (h->cap == UINT32_MAX)
 		return sip_fail(h->ctlr.server, -ENODEV, "%s: no controller answers", h->ctlr.addr);

@@ -11,13 +11,14 @@
 static int
 bus_info(struct sip_dev *d, struct sip_pci_info *info)
 {
-	(void)d;
+	const struct model *m = d->bus_priv;
+
 	info->class = 0x010601;
 	info->vendor = 0x8086;
 	info->device = 0x2922;
 	info->bar[5].kind = SIP_BAR_MEM;
 	info->bar[5].base = 0xfebf1000;
-	info->bar[5].size = 0x1000;
+	info->bar[5].size = m->bar_size;
 	info->irq = 10;
 	info->msi = 1;
 	info->vector = 40;

@@ -402,7 +402,7 @@ bus_read(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width)
 	m->accesses++;
 	if (bar != 5 || width != 4)
 		model_lint(m, "not a 32-bit access to ABAR");
-	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)
+	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE || off >= m->bar_size)
 		model_lint(m, "access outside of the registers");
 	else if (off >= HBA_PORTS)
 		v = read_port(&m->port[(off - HBA_PORTS) / HBA_PORT_SIZE], off % HBA_PORT_SIZE);
@@ -431,7 +431,7 @@ bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_
 				v);
 	if (bar != 5 || width != 4 || !m->enabled)
 		model_lint(m, "not a 32-bit access to an enabled ABAR");
-	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)
+	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE || off >= m->bar_size)
 		model_lint(m, "access outside of the registers");
 	else if (off >= HBA_PORTS)
 		write_port(m, &m->port[(off - HBA_PORTS) / HBA_PORT_SIZE], off % HBA_PORT_SIZE, v);
@@ -555,6 +555,7 @@ model_init(struct model *m)
 	m->cap = CAP_NP_set(0, MODEL_PORTS - 1) | CAP_NCS_set(0, MODEL_SLOTS - 1) | CAP_SNCQ_MASK |
 		 CAP_S64A_MASK;
 	m->pi = (1u << MODEL_PORTS) - 1;
+	m->bar_size = 0x1000;
 	m->random = 1;
 	pthread_create(&m->thread, NULL, device, m);
 }

@@ -65,7 +65,8 @@ struct model {
 	pthread_cond_t work, irq;
 	pthread_t thread;
 	bool closing;
-	uint32_t ghc, is, cap, pi; /* cap, pi: a test may change them before attaching */
+	/* A test may change all but ghc and is before attaching. */
+	uint32_t ghc, is, cap, pi, bar_size;
 	uint64_t pending;          /* interrupts not yet read */
 	struct model_port port[MODEL_PORTS];
 	struct model_fault fault[MODEL_FAULTS];
