@@ -605,7 +605,7 @@ static void
 devices_that_cannot_be(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		struct world *w = make(VIRTIO_F(VIRTIO_BLK_BLK_SIZE));
 
 		set(w, 20, 512, 4);
@@ -617,6 +617,8 @@ devices_that_cannot_be(void **state)
 			w->m.queue[0].max = w->m.queue[0].size = 3;
 		if (i == 3)
 			w->m.keeps_features = true;
+		if (i == 4) /* a legacy device: no capabilities */
+			w->m.pci[0x06] = 0;
 		vmodel_start(&w->m);
 		assert_int_equal(sip_init(&w->server, &type), 0);
 		assert_int_equal(drive_server_ops.initialize(&w->server), 0);

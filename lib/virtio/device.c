@@ -169,11 +169,11 @@ virtio_close(struct virtio_device *v)
 
 /* --- negotiation [3.1.1] --------------------------------------------------------------------- */
 
-/* A function that has gone reads as ones. */
+/* A function that has gone reads as ones; one that could not be opened has no registers. */
 static bool
 gone(const struct virtio_device *v)
 {
-	return virtio_get_status(v) == UINT8_MAX;
+	return !common_bar(v)->dev || virtio_get_status(v) == UINT8_MAX;
 }
 
 int
