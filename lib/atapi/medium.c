@@ -3,6 +3,7 @@
  *
  *	heard					from any state to
  *	unit attention 28 (may have changed)	UNKNOWN
+ *	the same, and its sense data was lost	UNKNOWN
  *	not ready 3a (none)			NONE
  *	not ready 04/01 (becoming ready)	WAITING
  *	event: new, changed			UNKNOWN
@@ -33,7 +34,7 @@ atapi_medium_sense(struct atapi_medium *m, const struct atapi_sense *s)
 {
 	if (!s)
 		return false;
-	if (s->key == ATAPI_UNIT_ATTENTION && s->asc == 0x28)
+	if (s->key == ATAPI_UNIT_ATTENTION && (s->asc == 0x28 || !s->asc))
 		return become(m, ATAPI_UNKNOWN);
 	if (s->key != ATAPI_NOT_READY)
 		return false;

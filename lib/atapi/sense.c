@@ -72,6 +72,7 @@ static const struct meaning {
 	{ ATAPI_ILLEGAL_REQUEST, 0x53, 0x02, EBUSY, ATAPI_GIVE_UP, "medium removal prevented" },
 	{ ATAPI_ILLEGAL_REQUEST, 0x64, ANY, EMEDIUMTYPE, ATAPI_GIVE_UP, "not a data track" },
 	{ ATAPI_ILLEGAL_REQUEST, 0x6f, ANY, EACCES, ATAPI_GIVE_UP, "copy protection" },
+	{ ATAPI_UNIT_ATTENTION, 0x00, ANY, ENOMEDIUM, ATAPI_GIVE_UP, "of what is not known" },
 	{ ATAPI_UNIT_ATTENTION, 0x28, ANY, ENOMEDIUM, ATAPI_GIVE_UP, "medium may have changed" },
 	{ ATAPI_UNIT_ATTENTION, 0x29, ANY, EIO, ATAPI_AGAIN, "reset" },
 	{ ATAPI_UNIT_ATTENTION, 0x2a, ANY, EIO, ATAPI_AGAIN, "parameters changed" },

@@ -441,6 +441,15 @@ swap(struct drive *d)
 	d->event = 2;
 }
 
+/* What the attention was for is lost, as by a reset before REQUEST SENSE. */
+static void
+swap_unsaid(struct drive *d)
+{
+	swap(d);
+	d->attention.asc = 0;
+	d->event = 0;
+}
+
 static void
 attention(struct drive *d)
 {
@@ -473,7 +482,7 @@ open_new(struct world *w, uint64_t old_path)
 
 /* A read of the old disc never gives the new one's bytes, and its files go. */
 static void
-changes(bool events)
+changes(bool events, void (*swaps)(struct drive *d))
 {
 	struct world *w = start(true, events);
 	struct p9c_file *old, *f;
@@ -485,7 +494,7 @@ changes(bool events)
 	assert_int_equal(p9c_getattr(old, &a), 0);
 	set(w, power_on); /* that is no change of the medium */
 	assert_int_equal(p9c_read(old, data, 2048, 0), 2048);
-	set(w, swap);
+	set(w, swaps);
 	n = p9c_read(old, data, 2048, 0);
 	assert_true(n == -ENOMEDIUM);
 	f = open_new(w, a.qid.path);
@@ -506,8 +515,9 @@ static void
 change(void **state)
 {
 	(void)state;
-	changes(true);
-	changes(false);
+	changes(true, swap);
+	changes(false, swap);
+	changes(true, swap_unsaid);
 }
 
 static void
