@@ -273,6 +273,7 @@ struct sip_dev {
 	void *bus_priv;
 	const char *root;		/* "/dev" */
 	void *priv;			/* the driver's own */
+	bool dma32;			/* its DMA memory is to lie below 4 GiB; the driver's */
 	int ctl_fd, mem_fd, io_fd;
 	atomic_bool maps_dma;		/* the other end cannot: we map buffers ourselves */
 	struct sip_irq irq;		/* of sip_dev_interrupts */
@@ -305,7 +306,7 @@ int sip_dev_msi(struct sip_dev *d, unsigned nvectors);
 /* A memory BAR, uncached; up to the page of the MSI-X table if that is in it: out->size. */
 int sip_dev_map(struct sip_dev *d, unsigned bar, struct sip_bar *out);
 void sip_dev_unmap(struct sip_dev *d, struct sip_bar *bar);
-/* Zeroed, physically contiguous; align is a power of 2. */
+/* Zeroed, physically contiguous, below 4 GiB if d->dma32; align is a power of 2. */
 int sip_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out);
 void sip_dma_free(struct sip_dev *d, struct sip_dma *dma);
 /*

@@ -359,6 +359,7 @@ bad_controllers(void **state)
 	(void)state;
 	model_disk_make(&w->m, 0, SECTORS, 512, true);
 	w->m.cap &= ~CAP_S64A_MASK; /* and the model's memory is far above 4 GiB */
+	w->m.wants_low = true;
 	refused(w);
 	w = world_make(1);
 	w->m.bar_size = 16; /* less than its registers take */

@@ -60,6 +60,7 @@ bring_up(struct edu *e)
 	if (!sip_wait32(&e->regs, EDU_DMA_CMD, EDU_DMA_START, 0, EDU_TIMEOUT_MS))
 		return sip_fail(e->dev->server, -ETIMEDOUT, "its last transfer does not end");
 	err = sip_dev_forget(e->dev);
+	e->dev->dma32 = edu_reach <= 32;
 	if (err == 0)
 		err = sip_dma_alloc(e->dev, EDU_BUFFER_SIZE, EDU_BUFFER_SIZE, &e->dma);
 	if (err < 0)

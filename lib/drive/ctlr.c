@@ -126,8 +126,10 @@ const struct sip_server_ops drive_server_ops = {
 int
 drive_dma_alloc(struct drive_ctlr *c, size_t bytes, size_t align, struct sip_dma *out)
 {
-	int err = sip_dma_alloc(c->dev, bytes, align, out);
+	int err;
 
+	c->dev->dma32 = c->dma_max && c->dma_max <= 1ull << 32;
+	err = sip_dma_alloc(c->dev, bytes, align, out);
 	if (err < 0)
 		return err;
 	if (!c->dma_max || (out->paddr < c->dma_max && bytes <= c->dma_max - out->paddr))

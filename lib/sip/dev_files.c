@@ -191,8 +191,8 @@ files_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *ou
 	int fd = open_in(d, O_RDWR, "dma/alloc");
 	if (fd < 0)
 		return fd;
-	int n = snprintf(text, sizeof text, "size %zu align %zu device %s", size, align,
-		d->info.addr);
+	int n = snprintf(text, sizeof text, "size %zu align %zu device %s%s", size, align,
+		d->info.addr, d->dma32 ? " dma32" : "");
 	int64_t r = os_pwrite(fd, text, (size_t)n, 0);
 	if (r >= 0)
 		r = os_pread(fd, text, sizeof text - 1, 0);

@@ -65,8 +65,9 @@ struct model {
 	pthread_cond_t work, irq;
 	pthread_t thread;
 	bool closing;
-	/* A test may change all but ghc and is before attaching. */
+	/* A test may change these, but for ghc and is, before attaching. */
 	uint32_t ghc, is, cap, pi, bar_size;
+	bool wants_low; /* the driver has to ask for memory below 4 GiB */
 	uint64_t pending;          /* interrupts not yet read */
 	struct model_port port[MODEL_PORTS];
 	struct model_fault fault[MODEL_FAULTS];

@@ -277,6 +277,8 @@ bus_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
 		return -ENOMEM;
 	memset(p, 0, size);
 	pthread_mutex_lock(&m->lock);
+	if (!d->dma32)
+		model_lint(m, "memory that may be above 4 GiB");
 	for (int i = 0; i < MODEL_DMAS && err; i++)
 		if (!m->dma[i].p) {
 			m->dma[i].p = p;
