@@ -18,7 +18,6 @@
 #include "note.h"
 #include "syscall.h"
 
-#define PRIO_DEFAULT	10
 #define PROC_MAX	4096
 
 static struct spinlock tree_lock = SPINLOCK("proc tree");

@@ -14,6 +14,8 @@ struct request;
 
 enum thread_state { T_NEW, T_RUNNABLE, T_RUNNING, T_SLEEPING, T_WAKING, T_DEAD };
 
+#define PRIO_DEFAULT	10u
+
 struct thread {
 	/* Offsets 0..39 are known to amd64/trap.S. */
 	uint64_t ksp;			/* saved kernel stack pointer */

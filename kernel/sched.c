@@ -131,11 +131,11 @@ sched_tick(void)
 /* --- run queues ------------------------------------------------------------------------------ */
 
 static void
-run_push(struct cpu *c, struct thread *t)
+run_push(struct cpu *c, struct thread *t, uint32_t prio)
 {
 	spin_lock(&c->run_lock);
-	list_append(&c->run[t->prio], &t->run);
-	c->run_mask |= 1u << t->prio;
+	list_append(&c->run[prio], &t->run);
+	c->run_mask |= 1u << prio;
 	c->nrun++;
 	spin_unlock(&c->run_lock);
 }
@@ -194,7 +194,7 @@ enqueue(struct thread *t)
 	struct cpu *c = choose_cpu(t);
 
 	__atomic_store_n(&t->state, T_RUNNABLE, __ATOMIC_RELEASE);
-	run_push(c, t);
+	run_push(c, t, t->prio);
 	if (c != cpu_self())
 		lapic_ipi(c->apic_id, VECTOR_RESCHED);
 	else
@@ -344,18 +344,23 @@ sched_handoff(struct thread *next)
 	switch_to(c, next);
 }
 
+/*
+ * Who has used up its slice goes behind those of the default priority, whatever its own is: a
+ * server that does not come to an end does not keep away who would kill it for that.
+ */
 void
 sched_yield(void)
 {
 	struct cpu *c = cpu_self();
 	struct thread *t = c->current;
+	uint32_t prio = c->slice_end == FOREVER ? MIN(t->prio, PRIO_DEFAULT) : t->prio;
 
 	__atomic_fetch_and(&t->work, ~WORK_RESCHED, __ATOMIC_RELAXED);
 	c->slice_end = FOREVER;
 	if (c->run_mask == 0)
 		return;
 	__atomic_store_n(&t->state, T_RUNNABLE, __ATOMIC_RELEASE);
-	run_push(c, t);
+	run_push(c, t, prio);
 	schedule();
 }
 

@@ -23,6 +23,7 @@ server child 'restart always' 'memory 16M'
 server deaf 'restart always' 'deadline 1000'
 server slow 'restart always' 'deadline 1000'
 server heavy 'restart always' 'deadline 1000'
+server spin 'restart always' 'deadline 1000' 'priority 25'
 server hang 'restart always' 'deadline 1000' 'capability file-system'
 server loop 'restart always' 'limit 4'
 server well 'restart on-failure'
@@ -37,7 +38,7 @@ init <<'END2'
 sipd -1 || echo "not all of them"
 cd /dev/sip/servers
 mount /srv/hang /env &
-for s in exit crash illegal abort memory child deaf slow hang; do
+for s in exit crash illegal abort memory child deaf slow spin hang; do
 	until grep -q "generation 2" $s/status && grep -q "status healthy" $s/status; do sleep 0.1; done
 done
 until grep -q "generation 3" storm/status && grep -q "status healthy" storm/status; do sleep 0.1; done
@@ -48,7 +49,7 @@ done
 echo kept > /tmp/file && cat /tmp/file
 echo kill > hand/ctl
 until grep -q "generation 2" hand/status && grep -q "status healthy" hand/status; do sleep 0.1; done
-for s in exit crash illegal abort memory child deaf slow storm hang hand; do
+for s in exit crash illegal abort memory child deaf slow spin storm hang hand; do
 	echo "= $s" $(grep "restart " $s/health | head -n 1)
 	echo "= $s is" $(grep "status" $s/status)
 	grep -n end $s/log
@@ -80,6 +81,7 @@ cause abort 'signal 6'
 cause memory 'memory limit'
 cause child 'memory limit'
 cause deaf 'missed health deadline'
+cause spin 'missed health deadline'
 cause slow 'not healthy within the deadline'
 # It takes 3 s to start, and has 1, then 2, then 4.
 expect_re '^= heavy ([2-9]|[1-9][0-9])$'

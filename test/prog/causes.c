@@ -94,6 +94,13 @@ starts_late(void)
 	good();
 }
 
+static void
+spins(void)
+{
+	for (;;)
+		;
+}
+
 /* n bytes more, all of them touched; how many are there is counted where others see it. */
 static void
 eat(size_t n, volatile size_t *eaten)
@@ -257,7 +264,7 @@ static const struct {
 	{ "illegal", illegal, 0 }, { "abort", abort, 0 }, { "deaf", sleeps, 0 },
 	{ "slow", sleeps, 1 }, { "memory", eats, 0 }, { "child", child_eats, 0 },
 	{ "hang", hangs, 0 }, { "storm", storms, 0 }, { "loop", crashes, 1 },
-	{ "heavy", starts_late, 1 },
+	{ "heavy", starts_late, 1 }, { "spin", spins, 0 },
 };
 
 int
