@@ -345,22 +345,23 @@ sched_handoff(struct thread *next)
 }
 
 /*
- * Who has used up its slice goes behind those of the default priority, whatever its own is: a
- * server that does not come to an end does not keep away who would kill it for that.
+ * Who has run for half a slice without a pause goes behind those of the default priority, whatever
+ * its own is: a server that does not come to an end does not keep away who would kill it for that.
+ * (The slice itself may have begun with others.)
  */
 void
 sched_yield(void)
 {
 	struct cpu *c = cpu_self();
 	struct thread *t = c->current;
-	uint32_t prio = c->slice_end == FOREVER ? MIN(t->prio, PRIO_DEFAULT) : t->prio;
+	bool long_run = rdtsc() - t->start_ns > time_tsc_hz() / (2000000000u / SLICE_NS);
 
 	__atomic_fetch_and(&t->work, ~WORK_RESCHED, __ATOMIC_RELAXED);
 	c->slice_end = FOREVER;
 	if (c->run_mask == 0)
 		return;
 	__atomic_store_n(&t->state, T_RUNNABLE, __ATOMIC_RELEASE);
-	run_push(c, t, prio);
+	run_push(c, t, long_run ? MIN(t->prio, PRIO_DEFAULT) : t->prio);
 	schedule();
 }
 

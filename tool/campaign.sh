@@ -8,6 +8,7 @@
 #   KERNEL   build/kernel-debug/lux9.elf for the debug kernel
 #   CPUS     processors (2)
 #   ICOUNT   1: time is instructions, one to a nanosecond, on one processor
+#   DEADLINE of the disk's driver, in ms (1000; with ICOUNT 200)
 #
 # Each piece is judged for itself: piece I of SEED S can be run alone with SEED=S+I, N=PIECE.
 # Consoles are kept in build/campaign/.  Exits with 0 if all pieces were right.
@@ -17,7 +18,7 @@ export B=${B:-build} CACHE=unsafe CPUS=${CPUS:-2}
 n=${N:-10000} piece=${PIECE:-500} seed=${SEED:-1} variant=${VARIANT:-disk} cause=${CAUSE:-mixed}
 keep=$B/campaign/$variant
 if [ "${ICOUNT:-0}" = 1 ]; then
-	export CPUS=1 EXTRA="-icount shift=0,sleep=on"
+	export CPUS=1 EXTRA="-icount shift=0,sleep=on" DEADLINE=${DEADLINE:-200}
 fi
 
 run_piece()

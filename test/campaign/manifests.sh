@@ -18,7 +18,7 @@ manifest()
 manifest_disk()
 {
 	grep -vE '^(#|name|deadline|restart|capability file-system)' "boot/sip/$1" |
-		cat - <(printf 'capability file-system\ndeadline %s\nafter tmp\n' 1000) | manifest "$1"
+		cat - <(printf 'capability file-system\ndeadline %s\nafter tmp\n' "${DEADLINE:-1000}") | manifest "$1"
 }
 
 manifest_ahci()
