@@ -1,0 +1,96 @@
+/*
+ * A function on a bus that is no hardware: what the model of a device stands on, for tests of its
+ * driver (doc/sip.md).  The model is registers and a table; what every function has is here: what it
+ * says of itself, memory that it may reach, interrupts, a thread, and a count of what a driver must
+ * not do (`lint`).  No program is linked with it.
+ */
+#pragma once
+#include <pthread.h>
+#include "sip.h"
+
+enum {
+	SIP_MODEL_DMAS = 256,
+	SIP_MODEL_DMA_SHIFT = 22, /* each piece of memory has 4 MiB of the device's addresses */
+	SIP_MODEL_VECTOR = 32,    /* the number of its first vector; lines are below */
+	SIP_MODEL_IRQS = SIP_MODEL_VECTOR + SIP_VECTORS_MAX,
+	SIP_MODEL_LOG = 256,
+};
+
+/* Addresses of memory begin here, if a model does not say otherwise: 32 bits are too few. */
+static const uint64_t SIP_MODEL_DMA_BASE = 0x1200000000;
+
+/*
+ * What makes a device of it.  All are called with the lock, and with what sip_model_init was given;
+ * those that a device does not need are NULL.
+ */
+struct sip_model_ops {
+	/* The access lies in a BAR of memory, is aligned, and the function is there and enabled. */
+	uint64_t (*read)(void *device, unsigned bar, uint64_t off, unsigned width);
+	void (*write)(void *device, unsigned bar, uint64_t off, unsigned width, uint64_t value);
+	uint32_t (*in)(void *device, uint16_t port, unsigned width);
+	void (*out)(void *device, uint16_t port, unsigned width, uint32_t value);
+	/*
+	 * One step of what it does by itself; false: nothing to do until sip_model_wake.  In a thread,
+	 * and only while it may master the bus: what a dead driver has left stays as it is.
+	 */
+	bool (*step)(void *device);
+};
+
+struct sip_model {
+	const struct sip_model_ops *ops;
+	void *device;
+	pthread_mutex_t lock; /* for all of the device's state */
+	pthread_cond_t work, irq;
+	pthread_t thread;
+	bool running, closing;
+
+	/* Made by the model, or by a test before it opens: what the function says of itself. */
+	struct sip_pci_info info; /* msi, msix: vectors that it can have */
+	uint8_t pci[256];         /* configuration space */
+	uint64_t dma_base;
+	unsigned delay_us; /* of each step; a test may change it at any time */
+	bool gone;         /* pulled out: reads give ones; also at any time, with the lock */
+	bool was_reset;    /* set by the model; memory before that is a fault of the driver's */
+
+	/* What the driver did. */
+	bool bus_master, enabled;
+	unsigned nvectors; /* that it has been given */
+	unsigned forgets;  /* that it said `quiet` */
+	unsigned maps, irqs, frees_too_early; /* too early: the device could still write there */
+	uint64_t accesses;                    /* of registers and ports */
+	char log[SIP_MODEL_LOG];              /* its commands, each with a semicolon, as many as fit */
+	unsigned lint, wild;                  /* wild: DMA outside of its memory, counted in lint too */
+	const char *lint_what;
+
+	uint64_t pending[SIP_MODEL_IRQS]; /* interrupts not yet read */
+	struct {
+		uint8_t *p;
+		size_t n;
+	} dma[SIP_MODEL_DMAS];
+	uint32_t random;
+	char verdict[SIP_TEXT_MAX];
+};
+
+/* The model then fills in what it is: b->info, and b->pci if its driver reads that. */
+void sip_model_init(struct sip_model *b, const struct sip_model_ops *ops, void *device);
+/* Ends its thread; memory that the driver has not given back is freed. */
+void sip_model_fini(struct sip_model *b);
+/* The driver's end of it: as sip_dev_open_bus; from here on the device's thread runs. */
+int sip_model_open(struct sip_model *b, const char *addr, struct sip_dev **out);
+/* After the driver has ended: what it did wrong or has not given back; NULL: nothing. */
+const char *sip_model_verdict(struct sip_model *b);
+
+/* For the model, with the lock: */
+
+/* Something that a driver must not do: a text that stays. */
+void sip_model_lint(struct sip_model *b, const char *what);
+/* n bytes of the driver's memory at an address of the device's, or NULL if they are not its. */
+uint8_t *sip_model_memory(struct sip_model *b, uint64_t paddr, size_t n);
+/* The device's i-th interrupt: a message if it has been given vectors, else its line. */
+void sip_model_interrupt(struct sip_model *b, unsigned i);
+/* A line that is not in b->info, as those of an IDE controller. */
+void sip_model_raise(struct sip_model *b, unsigned irq);
+/* There is something to do. */
+void sip_model_wake(struct sip_model *b);
+/* 16 bits of chance, the same in each run. */
+unsigned sip_model_random(struct sip_model *b);
