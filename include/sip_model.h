@@ -54,12 +54,12 @@ struct sip_model {
 
 	/* What the driver did. */
 	bool bus_master, enabled;
-	unsigned nvectors; /* that it has been given */
-	unsigned forgets;  /* that it said `quiet` */
+	unsigned nvectors;                    /* that it has been given */
+	unsigned forgets;                     /* that it said `quiet` */
 	unsigned maps, irqs, frees_too_early; /* too early: the device could still write there */
 	uint64_t accesses;                    /* of registers and ports */
-	char log[SIP_MODEL_LOG];              /* its commands, each with a semicolon, as many as fit */
-	unsigned lint, wild;                  /* wild: DMA outside of its memory, counted in lint too */
+	char log[SIP_MODEL_LOG]; /* its commands, each with a semicolon, as many as fit */
+	unsigned lint, wild;     /* wild: DMA outside of its memory, counted in lint too */
 	const char *lint_what;
 
 	uint64_t pending[SIP_MODEL_IRQS]; /* interrupts not yet read */

@@ -38,12 +38,18 @@ static const struct sip_type type = {
 };
 
 static struct world *
-make(void)
+make_as(bool native, bool master)
 {
 	struct world *w = calloc(1, sizeof *w);
 
-	model_init(&w->m);
+	model_init(&w->m, native, master);
 	return w;
+}
+
+static struct world *
+make(void)
+{
+	return make_as(false, true);
 }
 
 static void
@@ -55,7 +61,7 @@ attach(struct world *w)
 	assert_int_equal(sip_init(&w->server, &type), 0);
 	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
 	w->server.initialized = true;
-	assert_int_equal(sip_dev_open_bus("0.1.1", &w->m.bus, &w->m, &w->dev), 0);
+	assert_int_equal(sip_model_open(&w->m.bus, "0.1.1", &w->dev), 0);
 	assert_int_equal(sip_attach(&w->server, w->dev), 0);
 	assert_int_equal(drive_server_ops.start(&w->server), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
@@ -71,17 +77,17 @@ attach(struct world *w)
 static void
 stop(struct world *w)
 {
+	const char *wrong;
+
 	p9c_clunk(w->root);
 	p9c_close(w->client);
 	p9_srv_stop(&w->srv);
 	p9_srv_wait(&w->srv);
 	sip_finish(&w->server);
-	assert_int_equal(w->m.wild, 0);
-	if (w->m.lint)
-		fail_msg("%u faults of the driver; the last: %s", w->m.lint, w->m.lint_what);
-	assert_false(w->m.bus_master);
-	for (unsigned i = 0; i < MODEL_DMAS; i++)
-		assert_null(w->m.dma[i].p);
+	assert_int_equal(w->m.bus.wild, 0);
+	wrong = sip_model_verdict(&w->m.bus);
+	if (wrong)
+		fail_msg("%s", wrong);
 	model_fini(&w->m);
 	free(w);
 }
@@ -177,10 +183,8 @@ every_way(void **state)
 	(void)state;
 	for (unsigned native = 0; native < 2; native++)
 		for (unsigned master = 0; master < 2; master++) {
-			struct world *w = make();
+			struct world *w = make_as(native, master);
 
-			w->m.native = native;
-			w->m.no_master = master;
 			model_disk(&w->m, 0, SECTORS);
 			model_disk(&w->m, 1, SECTORS)->lba48 = false;
 			model_disk(&w->m, 2, SECTORS)->dma = false;
@@ -190,7 +194,7 @@ every_way(void **state)
 			for (unsigned n = 0; n < 4; n++)
 				check_data(w, n);
 			assert_true(text_has(w, "sdD0/ctl",
-					     master ? "transfers pio\n" : "transfers dma\n"));
+					     master ? "transfers dma\n" : "transfers pio\n"));
 			assert_true(text_has(w, "sdD1/ctl", "drive slave\n"));
 			assert_true(text_has(w, "sdD2/ctl", "features multiple lba48"));
 			assert_true(text_has(w, "sdD3/ctl", "transfers pio\n"));
@@ -230,10 +234,10 @@ set_bad(struct world *w, unsigned n, uint64_t sector, unsigned times)
 {
 	struct model_drive *d = &w->m.channel[n / 2].drive[n % 2];
 
-	pthread_mutex_lock(&w->m.lock);
+	pthread_mutex_lock(&w->m.bus.lock);
 	d->bad = sector;
 	d->bad_times = times;
-	pthread_mutex_unlock(&w->m.lock);
+	pthread_mutex_unlock(&w->m.bus.lock);
 }
 
 static void
@@ -277,9 +281,9 @@ hangs(void **state)
 	model_disk(&w->m, 1, SECTORS);
 	attach(w);
 	let_time_pass(w);
-	pthread_mutex_lock(&w->m.lock);
+	pthread_mutex_lock(&w->m.bus.lock);
 	w->m.channel[0].drive[0].hang = 1;
-	pthread_mutex_unlock(&w->m.lock);
+	pthread_mutex_unlock(&w->m.bus.lock);
 	assert_int_equal(transfer(w, "sdD0/data", false, b, 4096, 512 * 8), 4096);
 	check_data(w, 1);
 	assert_true(w->m.channel[0].drive[0].resets >= 2 && w->m.channel[0].drive[1].resets >= 2);
@@ -296,9 +300,9 @@ lost_interrupts(void **state)
 	model_disk(&w->m, 0, SECTORS)->lose_interrupt = 0;
 	attach(w);
 	for (int i = 0; i < 3; i++) {
-		pthread_mutex_lock(&w->m.lock);
+		pthread_mutex_lock(&w->m.bus.lock);
 		w->m.channel[0].drive[0].lose_interrupt = 1;
-		pthread_mutex_unlock(&w->m.lock);
+		pthread_mutex_unlock(&w->m.bus.lock);
 		assert_int_equal(transfer(w, "sdD0/data", false, b, 4096, 512 * 8), 4096);
 	}
 	assert_true(text_has(w, "sdD0/stats", "lost-interrupts 3\n"));
@@ -374,17 +378,17 @@ lies(void **state)
 		model_optical(&w->m, 2, CD_SECTORS);
 		attach(w);
 		let_time_pass(w);
-		pthread_mutex_lock(&w->m.lock);
+		pthread_mutex_lock(&w->m.bus.lock);
 		w->m.random = seed * 2654435761u | 1;
-		pthread_mutex_unlock(&w->m.lock);
+		pthread_mutex_unlock(&w->m.bus.lock);
 		for (int i = 0; i < 4; i++) {
 			transfer(w, "sdD0/data", false, b, sizeof b, (uint64_t)i * 8192);
 			transfer(w, "sdD2/data", false, b, sizeof b, (uint64_t)i * 8192);
 		}
-		pthread_mutex_lock(&w->m.lock);
+		pthread_mutex_lock(&w->m.bus.lock);
 		w->m.random = 0;
-		w->m.lint = 0; /* a drive that was lied about gets what it did not want */
-		pthread_mutex_unlock(&w->m.lock);
+		w->m.bus.lint = 0; /* a drive that was lied about gets what it did not want */
+		pthread_mutex_unlock(&w->m.bus.lock);
 		stop(w);
 	}
 }

@@ -191,7 +191,7 @@ transfer(struct model *m, struct model_channel *c, struct model_drive *d, struct
 		return;
 	}
 	if (r.lba + r.n > d->nsectors || (size_t)r.n * SECTOR > MODEL_BUFFER) {
-		model_lint(m, "sectors that the disk has not");
+		sip_model_lint(&m->bus, "sectors that the disk has not");
 		end(m, c, d, ATA_ERROR_IDNF);
 		return;
 	}
@@ -293,7 +293,7 @@ answer(struct model *m, struct model_channel *c, struct model_drive *d, uint32_t
 		model_try_dma(m, c);
 	} else {
 		if (!d->mid[0] && !d->high[0])
-			model_lint(m, "no limit for a packet's data");
+			sip_model_lint(&m->bus, "no limit for a packet's data");
 		next_block(d);
 		model_interrupt(m, c);
 	}
@@ -385,7 +385,7 @@ data_out(struct model *m, struct model_channel *c, struct model_drive *d, unsign
 	 uint32_t v)
 {
 	if (!(d->status & ATA_STATUS_DRQ) || !d->out || d->at + width > d->block_end) {
-		model_lint(m, "data that the drive did not ask for");
+		sip_model_lint(&m->bus, "data that the drive did not ask for");
 		return;
 	}
 	memcpy((d->wants_cdb ? d->cdb : d->buffer) + d->at, &v, width);
@@ -443,7 +443,7 @@ static void
 command(struct model *m, struct model_channel *c, struct model_drive *d, uint8_t opcode)
 {
 	if (d->status & (ATA_STATUS_BSY | ATA_STATUS_DRQ) || d->hung) {
-		model_lint(m, "a command while the drive is busy");
+		sip_model_lint(&m->bus, "a command while the drive is busy");
 		return;
 	}
 	d->opcode = opcode;

@@ -5,10 +5,8 @@
 #include "model.h"
 
 /* model.c */
-void model_lint(struct model *m, const char *what);
 void model_interrupt(struct model *m, struct model_channel *c);
 void model_try_dma(struct model *m, struct model_channel *c);
-uint8_t *model_memory(struct model *m, uint64_t paddr, uint64_t n);
 
 /* drive.c: the selected drive's command block */
 uint32_t model_drive_in(struct model *m, struct model_channel *c, unsigned reg, unsigned width);

@@ -1,20 +1,11 @@
 /*
- * The model's ports, bus master and bus; its drives' commands are in drive.c.
+ * The model's ports and bus master; its drives' commands are in drive.c.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "drive.h"
 
-enum { FLOATING = 0xff, WAIT_NS = 5000000, DMA_SHIFT = 21 };
-
-void
-model_lint(struct model *m, const char *what)
-{
-	m->lint++;
-	m->lint_what = what;
-}
+enum { FLOATING = 0xff, DMA_BASE = 1 << SIP_MODEL_DMA_SHIFT };
 
 void
 model_interrupt(struct model *m, struct model_channel *c)
@@ -28,20 +19,9 @@ model_interrupt(struct model *m, struct model_channel *c)
 		return;
 	}
 	c->bm_status |= IDE_BM_INTERRUPT;
-	m->pending[m->native || c == &m->channel[0] ? 0 : 1]++;
-	pthread_cond_broadcast(&m->irq);
-}
-
-uint8_t *
-model_memory(struct model *m, uint64_t paddr, uint64_t n)
-{
-	uint64_t i = (paddr >> DMA_SHIFT) - 1, at = paddr & ((1u << DMA_SHIFT) - 1);
-
-	if (paddr >> DMA_SHIFT && i < MODEL_DMAS && m->dma[i].p && at + n <= m->dma[i].n)
-		return m->dma[i].p + at;
-	m->wild++;
-	model_lint(m, "DMA outside of what was allocated");
-	return NULL;
+	sip_model_raise(&m->bus, m->native             ? MODEL_LINE
+				 : c == &m->channel[0] ? IDE_LEGACY_LINE_0
+						       : IDE_LEGACY_LINE_1);
 }
 
 /* --- the bus master -------------------------------------------------------------------------- */
@@ -53,7 +33,7 @@ move(struct model *m, struct model_channel *c, struct model_drive *d)
 	uint32_t at = 0, entry[2];
 
 	for (unsigned i = 0; i < IDE_PRDS && at < d->size; i++) {
-		uint8_t *prd = model_memory(m, c->bm_table + 8 * (uint64_t)i, 8), *p;
+		uint8_t *prd = sip_model_memory(&m->bus, c->bm_table + 8 * (uint64_t)i, 8), *p;
 		uint32_t n;
 
 		if (!prd)
@@ -61,10 +41,10 @@ move(struct model *m, struct model_channel *c, struct model_drive *d)
 		memcpy(entry, prd, sizeof entry);
 		n = entry[1] & 0xffff ? entry[1] & 0xffff : 0x10000;
 		if ((entry[0] & 0xffff) + n > 0x10000)
-			model_lint(m, "an entry crosses 64 KiB");
+			sip_model_lint(&m->bus, "an entry crosses 64 KiB");
 		if (n > d->size - at)
 			n = d->size - at;
-		p = model_memory(m, entry[0], n);
+		p = sip_model_memory(&m->bus, entry[0], n);
 		if (!p)
 			return false;
 		if (d->out)
@@ -85,10 +65,10 @@ model_try_dma(struct model *m, struct model_channel *c)
 
 	if (!(c->bm_command & IDE_BM_START) || !d->dma_wanted)
 		return;
-	if (!m->bus_master)
-		model_lint(m, "DMA without bus mastering");
+	if (!m->bus.bus_master)
+		sip_model_lint(&m->bus, "DMA without bus mastering");
 	if (!(c->bm_command & IDE_BM_TO_MEMORY) != d->out)
-		model_lint(m, "the bus master goes the wrong way");
+		sip_model_lint(&m->bus, "the bus master goes the wrong way");
 	d->dma_wanted = false;
 	c->bm_status &= (uint8_t)~IDE_BM_ACTIVE;
 	if (d->dma_error) {
@@ -105,8 +85,11 @@ master_out(struct model *m, struct model_channel *c, unsigned reg, uint32_t v)
 	if (reg == IDE_BM_COMMAND) {
 		if (v & IDE_BM_START && !(c->bm_command & IDE_BM_START))
 			c->bm_status |= IDE_BM_ACTIVE;
-		if (!(v & IDE_BM_START))
+		if (!(v & IDE_BM_START)) { /* nothing reaches memory any more [BM IDE 1.0, 3.1] */
 			c->bm_status &= (uint8_t)~IDE_BM_ACTIVE;
+			c->stopped = true;
+			m->bus.was_reset = m->channel[0].stopped && m->channel[1].stopped;
+		}
 		c->bm_command = (uint8_t)v;
 		model_try_dma(m, c);
 	} else if (reg == IDE_BM_STATUS)
@@ -151,7 +134,7 @@ find(struct model *m, uint16_t port, struct place *out)
 			return true;
 		}
 	}
-	model_lint(m, "a port that is not the function's");
+	sip_model_lint(&m->bus, "a port that is not the function's");
 	return false;
 }
 
@@ -174,14 +157,12 @@ read_port(struct model *m, struct place *p, unsigned width)
 }
 
 static uint32_t
-bus_in(struct sip_dev *dev, uint16_t port, unsigned width)
+model_in(void *device, uint16_t port, unsigned width)
 {
-	struct model *m = dev->bus_priv;
+	struct model *m = device;
 	struct place p;
 	uint32_t v = UINT32_MAX;
 
-	pthread_mutex_lock(&m->lock);
-	m->ports++;
 	if (find(m, port, &p))
 		v = read_port(m, &p, width);
 	if (m->random) {
@@ -189,12 +170,11 @@ bus_in(struct sip_dev *dev, uint16_t port, unsigned width)
 		if (m->random >> 31)
 			v = m->random >> 3;
 	}
-	pthread_mutex_unlock(&m->lock);
 	return v;
 }
 
 static void
-write_control(struct model *m, struct model_channel *c, uint8_t v)
+write_control(struct model_channel *c, uint8_t v)
 {
 	for (unsigned i = 0; i < IDE_DRIVES; i++)
 		if (c->control & IDE_CONTROL_RESET && !(v & IDE_CONTROL_RESET) && c->drive[i].kind)
@@ -202,167 +182,50 @@ write_control(struct model *m, struct model_channel *c, uint8_t v)
 	if (v & IDE_CONTROL_RESET)
 		c->selected = 0;
 	c->control = v;
-	(void)m;
 }
 
 static void
-bus_out(struct sip_dev *dev, uint16_t port, unsigned width, uint32_t v)
+model_out(void *device, uint16_t port, unsigned width, uint32_t v)
 {
-	struct model *m = dev->bus_priv;
+	struct model *m = device;
 	struct place p;
 
-	pthread_mutex_lock(&m->lock);
-	m->ports++;
-	if (find(m, port, &p)) {
-		if (p.block == MASTER)
-			master_out(m, p.c, p.reg, v);
-		else if (p.block == CONTROL)
-			write_control(m, p.c, (uint8_t)v);
-		else
-			model_drive_out(m, p.c, p.reg, width, v);
-	}
-	pthread_mutex_unlock(&m->lock);
+	if (!find(m, port, &p))
+		return;
+	if (p.block == MASTER)
+		master_out(m, p.c, p.reg, v);
+	else if (p.block == CONTROL)
+		write_control(p.c, (uint8_t)v);
+	else
+		model_drive_out(m, p.c, p.reg, width, v);
 }
 
-/* --- the rest of the bus --------------------------------------------------------------------- */
+static const struct sip_model_ops ops = { .in = model_in, .out = model_out };
 
-static int
-bus_info(struct sip_dev *d, struct sip_pci_info *info)
+/* --- what a test does ------------------------------------------------------------------------ */
+
+void
+model_init(struct model *m, bool native, bool master)
 {
-	const struct model *m = d->bus_priv;
 	static const uint64_t base[5] = { MODEL_CMD_0, MODEL_CTL_0, MODEL_CMD_1, MODEL_CTL_1,
 					  MODEL_MASTER };
+	struct sip_pci_info *info = &m->bus.info;
 
-	info->class = m->native ? 0x01018f : 0x010180;
+	memset(m, 0, sizeof *m);
+	sip_model_init(&m->bus, &ops, m);
+	m->native = native;
+	m->bus.was_reset = !master;
+	m->bus.dma_base = DMA_BASE; /* its addresses have 32 bits */
+	info->class = native ? 0x01018f : 0x010180;
 	info->vendor = 0x8086;
 	info->device = 0x7010;
-	info->irq = m->native ? MODEL_LINE : -1;
-	info->vector = -1;
+	info->irq = native ? MODEL_LINE : -1;
 	for (unsigned i = 0; i < 5; i++)
-		if (i == 4 ? !m->no_master : m->native) {
+		if (i == 4 ? master : native) {
 			info->bar[i].kind = SIP_BAR_IO;
 			info->bar[i].base = base[i];
 			info->bar[i].size = i == 4 ? 16 : i & 1 ? 4 : 8;
 		}
-	return 0;
-}
-
-static int
-bus_command(struct sip_dev *d, const char *text)
-{
-	struct model *m = d->bus_priv;
-
-	pthread_mutex_lock(&m->lock);
-	if (strcmp(text, "busmaster on") == 0)
-		m->bus_master = true;
-	else if (strcmp(text, "busmaster off") == 0)
-		m->bus_master = false;
-	else if (strcmp(text, "enable") == 0)
-		m->enabled = true;
-	pthread_mutex_unlock(&m->lock);
-	return strncmp(text, "msi", 3) == 0 ? -EOPNOTSUPP : 0;
-}
-
-/* Each piece has 2 MiB of the device's addresses. */
-static int
-bus_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
-{
-	struct model *m = d->bus_priv;
-	int err = -ENOMEM;
-	void *p;
-
-	if (size > 1u << DMA_SHIFT)
-		return -ENOMEM;
-	if (posix_memalign(&p, align < 64 ? 64 : align, size))
-		return -ENOMEM;
-	memset(p, 0, size);
-	pthread_mutex_lock(&m->lock);
-	if (!d->dma32)
-		model_lint(m, "memory that may be above 4 GiB");
-	for (int i = 0; i < MODEL_DMAS && err; i++)
-		if (!m->dma[i].p) {
-			m->dma[i].p = p;
-			m->dma[i].n = size;
-			*out = (struct sip_dma){ p, (i + 1ull) << DMA_SHIFT, size, i };
-			err = 0;
-		}
-	pthread_mutex_unlock(&m->lock);
-	if (err)
-		free(p);
-	return err;
-}
-
-static void
-bus_dma_free(struct sip_dev *d, struct sip_dma *dma)
-{
-	struct model *m = d->bus_priv;
-
-	pthread_mutex_lock(&m->lock);
-	m->dma[dma->handle].p = NULL;
-	pthread_mutex_unlock(&m->lock);
-	free(dma->vaddr);
-}
-
-static int
-bus_irq_open(struct sip_dev *d, int irq)
-{
-	(void)d;
-	return irq;
-}
-
-/* Returns now and then, since the waiting thread is ended by a signal on a real bus. */
-static int
-bus_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
-{
-	struct model *m = d->bus_priv;
-	uint64_t *pending = &m->pending[fd == IDE_LEGACY_LINE_1];
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += WAIT_NS;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_nsec -= 1000000000;
-		t.tv_sec++;
-	}
-	pthread_mutex_lock(&m->lock);
-	if (!*pending)
-		pthread_cond_timedwait(&m->irq, &m->lock, &t);
-	*count = *pending;
-	*ns = 0;
-	*pending = 0;
-	pthread_mutex_unlock(&m->lock);
-	return *count ? 0 : -EINTR;
-}
-
-static void
-bus_irq_close(struct sip_dev *d, int fd)
-{
-	(void)d, (void)fd;
-}
-
-static int
-bus_ports(struct sip_dev *d)
-{
-	(void)d;
-	return 0;
-}
-
-void
-model_init(struct model *m)
-{
-	memset(m, 0, sizeof *m);
-	m->bus = (struct sip_bus){ .info = bus_info,
-				   .command = bus_command,
-				   .dma_alloc = bus_dma_alloc,
-				   .dma_free = bus_dma_free,
-				   .irq_open = bus_irq_open,
-				   .irq_wait = bus_irq_wait,
-				   .irq_close = bus_irq_close,
-				   .ports = bus_ports,
-				   .in = bus_in,
-				   .out = bus_out };
-	pthread_mutex_init(&m->lock, NULL);
-	pthread_cond_init(&m->irq, NULL);
 }
 
 void
@@ -372,6 +235,5 @@ model_fini(struct model *m)
 		free(m->channel[i / 2].drive[i % 2].data);
 		free(m->channel[i / 2].drive[i % 2].buffer);
 	}
-	pthread_mutex_destroy(&m->lock);
-	pthread_cond_destroy(&m->irq);
+	sip_model_fini(&m->bus);
 }

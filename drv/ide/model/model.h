@@ -1,13 +1,13 @@
 /*
- * A model of an IDE controller with its drives, at the level of ports and memory, for tests: a
- * bus of sip.h.  Commands are carried out when they are given; what the driver must not do is
- * counted in `lint`, and faults are made on demand.
+ * A model of an IDE controller with its drives, at the level of ports and memory, for tests (see
+ * sip_model.h).  Commands are carried out when they are given; what the driver must not do is
+ * counted, and faults are made on demand.
  */
 #pragma once
-#include <pthread.h>
 #include "../ide.h"
+#include "sip_model.h"
 
-enum { MODEL_DMAS = 256, MODEL_BUFFER = 1 << 20, MODEL_CD = 2048 };
+enum { MODEL_BUFFER = 1 << 20, MODEL_CD = 2048 };
 enum {
 	MODEL_CMD_0 = 0xc100,
 	MODEL_CTL_0 = 0xc110,
@@ -50,28 +50,20 @@ struct model_channel {
 	struct model_drive drive[IDE_DRIVES];
 	unsigned selected;
 	uint8_t control;
+	bool stopped; /* the bus master, since the driver began */
 	uint8_t bm_command, bm_status;
 	uint32_t bm_table;
 };
 
 struct model {
-	struct sip_bus bus;
-	pthread_mutex_t lock;
-	pthread_cond_t irq;
-	bool native, no_master, bus_master, enabled;
+	struct sip_model bus;
+	bool native;
 	struct model_channel channel[IDE_CHANNELS];
-	uint64_t pending[2]; /* of the lines; in native mode of the first */
-	struct {
-		uint8_t *p;
-		size_t n;
-	} dma[MODEL_DMAS];
-	unsigned lint, wild; /* wild: DMA outside of what was allocated */
-	const char *lint_what;
 	uint32_t random; /* not 0: every second read gives anything */
-	uint64_t ports;  /* accesses */
 };
 
-void model_init(struct model *m);
+/* With ports of its own, or those of legacy; with or without a bus master. */
+void model_init(struct model *m, bool native, bool master);
 void model_fini(struct model *m);
 struct model_drive *model_disk(struct model *m, unsigned n, uint64_t nsectors);
 struct model_drive *model_optical(struct model *m, unsigned n, uint64_t nsectors);
