@@ -50,7 +50,7 @@ move(struct world *w, const struct vmodel_request *r, uint64_t sector, bool writ
 			 : vmodel_room(r, true) - 1;
 
 	if (n % 512 || sector > w->nsectors || n / 512 > w->nsectors - sector || !n) {
-		vmodel_lint(&w->m, "a request outside of the disk");
+		sip_model_lint(&w->m.bus, "a request outside of the disk");
 		return VIRTIO_BLK_S_IOERR;
 	}
 	if (w->bad_lba >= 0 && (uint64_t)w->bad_lba >= sector &&
@@ -79,7 +79,7 @@ discard(struct world *w, const struct vmodel_request *r, bool zeroes)
 	size_t n = vmodel_room(r, false) - VIRTIO_BLK_HEADER_SIZE;
 
 	if (!n || n % 16)
-		vmodel_lint(&w->m, "ranges that are none");
+		sip_model_lint(&w->m.bus, "ranges that are none");
 	for (size_t i = 0; i < n / 16; i++) {
 		uint64_t sector;
 		uint32_t count[2];
@@ -87,7 +87,7 @@ discard(struct world *w, const struct vmodel_request *r, bool zeroes)
 		vmodel_get(r, VIRTIO_BLK_HEADER_SIZE + i * 16, &sector, 8);
 		vmodel_get(r, VIRTIO_BLK_HEADER_SIZE + i * 16 + 8, count, 8);
 		if (sector + count[0] > w->nsectors || count[1] != zeroes) {
-			vmodel_lint(&w->m, "a range outside of the disk, or odd flags");
+			sip_model_lint(&w->m.bus, "a range outside of the disk, or odd flags");
 			continue;
 		}
 		memset(w->data + sector * 512, 0, count[0] * 512ul);
@@ -117,7 +117,7 @@ carry_out(struct world *w, const struct vmodel_request *r, uint32_t kind, uint64
 		vmodel_put(r, 0, id, VIRTIO_BLK_ID_SIZE);
 		return VIRTIO_BLK_S_OK;
 	}
-	vmodel_lint(&w->m, "a request of no known type");
+	sip_model_lint(&w->m.bus, "a request of no known type");
 	return VIRTIO_BLK_S_UNSUPP;
 }
 
@@ -132,7 +132,7 @@ serve(void *arg, const struct vmodel_request *r)
 
 	if (vmodel_get(r, 0, head, 8) != 8 || vmodel_get(r, 8, &sector, 8) != 8 || !room ||
 	    head[1]) {
-		vmodel_lint(&w->m, "no header, or no room for a status");
+		sip_model_lint(&w->m.bus, "no header, or no room for a status");
 		return 0;
 	}
 	status = carry_out(w, r, head[0], sector);
@@ -168,11 +168,10 @@ make(uint64_t features)
 static void
 attach(struct world *w)
 {
-	vmodel_start(&w->m);
 	assert_int_equal(sip_init(&w->server, &type), 0);
 	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
 	w->server.initialized = true;
-	assert_int_equal(sip_dev_open_bus("0.4.0", &w->m.bus, &w->m, &w->dev), 0);
+	assert_int_equal(sip_model_open(&w->m.bus, "0.4.0", &w->dev), 0);
 	assert_int_equal(sip_attach(&w->server, w->dev), 0);
 	assert_int_equal(drive_server_ops.start(&w->server), 0);
 	w->b = w->dev->priv;
@@ -190,12 +189,12 @@ start(uint64_t features)
 static void
 stop(struct world *w)
 {
+	const char *wrong;
+
 	sip_finish(&w->server);
-	if (w->m.lint)
-		fail_msg("%u faults of the driver; the last: %s", w->m.lint, w->m.lint_what);
-	assert_false(w->m.bus_master);
-	for (unsigned i = 0; i < VMODEL_DMAS; i++)
-		assert_null(w->m.dma[i].p);
+	wrong = sip_model_verdict(&w->m.bus);
+	if (wrong)
+		fail_msg("%s", wrong);
 	vmodel_fini(&w->m);
 	free(w->data);
 	free(w);
@@ -253,7 +252,7 @@ data_goes_both_ways(void **state)
 	for (unsigned vectors = 0; vectors < 4; vectors++) {
 		struct world *w = make(0);
 
-		w->m.nvectors = vectors; /* none: a line; one: for all */
+		w->m.bus.info.msix = vectors; /* none: a line; one: for all */
 		attach(w);
 		fill(buf, 100, 64, 1);
 		assert_int_equal(blk_sync(disk(w), BLK_WRITE, 100, 64, buf), 0);
@@ -438,7 +437,7 @@ many_at_once(void **state)
 	struct world *w = make(0);
 
 	(void)state;
-	w->m.delay_us = 50;
+	w->m.bus.delay_us = 50;
 	attach(w);
 	load(w);
 	assert_true(w->m.queue[0].most_in_flight > 1);
@@ -574,11 +573,11 @@ another_size(void **state)
 
 	(void)state;
 	blk_disk_get(was);
-	pthread_mutex_lock(&w->m.lock);
+	pthread_mutex_lock(&w->m.bus.lock);
 	w->nsectors = 2 * SECTORS;
 	set(w, 0, w->nsectors, 8);
 	vmodel_config_changed(&w->m);
-	pthread_mutex_unlock(&w->m.lock);
+	pthread_mutex_unlock(&w->m.bus.lock);
 	for (unsigned ms = 0; ms < WAIT_MS && (!disk(w) || disk(w) == was); ms += 2)
 		os_sleep_ns(2000000);
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 2 * SECTORS - 1, 1, buf), 0);
@@ -593,9 +592,9 @@ a_device_goes(void **state)
 	struct world *w = start(0);
 
 	(void)state;
-	pthread_mutex_lock(&w->m.lock);
-	w->m.gone = true;
-	pthread_mutex_unlock(&w->m.lock);
+	pthread_mutex_lock(&w->m.bus.lock);
+	w->m.bus.gone = true;
+	pthread_mutex_unlock(&w->m.bus.lock);
 	drive_change(&w->b->d.port);
 	assert_true(becomes(w, false));
 	stop(w);
@@ -618,12 +617,11 @@ devices_that_cannot_be(void **state)
 		if (i == 3)
 			w->m.keeps_features = true;
 		if (i == 4) /* a legacy device: no capabilities */
-			w->m.pci[0x06] = 0;
-		vmodel_start(&w->m);
+			w->m.bus.pci[0x06] = 0;
 		assert_int_equal(sip_init(&w->server, &type), 0);
 		assert_int_equal(drive_server_ops.initialize(&w->server), 0);
 		w->server.initialized = true;
-		assert_int_equal(sip_dev_open_bus("0.4.0", &w->m.bus, &w->m, &w->dev), 0);
+		assert_int_equal(sip_model_open(&w->m.bus, "0.4.0", &w->dev), 0);
 		assert_int_equal(sip_attach(&w->server, w->dev), -ENOTSUP);
 		stop(w);
 	}

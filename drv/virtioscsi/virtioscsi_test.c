@@ -46,7 +46,7 @@ make(void)
 	struct world *w = calloc(1, sizeof *w);
 
 	vmodel_init(&w->h.m);
-	w->h.m.device_id = 0x1048;
+	w->h.m.bus.info.device = 0x1048;
 	w->h.m.serve = host_serve;
 	w->h.m.arg = &w->h;
 	w->h.m.offered |= VIRTIO_F(VIRTIO_SCSI_HOTPLUG) | VIRTIO_F(VIRTIO_SCSI_CHANGE);
@@ -69,11 +69,10 @@ make(void)
 static void
 attach(struct world *w)
 {
-	vmodel_start(&w->h.m);
 	assert_int_equal(sip_init(&w->server, &type), 0);
 	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
 	w->server.initialized = true;
-	assert_int_equal(sip_dev_open_bus("0.4.0", &w->h.m.bus, &w->h.m, &w->dev), 0);
+	assert_int_equal(sip_model_open(&w->h.m.bus, "0.4.0", &w->dev), 0);
 	assert_int_equal(sip_attach(&w->server, w->dev), 0);
 	assert_int_equal(drive_server_ops.start(&w->server), 0);
 	w->s = w->dev->priv;
@@ -92,12 +91,12 @@ start(void)
 static void
 stop(struct world *w)
 {
+	const char *wrong;
+
 	sip_finish(&w->server);
-	if (w->h.m.lint)
-		fail_msg("%u faults of the driver; the last: %s", w->h.m.lint, w->h.m.lint_what);
-	assert_false(w->h.m.bus_master);
-	for (unsigned i = 0; i < VMODEL_DMAS; i++)
-		assert_null(w->h.m.dma[i].p);
+	wrong = sip_model_verdict(&w->h.m.bus);
+	if (wrong)
+		fail_msg("%s", wrong);
 	vmodel_fini(&w->h.m);
 	for (unsigned i = 0; i < UNITS; i++)
 		free(w->h.unit[i].data);
@@ -190,7 +189,7 @@ data_goes_both_ways(void **state)
 		struct world *w = make();
 		struct unit *u = host_add(&w->h, 0, 0, 0, 512);
 
-		w->h.m.nvectors = vectors;
+		w->h.m.bus.info.msix = vectors;
 		attach(w);
 		fill(buf, sizeof buf, 1);
 		assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_WRITE, 100, 64, buf), 0);
@@ -317,25 +316,25 @@ units_come_and_go(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 40; i++) { /* more often than there are buffers */
-		pthread_mutex_lock(&w->h.m.lock);
+		pthread_mutex_lock(&w->h.m.bus.lock);
 		free(w->h.unit[1].data);
 		host_add(&w->h, 1, 200, 3, 512);
 		host_event(&w->h, 1, 200, 3, 1);
-		pthread_mutex_unlock(&w->h.m.lock);
+		pthread_mutex_unlock(&w->h.m.bus.lock);
 		assert_true(becomes(w, "sdS1763", true));
 		assert_int_equal(blk_sync(disk(w, "sdS1763"), BLK_READ, 5, 1, buf), 0);
-		pthread_mutex_lock(&w->h.m.lock);
+		pthread_mutex_lock(&w->h.m.bus.lock);
 		w->h.unit[1].present = false;
 		host_event(&w->h, 1, 200, 3, 2);
-		pthread_mutex_unlock(&w->h.m.lock);
+		pthread_mutex_unlock(&w->h.m.bus.lock);
 		assert_true(becomes(w, "sdS1763", false));
 	}
 	was = disk(w, "sdS0");
 	blk_disk_get(was);
-	pthread_mutex_lock(&w->h.m.lock);
+	pthread_mutex_lock(&w->h.m.bus.lock);
 	w->h.unit[0].nsectors = SECTORS / 2;
 	host_event(&w->h, 3, 0, 0, 0x092a);
-	pthread_mutex_unlock(&w->h.m.lock);
+	pthread_mutex_unlock(&w->h.m.bus.lock);
 	for (unsigned ms = 0; ms < WAIT_MS && (!disk(w, "sdS0") || disk(w, "sdS0") == was); ms += 2)
 		os_sleep_ns(2000000);
 	assert_int_equal(blk_sync(was, BLK_READ, 0, 1, buf), -ENODEV);
@@ -351,10 +350,10 @@ missed_events(void **state)
 	struct world *w = start();
 
 	(void)state;
-	pthread_mutex_lock(&w->h.m.lock);
+	pthread_mutex_lock(&w->h.m.bus.lock);
 	host_add(&w->h, 1, 1, 0, 512);
 	host_event(&w->h, 1u << 31, 0, 0, 0);
-	pthread_mutex_unlock(&w->h.m.lock);
+	pthread_mutex_unlock(&w->h.m.bus.lock);
 	assert_true(becomes(w, "sdS64", true));
 	stop(w);
 }

@@ -26,7 +26,7 @@ layout_of_a_model(void **state)
 
 	(void)state;
 	vmodel_init(&m);
-	assert_int_equal(virtio_layout(m.pci, sizeof m.pci, barsize, &l), 0);
+	assert_int_equal(virtio_layout(m.bus.pci, sizeof m.bus.pci, barsize, &l), 0);
 	assert_int_equal(l.common.bar, 4);
 	assert_int_equal(l.common.offset, 0);
 	assert_int_equal(l.isr.offset, 0x1000);
@@ -74,12 +74,12 @@ layout_of_liars(void **state)
 		struct vmodel m;
 
 		vmodel_init(&m);
-		m.pci[lies[i].at] = lies[i].value;
+		m.bus.pci[lies[i].at] = lies[i].value;
 		if (lies[i].at == 0) {
-			memset(m.pci, 0xff, sizeof m.pci);
-			assert_int_equal(virtio_layout(m.pci, 256, barsize, &l), -ENODEV);
+			memset(m.bus.pci, 0xff, sizeof m.bus.pci);
+			assert_int_equal(virtio_layout(m.bus.pci, 256, barsize, &l), -ENODEV);
 		} else
-			assert_int_equal(virtio_layout(m.pci, 256, barsize, &l), -ENOTSUP);
+			assert_int_equal(virtio_layout(m.bus.pci, 256, barsize, &l), -ENOTSUP);
 	}
 }
 
@@ -92,13 +92,14 @@ layout_of_several(void **state)
 
 	(void)state;
 	vmodel_init(&m);
-	memcpy(m.pci + 0x90, m.pci + 0x40, 16); /* a common structure before the others, of BAR 5 */
-	m.pci[0x90 + 1] = 0x40;
-	m.pci[0x90 + 4] = 5;
-	m.pci[0x34] = 0x90;
-	m.pci[0x7d] = 0xf4; /* and one that is cut off at the end */
-	memcpy(m.pci + 0xf4, "\x09\x00\x10\x01\x04", 5);
-	assert_int_equal(virtio_layout(m.pci, 256, barsize, &l), 0);
+	memcpy(m.bus.pci + 0x90, m.bus.pci + 0x40,
+	       16); /* a common structure before the others, of BAR 5 */
+	m.bus.pci[0x90 + 1] = 0x40;
+	m.bus.pci[0x90 + 4] = 5;
+	m.bus.pci[0x34] = 0x90;
+	m.bus.pci[0x7d] = 0xf4; /* and one that is cut off at the end */
+	memcpy(m.bus.pci + 0xf4, "\x09\x00\x10\x01\x04", 5);
+	assert_int_equal(virtio_layout(m.bus.pci, 256, barsize, &l), 0);
 	assert_int_equal(l.common.bar, 4);
 }
 
@@ -173,9 +174,8 @@ make(void)
 static void
 open_device(struct world *w)
 {
-	vmodel_start(&w->m);
 	assert_int_equal(sip_init(&w->server, &type), 0);
-	assert_int_equal(sip_dev_open_bus("0.4.0", &w->m.bus, &w->m, &w->dev), 0);
+	assert_int_equal(sip_model_open(&w->m.bus, "0.4.0", &w->dev), 0);
 	w->dev->server = &w->server;
 	assert_int_equal(sip_dev_enable(w->dev), 0);
 	assert_int_equal(virtio_open(&w->v, w->dev), 0);
@@ -195,7 +195,7 @@ start_queue(struct world *w, unsigned chain, uint64_t features)
 			      virtio_has(&w->v, VIRTIO_INDIRECT_DESC));
 	shape.event_idx = virtio_has(&w->v, VIRTIO_EVENT_IDX);
 	shape.extra = 32;
-	if (!w->m.nopen)
+	if (!w->m.bus.nvectors)
 		assert_true(sip_dev_msi(w->dev, 2) >= 0);
 	assert_int_equal(virtio_config_vector(&w->v, 0), 0);
 	assert_int_equal(virtio_queue_start(&w->v, &w->q, 0, &shape, 1), 0);
@@ -205,16 +205,17 @@ start_queue(struct world *w, unsigned chain, uint64_t features)
 static void
 close_device(struct world *w)
 {
+	const char *wrong;
+
 	virtio_reset(&w->v);
 	sip_dev_busmaster(w->dev, false);
 	virtio_queue_free(&w->v, &w->q);
 	sip_dma_free(w->dev, &w->data);
 	virtio_close(&w->v);
 	sip_dev_close(w->dev);
-	if (w->m.lint)
-		fail_msg("%u faults of the driver; the last: %s", w->m.lint, w->m.lint_what);
-	for (unsigned i = 0; i < VMODEL_DMAS; i++)
-		assert_null(w->m.dma[i].p);
+	wrong = sip_model_verdict(&w->m.bus);
+	if (wrong)
+		fail_msg("%s", wrong);
 	vmodel_fini(&w->m);
 	sip_finish(&w->server);
 	free(w);
@@ -272,7 +273,7 @@ wait_interrupt(struct world *w)
 	if (virtq_listen(&w->q.ring))
 		return;
 	for (unsigned i = 0; i < WAIT_MS / 5; i++)
-		if (w->m.bus.irq_wait(w->dev, 1, &count, &ns) == 0)
+		if (w->dev->bus->irq_wait(w->dev, SIP_MODEL_VECTOR + 1, &count, &ns) == 0)
 			return;
 	fail_msg("an interrupt was lost");
 }
@@ -468,7 +469,7 @@ devices_that_go(void **state)
 	(void)state;
 	open_device(w);
 	start_queue(w, 4, all_features);
-	w->m.gone = true;
+	w->m.bus.gone = true;
 	assert_int_equal(virtio_reset(&w->v), -ENODEV);
 	assert_int_equal(virtio_negotiate(&w->v, 0), -ENODEV);
 	close_device(w);

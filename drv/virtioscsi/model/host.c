@@ -158,7 +158,7 @@ transfer(struct host *h, struct unit *u, const uint8_t *cdb, const struct vmodel
 	uint8_t *at = u->data + lba % SECTORS * u->secsize;
 
 	if (lba + n > u->nsectors || !n || n > 512 || lba % SECTORS + n > SECTORS) {
-		vmodel_lint(&h->m, "a command outside of the unit, or too long");
+		sip_model_lint(&h->m.bus, "a command outside of the unit, or too long");
 		sense(a, ATAPI_ILLEGAL_REQUEST, 0x21, 0);
 	} else if (u->bad_lba >= 0 && (uint64_t)u->bad_lba >= lba && (uint64_t)u->bad_lba < lba + n)
 		sense(a, ATAPI_MEDIUM_ERROR, 0x11, 0);
@@ -183,12 +183,12 @@ unmap_list(struct host *h, struct unit *u, const uint8_t *cdb, const struct vmod
 
 	if (n != get(cdb + 7, 2) || get(list, 2) != n - 2 || get(list + 2, 2) != n - 8 ||
 	    (n - 8) / 16 > 3)
-		vmodel_lint(&h->m, "a list that is no list");
+		sip_model_lint(&h->m.bus, "a list that is no list");
 	for (size_t at = 8; at + 16 <= n; at += 16) {
 		uint64_t lba = get(list + at, 8), count = get(list + at + 8, 4);
 
 		if (lba + count > u->nsectors || count > 100 || !count)
-			vmodel_lint(&h->m, "a range outside of the unit, or too long");
+			sip_model_lint(&h->m.bus, "a range outside of the unit, or too long");
 		else
 			memset(u->data + lba * u->secsize, 0, count * u->secsize);
 		u->ranges++;
@@ -227,7 +227,7 @@ unit_command(struct host *h, struct unit *u, const uint8_t *cdb, const struct vm
 	case SCSI_WRITE_10:
 	case SCSI_WRITE_16: transfer(h, u, cdb, r, a); break;
 	default:
-		vmodel_lint(&h->m, "a command that is not known");
+		sip_model_lint(&h->m.bus, "a command that is not known");
 		sense(a, ATAPI_ILLEGAL_REQUEST, 0x20, 0);
 	}
 }
@@ -272,7 +272,7 @@ command(struct host *h, const struct vmodel_request *r)
 
 	if (vmodel_get(r, 0, head, sizeof head) != sizeof head ||
 	    vmodel_room(r, true) < VIRTIO_SCSI_ANSWER_SIZE) {
-		vmodel_lint(&h->m, "no command, or no room for an answer");
+		sip_model_lint(&h->m.bus, "no command, or no room for an answer");
 		return 0;
 	}
 	u = find_unit(h, head, &target);
@@ -310,7 +310,7 @@ task(struct host *h, const struct vmodel_request *r)
 	uint64_t id;
 
 	if (vmodel_get(r, 0, b, sizeof b) != sizeof b || vmodel_room(r, true) != 1)
-		vmodel_lint(&h->m, "no task");
+		sip_model_lint(&h->m.bus, "no task");
 	memcpy(&id, b + 16, 8);
 	if (b[4] == VIRTIO_SCSI_ABORT_TASK) {
 		h->aborts++;
@@ -369,6 +369,6 @@ host_event(struct host *h, uint32_t event, uint8_t target, uint16_t lun, uint32_
 		vmodel_put(r, 0, b, sizeof b);
 		vmodel_end(&h->m, r, sizeof b);
 	} else
-		vmodel_lint(&h->m, "no buffer for an event");
+		sip_model_lint(&h->m.bus, "no buffer for an event");
 	free(r);
 }

@@ -1,17 +1,13 @@
 /*
- * The model's registers and bus; see model.h.  It follows VIRTIO 1.2, sections 3.1 and 4.1, as far
- * as a driver can see it.  One lock; the device's thread holds it while it serves.
+ * The model's registers; see model.h.  It follows VIRTIO 1.2, sections 3.1 and 4.1, as far as a
+ * driver can see it.
  *
  * BAR 4: common registers at 0, ISR at 0x1000, configuration at 0x2000, bells at 0x3000, four
  * bytes apart.
  */
 #include "private.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	BAR = 4,
@@ -21,7 +17,6 @@ enum {
 	AT_NOTIFY = 0x3000,
 	NOTIFY_STEP = 4,
 	COMMON_END = 0x38,
-	FIRST_IRQ = 300,
 	LINE = 10,
 };
 
@@ -37,7 +32,7 @@ reset(struct vmodel *m)
 	m->isr = 0;
 	m->config_vector = VIRTIO_NO_VECTOR;
 	m->npending = 0;
-	m->was_reset = true;
+	m->bus.was_reset = true;
 	m->resets++;
 	for (unsigned i = 0; i < VMODEL_QUEUES; i++) {
 		struct vmodel_queue *q = &m->queue[i], old = *q;
@@ -60,30 +55,30 @@ write_status(struct vmodel *m, uint8_t v)
 		return;
 	}
 	if (m->status & ~v & ~VIRTIO_NEEDS_RESET)
-		vmodel_lint(m, "a status bit cleared");
-	if (!m->was_reset)
-		vmodel_lint(m, "status before a reset");
+		sip_model_lint(&m->bus, "a status bit cleared");
+	if (!m->bus.was_reset)
+		sip_model_lint(&m->bus, "status before a reset");
 	if (v & VIRTIO_FEATURES_OK && !(m->status & VIRTIO_FEATURES_OK)) {
 		if (m->taken & ~m->offered)
-			vmodel_lint(m, "features that were not offered");
+			sip_model_lint(&m->bus, "features that were not offered");
 		if (m->keeps_features || m->taken & ~m->offered)
 			v &= (uint8_t)~VIRTIO_FEATURES_OK;
 	}
 	if (v & VIRTIO_DRIVER_OK && !(v & VIRTIO_FEATURES_OK))
-		vmodel_lint(m, "DRIVER_OK without features");
+		sip_model_lint(&m->bus, "DRIVER_OK without features");
 	m->status = v | (m->status & VIRTIO_NEEDS_RESET);
-	pthread_cond_signal(&m->work);
+	sip_model_wake(&m->bus);
 }
 
 static void
 enable_queue(struct vmodel *m, struct vmodel_queue *q, uint64_t v)
 {
 	if (v != 1 || !(m->status & VIRTIO_FEATURES_OK) || m->status & VIRTIO_DRIVER_OK)
-		vmodel_lint(m, "a queue enabled out of turn");
+		sip_model_lint(&m->bus, "a queue enabled out of turn");
 	if (!q->desc || !q->driver || !q->device || q->desc % 16 || q->driver % 2 || q->device % 4)
-		vmodel_lint(m, "a queue without memory, or badly aligned");
+		sip_model_lint(&m->bus, "a queue without memory, or badly aligned");
 	if (!q->size || q->size > q->max || q->size & (q->size - 1))
-		vmodel_lint(m, "a queue of a size that cannot be");
+		sip_model_lint(&m->bus, "a queue of a size that cannot be");
 	q->enable = 1;
 }
 
@@ -105,17 +100,17 @@ write_common(struct vmodel *m, unsigned off, uint64_t v)
 		if (m->driver_select < 2)
 			set_half(&m->taken, m->driver_select, v);
 		return;
-	case 0x10: m->config_vector = v < m->nopen ? (uint16_t)v : VIRTIO_NO_VECTOR; return;
+	case 0x10: m->config_vector = v < m->bus.nvectors ? (uint16_t)v : VIRTIO_NO_VECTOR; return;
 	case 0x14: write_status(m, (uint8_t)v); return;
 	case 0x16: m->queue_select = (uint16_t)v; return;
 	}
 	if (!q || q->enable) {
-		vmodel_lint(m, "no such queue, or it runs");
+		sip_model_lint(&m->bus, "no such queue, or it runs");
 		return;
 	}
 	switch (off) {
 	case 0x18: q->size = (uint16_t)v; break;
-	case 0x1a: q->vector = v < m->nopen ? (uint16_t)v : VIRTIO_NO_VECTOR; break;
+	case 0x1a: q->vector = v < m->bus.nvectors ? (uint16_t)v : VIRTIO_NO_VECTOR; break;
 	case 0x1c: enable_queue(m, q, v); break;
 	case 0x20:
 	case 0x24: set_half(&q->desc, off & 4, v); break;
@@ -123,7 +118,7 @@ write_common(struct vmodel *m, unsigned off, uint64_t v)
 	case 0x2c: set_half(&q->driver, off & 4, v); break;
 	case 0x30:
 	case 0x34: set_half(&q->device, off & 4, v); break;
-	default: vmodel_lint(m, "a write to no register"); break;
+	default: sip_model_lint(&m->bus, "a write to no register"); break;
 	}
 }
 
@@ -150,7 +145,7 @@ read_common(struct vmodel *m, unsigned off)
 	case 0x1c: return q ? q->enable : 0;
 	case 0x1e: return m->queue_select;
 	}
-	vmodel_lint(m, "a read of no register");
+	sip_model_lint(&m->bus, "a read of no register");
 	return 0;
 }
 
@@ -162,31 +157,25 @@ common_width(unsigned off)
 }
 
 static uint64_t
-bus_read(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width)
+read_register(void *device, unsigned bar, uint64_t off, unsigned width)
 {
-	struct vmodel *m = d->bus_priv;
+	struct vmodel *m = device;
 	uint64_t v = 0;
 
-	pthread_mutex_lock(&m->lock);
-	m->accesses++;
-	if (m->gone)
-		v = UINT64_MAX;
-	else if (bar != BAR)
-		vmodel_lint(m, "not the registers' BAR");
-	else if (off < COMMON_END) {
+	(void)bar;
+	if (off < COMMON_END) {
 		if (width != common_width((unsigned)off))
-			vmodel_lint(m, "a register in another width");
+			sip_model_lint(&m->bus, "a register in another width");
 		v = read_common(m, (unsigned)off);
 	} else if (off == AT_ISR && width == 1) {
 		v = m->isr;
 		m->isr = 0;
 	} else if (off >= AT_CONFIG && off + width <= AT_CONFIG + m->config_bytes) {
 		if (!(m->status & VIRTIO_FEATURES_OK))
-			vmodel_lint(m, "configuration before the features");
+			sip_model_lint(&m->bus, "configuration before the features");
 		memcpy(&v, m->config + (off - AT_CONFIG), width);
 	} else
-		vmodel_lint(m, "a read outside of the registers");
-	pthread_mutex_unlock(&m->lock);
+		sip_model_lint(&m->bus, "a read outside of the registers");
 	return v;
 }
 
@@ -194,184 +183,38 @@ static void
 notify(struct vmodel *m, uint64_t off, uint64_t v)
 {
 	if (off % NOTIFY_STEP || off / NOTIFY_STEP != v || v >= m->nqueues || !m->queue[v].enable) {
-		vmodel_lint(m, "a bell of no queue");
+		sip_model_lint(&m->bus, "a bell of no queue");
 		return;
 	}
-	if (!(m->status & VIRTIO_DRIVER_OK) || !m->bus_master)
-		vmodel_lint(m, "a bell before DRIVER_OK or bus mastering");
+	if (!(m->status & VIRTIO_DRIVER_OK) || !m->bus.bus_master)
+		sip_model_lint(&m->bus, "a bell before DRIVER_OK or bus mastering");
 	m->queue[v].notified++;
-	pthread_cond_signal(&m->work);
+	sip_model_wake(&m->bus);
 }
 
 static void
-bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_t value)
+write_register(void *device, unsigned bar, uint64_t off, unsigned width, uint64_t value)
 {
-	struct vmodel *m = d->bus_priv;
+	struct vmodel *m = device;
 
-	pthread_mutex_lock(&m->lock);
-	m->accesses++;
-	if (bar != BAR || !m->enabled)
-		vmodel_lint(m, "not the registers' BAR, or not enabled");
-	else if (m->gone)
-		;
-	else if (off < COMMON_END) {
+	(void)bar;
+	if (off < COMMON_END) {
 		if (width != common_width((unsigned)off))
-			vmodel_lint(m, "a register in another width");
+			sip_model_lint(&m->bus, "a register in another width");
 		write_common(m, (unsigned)off, value);
 	} else if (off >= AT_NOTIFY && off < AT_NOTIFY + NOTIFY_STEP * VMODEL_QUEUES && width == 2)
 		notify(m, off - AT_NOTIFY, value);
 	else if (off >= AT_CONFIG && off + width <= AT_CONFIG + m->config_bytes)
 		memcpy(m->config + (off - AT_CONFIG), &value, width);
 	else
-		vmodel_lint(m, "a write outside of the registers");
-	pthread_mutex_unlock(&m->lock);
+		sip_model_lint(&m->bus, "a write outside of the registers");
 }
 
-/* --- the rest of the bus --------------------------------------------------------------------- */
-
-static int
-bus_info(struct sip_dev *d, struct sip_pci_info *info)
-{
-	struct vmodel *m = d->bus_priv;
-
-	info->class = 0x010000;
-	info->vendor = VIRTIO_VENDOR;
-	info->device = m->device_id;
-	info->bar[BAR].kind = SIP_BAR_MEM;
-	info->bar[BAR].base = 0xfe000000;
-	info->bar[BAR].size = BAR_SIZE;
-	info->irq = LINE;
-	info->msix = m->nvectors;
-	info->vector = m->nopen ? FIRST_IRQ : -1;
-	info->nvectors = m->nopen;
-	for (unsigned i = 0; i < m->nopen; i++)
-		info->vectors[i] = FIRST_IRQ + (int)i;
-	info->enabled = true;
-	return 0;
-}
-
-static int
-bus_command(struct sip_dev *d, const char *text)
-{
-	struct vmodel *m = d->bus_priv;
-	int err = 0;
-
-	pthread_mutex_lock(&m->lock);
-	if (strcmp(text, "enable") == 0)
-		m->enabled = true;
-	else if (strncmp(text, "busmaster ", 10) == 0)
-		m->bus_master = strcmp(text + 10, "on") == 0;
-	else if (strncmp(text, "msix ", 5) == 0) {
-		unsigned long n = strtoul(text + 5, NULL, 10);
-
-		if (n && n <= m->nvectors)
-			m->nopen = (unsigned)n;
-		else
-			err = -EINVAL;
-	} else if (strcmp(text, "quiet") == 0) {
-		m->forgets++;
-		if (m->bus_master)
-			vmodel_lint(m, "quiet while it may write to memory");
-	}
-	if ((m->bus_master || m->forgets) && !m->was_reset && !m->gone)
-		vmodel_lint(m, "memory before the reset");
-	pthread_mutex_unlock(&m->lock);
-	return err;
-}
-
-static int
-bus_map(struct sip_dev *d, unsigned bar, struct sip_bar *out)
-{
-	(void)d, (void)bar;
-	out->regs = NULL;
-	return 0;
-}
-
-static void
-bus_unmap(struct sip_dev *d, struct sip_bar *bar)
-{
-	(void)d, (void)bar;
-}
-
-static int
-bus_config(struct sip_dev *d, void *buf, size_t n)
-{
-	const struct vmodel *m = d->bus_priv;
-
-	memcpy(buf, m->pci, n < sizeof m->pci ? n : sizeof m->pci);
-	return 0;
-}
-
-static int
-bus_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
-{
-	struct vmodel *m = d->bus_priv;
-	void *p;
-	int err = -ENOMEM;
-
-	if (posix_memalign(&p, align < 64 ? 64 : align, size))
-		return -ENOMEM;
-	memset(p, 0, size);
-	pthread_mutex_lock(&m->lock);
-	for (int i = 0; i < VMODEL_DMAS && err; i++)
-		if (!m->dma[i].p) {
-			m->dma[i].p = p;
-			m->dma[i].n = size;
-			*out = (struct sip_dma){ p, (uintptr_t)p, size, i };
-			err = 0;
-		}
-	pthread_mutex_unlock(&m->lock);
-	if (err)
-		free(p);
-	return err;
-}
-
-static void
-bus_dma_free(struct sip_dev *d, struct sip_dma *dma)
-{
-	struct vmodel *m = d->bus_priv;
-
-	pthread_mutex_lock(&m->lock);
-	m->dma[dma->handle].p = NULL;
-	pthread_mutex_unlock(&m->lock);
-	free(dma->vaddr);
-}
-
-static int
-bus_irq_open(struct sip_dev *d, int irq)
-{
-	(void)d;
-	return irq == LINE ? 0 : irq - FIRST_IRQ;
-}
-
-/* Returns now and then, since the waiting thread is ended by a signal on a real bus. */
-static int
-bus_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
-{
-	struct vmodel *m = d->bus_priv;
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += 5000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_nsec -= 1000000000;
-		t.tv_sec++;
-	}
-	pthread_mutex_lock(&m->lock);
-	if (!m->raised[fd])
-		pthread_cond_timedwait(&m->irq, &m->lock, &t);
-	*count = m->raised[fd];
-	*ns = 0;
-	m->raised[fd] = 0;
-	pthread_mutex_unlock(&m->lock);
-	return *count ? 0 : -EINTR;
-}
-
-static void
-bus_irq_close(struct sip_dev *d, int fd)
-{
-	(void)d, (void)fd;
-}
+static const struct sip_model_ops ops = {
+	.read = read_register,
+	.write = write_register,
+	.step = vmodel_step,
+};
 
 /* --- what a test does ------------------------------------------------------------------------ */
 
@@ -410,63 +253,41 @@ make_pci(uint8_t *pci, uint16_t device_id)
 void
 vmodel_add_fault(struct vmodel *m, struct vmodel_fault f)
 {
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	for (unsigned i = 0; i < VMODEL_FAULTS; i++)
 		if (!m->fault[i].times) {
 			m->fault[i] = f;
 			break;
 		}
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 vmodel_init(struct vmodel *m)
 {
+	struct sip_pci_info *info = &m->bus.info;
+
 	memset(m, 0, sizeof *m);
-	m->bus = (struct sip_bus){
-		.info = bus_info,
-		.command = bus_command,
-		.map = bus_map,
-		.unmap = bus_unmap,
-		.read = bus_read,
-		.write = bus_write,
-		.dma_alloc = bus_dma_alloc,
-		.dma_free = bus_dma_free,
-		.irq_open = bus_irq_open,
-		.irq_wait = bus_irq_wait,
-		.irq_close = bus_irq_close,
-		.config = bus_config,
-	};
-	pthread_mutex_init(&m->lock, NULL);
-	pthread_cond_init(&m->work, NULL);
-	pthread_cond_init(&m->irq, NULL);
-	m->device_id = 0x1042;
+	sip_model_init(&m->bus, &ops, m);
+	info->class = 0x010000;
+	info->vendor = VIRTIO_VENDOR;
+	info->device = 0x1042;
+	info->bar[BAR].kind = SIP_BAR_MEM;
+	info->bar[BAR].base = 0xfe000000;
+	info->bar[BAR].size = BAR_SIZE;
+	info->irq = LINE;
+	info->msix = VMODEL_VECTORS;
+	make_pci(m->bus.pci, info->device);
 	m->offered = VIRTIO_F(VIRTIO_VERSION_1) | VIRTIO_F(VIRTIO_EVENT_IDX) |
 		     VIRTIO_F(VIRTIO_INDIRECT_DESC);
 	m->nqueues = 1;
-	m->nvectors = VMODEL_VECTORS;
 	m->config_bytes = VIRTIO_BLK_CONFIG_SIZE;
 	for (unsigned i = 0; i < VMODEL_QUEUES; i++)
 		m->queue[i].max = m->queue[i].size = 256;
-	m->random = 1;
-	make_pci(m->pci, m->device_id);
-}
-
-void
-vmodel_start(struct vmodel *m)
-{
-	pthread_create(&m->thread, NULL, vmodel_device, m);
 }
 
 void
 vmodel_fini(struct vmodel *m)
 {
-	pthread_mutex_lock(&m->lock);
-	m->closing = true;
-	pthread_cond_signal(&m->work);
-	pthread_mutex_unlock(&m->lock);
-	pthread_join(m->thread, NULL);
-	pthread_mutex_destroy(&m->lock);
-	pthread_cond_destroy(&m->work);
-	pthread_cond_destroy(&m->irq);
+	sip_model_fini(&m->bus);
 }

@@ -1,17 +1,16 @@
 /*
- * A model of a virtio device on PCI, at the level of registers and memory, for tests: a bus of
- * sip.h whose device is a thread.  What a request means is the test's; faults are made on demand,
- * and what a driver must not do is counted in `lint`.
+ * A model of a virtio device on PCI, at the level of registers and memory, for tests (see
+ * sip_model.h).  What a request means is the test's; faults are made on demand, and what a driver
+ * must not do is counted.
  */
 #pragma once
-#include <pthread.h>
+#include "sip_model.h"
 #include "virtio.h"
 
 enum {
 	VMODEL_QUEUES = 8,
 	VMODEL_VECTORS = 16,
 	VMODEL_FAULTS = 8,
-	VMODEL_DMAS = 256,
 	VMODEL_PIECES = 512,
 	VMODEL_PENDING = 1024,
 	VMODEL_ANY = -1,
@@ -60,17 +59,11 @@ struct vmodel_queue {
 };
 
 struct vmodel {
-	struct sip_bus bus;
-	pthread_mutex_t lock;
-	pthread_cond_t work, irq;
-	pthread_t thread;
-	bool closing, gone;
-	/* Before it is attached a test may change: */
-	uint16_t device_id;
+	struct sip_model bus;
+	/* Before it is attached a test may change these, and bus.info and bus.pci: */
 	uint64_t offered;
-	unsigned nqueues, nvectors; /* vectors that MSI-X has; 0: only a line */
-	unsigned kept;              /* queues, as bits, whose requests vmodel_take takes */
-	uint8_t pci[256];
+	unsigned nqueues;
+	unsigned kept;       /* queues, as bits, whose requests vmodel_take takes */
 	bool keeps_features; /* refuses FEATURES_OK */
 	bool never_resets;
 	uint8_t config[VMODEL_CONFIG];
@@ -90,24 +83,12 @@ struct vmodel {
 		uint16_t head;
 	} pending[VMODEL_PENDING];
 	unsigned npending;
-	uint64_t raised[VMODEL_VECTORS]; /* interrupts not yet read */
-	unsigned nopen;                  /* vectors that have been made */
 	struct vmodel_fault fault[VMODEL_FAULTS];
-	struct {
-		uint8_t *p;
-		size_t n;
-	} dma[VMODEL_DMAS];
-	bool bus_master, enabled, was_reset;
-	unsigned resets, forgets, delay_us, lint;
-	const char *lint_what;
-	uint64_t accesses; /* register reads and writes */
-	uint32_t random;
+	unsigned resets;
 };
 
 void vmodel_init(struct vmodel *m);
-void vmodel_start(struct vmodel *m); /* when the test has set it up */
 void vmodel_fini(struct vmodel *m);
-void vmodel_lint(struct vmodel *m, const char *what);
 void vmodel_add_fault(struct vmodel *m, struct vmodel_fault f);
 void vmodel_config_changed(struct vmodel *m); /* the test has changed `config`, with the lock */
 /* Takes a request of a queue for the device to use later (events): false if there is none. */

@@ -1,10 +1,9 @@
 /*
- * The model's queues, and the thread that serves them [VIRTIO 1.2, 2.7]; see model.h.
+ * The model's queues, and what it does with them [VIRTIO 1.2, 2.7]; see model.h.
  */
 #include "private.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	NEXT = 1,
@@ -16,13 +15,6 @@ enum {
 	MAX_DESCS = 2048
 };
 
-void
-vmodel_lint(struct vmodel *m, const char *what)
-{
-	m->lint++;
-	m->lint_what = what;
-}
-
 static bool
 taken(const struct vmodel *m, unsigned feature)
 {
@@ -31,26 +23,10 @@ taken(const struct vmodel *m, unsigned feature)
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
-/* n bytes of the driver's memory, or NULL if they are not its. */
-static uint8_t *
-dma_at(struct vmodel *m, uint64_t paddr, size_t n)
-{
-	uint8_t *p = (uint8_t *)(uintptr_t)paddr;
-
-	if (!m->bus_master)
-		vmodel_lint(m, "DMA with bus mastering off");
-	for (unsigned i = 0; i < VMODEL_DMAS; i++)
-		if (m->dma[i].p && p >= m->dma[i].p && n <= m->dma[i].n &&
-		    (size_t)(p - m->dma[i].p) <= m->dma[i].n - n)
-			return p;
-	vmodel_lint(m, "DMA outside of the driver's memory");
-	return NULL;
-}
-
 static uint16_t
 load16(struct vmodel *m, uint64_t paddr)
 {
-	uint16_t *p = (uint16_t *)(void *)dma_at(m, paddr, 2);
+	uint16_t *p = (uint16_t *)(void *)sip_model_memory(&m->bus, paddr, 2);
 
 	return p ? __atomic_load_n(p, __ATOMIC_SEQ_CST) : 0;
 }
@@ -58,7 +34,7 @@ load16(struct vmodel *m, uint64_t paddr)
 static void
 store16(struct vmodel *m, uint64_t paddr, uint16_t v)
 {
-	uint16_t *p = (uint16_t *)(void *)dma_at(m, paddr, 2);
+	uint16_t *p = (uint16_t *)(void *)sip_model_memory(&m->bus, paddr, 2);
 
 	if (p)
 		__atomic_store_n(p, v, __ATOMIC_SEQ_CST);
@@ -114,13 +90,8 @@ vmodel_put(const struct vmodel_request *r, size_t skip, const void *buf, size_t 
 void
 vmodel_raise(struct vmodel *m, uint16_t vector, uint8_t isr)
 {
-	if (!m->bus_master && m->nvectors)
-		return;
-	if (m->nvectors && vector >= m->nopen)
-		return;
 	m->isr |= isr;
-	m->raised[m->nvectors ? vector : 0]++;
-	pthread_cond_broadcast(&m->irq);
+	sip_model_interrupt(&m->bus, vector);
 }
 
 void
@@ -149,7 +120,7 @@ struct desc {
 static bool
 get_desc(struct vmodel *m, uint64_t table, unsigned i, struct desc *d)
 {
-	const uint8_t *p = dma_at(m, table + (uint64_t)i * DESC_SIZE, DESC_SIZE);
+	const uint8_t *p = sip_model_memory(&m->bus, table + (uint64_t)i * DESC_SIZE, DESC_SIZE);
 
 	if (p)
 		memcpy(d, p, sizeof *d);
@@ -175,7 +146,7 @@ walk(struct vmodel *m, uint64_t table, unsigned n, unsigned at, struct vmodel_re
 		}
 		if (!d.len || (r->npieces && r->piece[r->npieces - 1].write && !(d.flags & WRITE)))
 			return false;
-		r->piece[r->npieces].p = dma_at(m, d.addr, d.len);
+		r->piece[r->npieces].p = sip_model_memory(&m->bus, d.addr, d.len);
 		r->piece[r->npieces].n = d.len;
 		r->piece[r->npieces++].write = d.flags & WRITE;
 		if (!r->piece[r->npieces - 1].p)
@@ -195,7 +166,7 @@ fetch(struct vmodel *m, unsigned queue, uint16_t head, struct vmodel_request *r)
 	r->npieces = 0;
 	if (walk(m, m->queue[queue].desc, m->queue[queue].size, head, r))
 		return true;
-	vmodel_lint(m, "a chain of descriptors that no device takes");
+	sip_model_lint(&m->bus, "a chain of descriptors that no device takes");
 	needs_reset(m);
 	return false;
 }
@@ -203,8 +174,8 @@ fetch(struct vmodel *m, unsigned queue, uint16_t head, struct vmodel_request *r)
 static bool
 running(const struct vmodel *m)
 {
-	return m->status & VIRTIO_DRIVER_OK && !(m->status & VIRTIO_NEEDS_RESET) && m->bus_master &&
-	       !m->gone;
+	return m->status & VIRTIO_DRIVER_OK && !(m->status & VIRTIO_NEEDS_RESET) &&
+	       m->bus.bus_master && !m->bus.gone;
 }
 
 /* One more head of the queue: its number, or -1. */
@@ -226,11 +197,11 @@ next_head(struct vmodel *m, unsigned queue)
 			return -1;
 	}
 	if ((uint16_t)(idx - q->seen) > q->size)
-		vmodel_lint(m, "the available index runs away");
+		sip_model_lint(&m->bus, "the available index runs away");
 	head = load16(m, q->driver + 4 + 2u * (q->seen % q->size));
 	q->seen++;
 	if (head >= q->size || q->in_flight[head]) {
-		vmodel_lint(m, "a head that is in flight, or none");
+		sip_model_lint(&m->bus, "a head that is in flight, or none");
 		return -1;
 	}
 	q->in_flight[head] = true;
@@ -242,7 +213,7 @@ next_head(struct vmodel *m, unsigned queue)
 static void
 put_used(struct vmodel *m, struct vmodel_queue *q, uint32_t id, uint32_t written)
 {
-	uint8_t *e = dma_at(m, q->device + 4 + 8u * (q->used % q->size), 8);
+	uint8_t *e = sip_model_memory(&m->bus, q->device + 4 + 8u * (q->used % q->size), 8);
 
 	if (e) {
 		memcpy(e, &id, 4);
@@ -289,7 +260,7 @@ vmodel_take(struct vmodel *m, unsigned queue, struct vmodel_request *r)
 	return head >= 0 && fetch(m, queue, (uint16_t)head, r);
 }
 
-/* --- the device's thread --------------------------------------------------------------------- */
+/* --- what the device does --------------------------------------------------------------------- */
 
 static struct vmodel_fault *
 find_fault(struct vmodel *m, unsigned queue)
@@ -363,10 +334,10 @@ serve(struct vmodel *m, unsigned queue, uint16_t head)
 		vmodel_end(m, &r, n);
 }
 
-/* One request of some queue, in any order; false if there is none. */
-static bool
-run_one(struct vmodel *m)
+bool
+vmodel_step(void *device)
 {
+	struct vmodel *m = device;
 	unsigned i, queue;
 	uint16_t head;
 
@@ -382,30 +353,10 @@ run_one(struct vmodel *m)
 	}
 	if (!m->npending || !running(m))
 		return false;
-	m->random = m->random * 1664525 + 1013904223;
-	i = (m->random >> 16) % m->npending;
+	i = sip_model_random(&m->bus) % m->npending;
 	queue = m->pending[i].queue;
 	head = m->pending[i].head;
 	m->pending[i] = m->pending[--m->npending];
 	serve(m, queue, head);
 	return true;
-}
-
-void *
-vmodel_device(void *arg)
-{
-	struct vmodel *m = arg;
-
-	pthread_mutex_lock(&m->lock);
-	while (!m->closing) {
-		if (m->delay_us) {
-			pthread_mutex_unlock(&m->lock);
-			usleep(m->delay_us);
-			pthread_mutex_lock(&m->lock);
-		}
-		if (!m->closing && !run_one(m))
-			pthread_cond_wait(&m->work, &m->lock);
-	}
-	pthread_mutex_unlock(&m->lock);
-	return NULL;
 }
