@@ -21,7 +21,7 @@ bad_sector(void **state)
 	struct world *w = world_start();
 
 	(void)state;
-	w->m.delay_us = 20;
+	w->m.bus.delay_us = 20;
 	model_add_fault(&w->m, world_fault(MODEL_FAIL, UINT32_MAX, NVME_READ, 1024 * 2 + 100));
 	world_load(w, 1024 * 2 + 100, 0, NULL);
 	assert_non_null(strstr(w->c->port.last_error, "status 0x281 unrecovered read error"));
@@ -170,7 +170,7 @@ fatal_status(void **state)
 	struct world *w = world_start();
 
 	(void)state;
-	w->m.delay_us = 1000;
+	w->m.bus.delay_us = 1000;
 	world_load(w, UINT64_MAX, 0, fatal_under_load);
 	assert_true(w->c->port.resets > 1);
 	world_stop(w);

@@ -29,7 +29,7 @@ data_goes_both_ways(void **state)
 
 		model_namespace_make(&w->m, 1, SECTORS, 512);
 		model_namespace_make(&w->m, 3, SECTORS, 4096);
-		w->m.vectors = i + 1;
+		w->m.bus.info.msix = i + 1;
 		w->m.max_pairs = i + 1;
 		w->m.ready_reads = i * 30;
 		w->m.cap_high = NVME_CAPH_DSTRD_set(w->m.cap_high, i);
@@ -85,7 +85,7 @@ load(void **state)
 
 		model_namespace_make(&w->m, 1, SECTORS, 512);
 		w->m.cache = cache;
-		w->m.delay_us = 50;
+		w->m.bus.delay_us = 50;
 		world_attach(w);
 		world_load(w, UINT64_MAX, 0, NULL);
 		assert_int_equal(w->m.ns[0].flushes, cache ? THREADS * 4 : 0);
@@ -118,7 +118,7 @@ discard(void **state)
 	(void)state;
 	w->m.cap_low = NVME_CAP_MQES_set(w->m.cap_low, 1);
 	w->m.max_pairs = 1;
-	w->m.delay_us = 200;
+	w->m.bus.delay_us = 200;
 	model_namespace_make(&w->m, 1, SECTORS, 512);
 	memset(w->m.ns[0].data, 0xaa, (size_t)SECTORS * 512);
 	world_attach(w);
@@ -157,6 +157,12 @@ commands(void **state)
 	world_stop(w);
 }
 
+static uint8_t *
+memory_at(const struct sip_dma *dma, const struct dma_seg *seg)
+{
+	return (uint8_t *)dma->vaddr + (seg->paddr - dma->paddr);
+}
+
 /* Pages of a client's, anywhere: from the middle of one into the middle of another. */
 static unsigned
 scatter(const struct sip_dma *dma, struct dma_seg seg[SEGS])
@@ -169,7 +175,7 @@ scatter(const struct sip_dma *dma, struct dma_seg seg[SEGS])
 			seg[i] = (struct dma_seg){ seg[i].paddr + 512, 4096 - 512 };
 		if (i == SEGS - 1)
 			seg[i].bytes = 512;
-		world_fill((uint8_t *)(uintptr_t)seg[i].paddr, i, seg[i].bytes, 3);
+		world_fill(memory_at(dma, &seg[i]), i, seg[i].bytes, 3);
 		bytes += (unsigned)seg[i].bytes;
 	}
 	return bytes;
@@ -192,13 +198,13 @@ segments(void **state)
 	assert_int_equal(world_run_io(w, &io), 0);
 	assert_int_equal(w->m.ns[0].fuas, 1);
 	for (unsigned i = 0; i < SEGS; at += seg[i++].bytes)
-		assert_memory_equal(at, (void *)(uintptr_t)seg[i].paddr, seg[i].bytes);
+		assert_memory_equal(at, memory_at(&dma, &seg[i]), seg[i].bytes);
 	memset(dma.vaddr, 0, dma.size);
 	io.kind = BLK_READ;
 	assert_int_equal(world_run_io(w, &io), 0);
 	at = w->m.ns[0].data + 9 * 512;
 	for (unsigned i = 0; i < SEGS; at += seg[i++].bytes)
-		assert_memory_equal(at, (void *)(uintptr_t)seg[i].paddr, seg[i].bytes);
+		assert_memory_equal(at, memory_at(&dma, &seg[i]), seg[i].bytes);
 	seg[3].paddr += 512; /* that is not how memory is told of */
 	assert_int_equal(world_run_io(w, &io), -EINVAL);
 	sip_dma_free(w->dev, &dma);
@@ -225,12 +231,12 @@ register_accesses(void **state)
 {
 	struct world *w = world_start();
 	uint8_t buf[512];
-	uint64_t before = w->m.accesses;
+	uint64_t before = w->m.bus.accesses;
 
 	(void)state;
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(blk_sync(world_disk0(w), BLK_READ, i, 1, buf), 0);
-	assert_int_equal(w->m.accesses - before, 20);
+	assert_int_equal(w->m.bus.accesses - before, 20);
 	world_stop(w);
 }
 
@@ -247,7 +253,7 @@ bad_controllers(void **state)
 	struct world *w = world_make();
 
 	(void)state;
-	w->m.gone = true;
+	w->m.bus.gone = true;
 	refused(w, -ENODEV);
 	w = world_make();
 	w->m.cap_high = NVME_CAPH_CSS_set(w->m.cap_high, 0x80);
@@ -259,10 +265,10 @@ bad_controllers(void **state)
 	w->m.cap_low = NVME_CAP_MQES_set(w->m.cap_low, 0);
 	refused(w, -ENOTSUP);
 	w = world_make();
-	w->m.vectors = 0;
+	w->m.bus.info.msix = 0;
 	refused(w, -EOPNOTSUPP);
 	w = world_make();
-	w->m.table = 0x1000; /* nothing behind it can be mapped */
+	w->m.bus.info.msix_offset = 0x1000; /* nothing behind it can be mapped */
 	refused(w, -ENOTSUP);
 	w = world_make();
 	w->m.cap_high = NVME_CAPH_DSTRD_set(w->m.cap_high, 15);
@@ -316,9 +322,9 @@ successor(void **state)
 	model_namespace_make(&w->m, 1, SECTORS, 512);
 	w->m.cc = NVME_CC_EN_MASK;
 	w->m.csts = NVME_CSTS_RDY_MASK;
-	w->m.was_reset = false;
+	w->m.bus.was_reset = false;
 	world_attach(w);
-	assert_true(w->m.forgets == 1 && w->m.resets >= 1);
+	assert_true(w->m.bus.forgets == 1 && w->m.resets >= 1);
 	world_round_trip(w, "sdN0", 1);
 	world_stop(w);
 }
@@ -331,7 +337,7 @@ chance(void **state)
 	for (unsigned i = 0; i < CHANCES; i++) {
 		struct world *w = world_make();
 
-		w->m.random = i + 1;
+		w->m.bus.random = i + 1;
 		model_namespace_make(&w->m, 1, SECTORS, 512);
 		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_RANDOM,
 							     .times = i % 4 + 1,

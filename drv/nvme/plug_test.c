@@ -28,7 +28,7 @@ removal(void **state)
 	uint64_t began = os_time_ns();
 
 	(void)state;
-	w->m.delay_us = 100;
+	w->m.bus.delay_us = 100;
 	world_load(w, UINT64_MAX, -ENODEV, pull);
 	assert_true(os_time_ns() - began < SOON_MS * 1000000ull);
 	assert_null(world_disk0(w));
@@ -125,7 +125,7 @@ two_controllers(void **state)
 
 	(void)state;
 	model_namespace_make(&other->m, 1, SECTORS, 512);
-	assert_int_equal(sip_dev_open_bus("2.0.0", &other->m.bus, &other->m, &other->dev), 0);
+	assert_int_equal(sip_model_open(&other->m.bus, "2.0.0", &other->dev), 0);
 	assert_int_equal(sip_attach(&w->server, other->dev), 0);
 	assert_int_equal(drive_server_ops.start(&w->server), 0);
 	p = &((struct nvme_ctlr *)other->dev->priv)->port;
@@ -133,7 +133,7 @@ two_controllers(void **state)
 	world_round_trip(w, "sdN0", 1);
 	world_stop(w);
 	assert_int_equal(other->m.shutdowns, 1);
-	assert_int_equal(other->m.lint, 0);
+	assert_int_equal(other->m.bus.lint, 0);
 	model_fini(&other->m);
 	free(other);
 }

@@ -7,35 +7,6 @@
 
 enum { SMART_CRITICAL = 0, SMART_KELVIN = 1 };
 
-void
-model_lint(struct model *m, const char *what)
-{
-	m->lint++;
-	m->lint_what = what;
-}
-
-unsigned
-model_random(struct model *m)
-{
-	m->random = m->random * 1664525 + 1013904223;
-	return m->random >> 16;
-}
-
-uint8_t *
-model_dma_at(struct model *m, uint64_t paddr, size_t n)
-{
-	uint8_t *p = (uint8_t *)(uintptr_t)paddr;
-
-	if (!m->bus_master)
-		model_lint(m, "DMA with bus mastering off");
-	for (unsigned i = 0; i < MODEL_DMAS; i++)
-		if (m->dma[i].p && p >= m->dma[i].p && n <= m->dma[i].n &&
-		    (size_t)(p - m->dma[i].p) <= m->dma[i].n - n)
-			return p;
-	model_lint(m, "DMA outside of the driver's memory");
-	return NULL;
-}
-
 /* --- PRPs [NVMe 1.4, 4.3] -------------------------------------------------------------------- */
 
 static size_t
@@ -57,14 +28,14 @@ prp(struct model *m, const struct nvme_command *c, size_t i, size_t npages)
 		v = c->prp2;
 	else {
 		if (c->prp2 % 8 || c->prp2 % page_size(m) + (npages - 1) * 8 > page_size(m))
-			model_lint(m, "a PRP list that crosses a page");
-		at = model_dma_at(m, c->prp2 + (i - 1) * 8, 8);
+			sip_model_lint(&m->bus, "a PRP list that crosses a page");
+		at = sip_model_memory(&m->bus, c->prp2 + (i - 1) * 8, 8);
 		if (!at)
 			return 0;
 		memcpy(&v, at, 8);
 	}
 	if (v % page_size(m))
-		model_lint(m, "a PRP with an offset");
+		sip_model_lint(&m->bus, "a PRP with an offset");
 	return v;
 }
 
@@ -75,7 +46,7 @@ move(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool
 	size_t npages = n <= first ? 1 : 1 + (n - first + page - 1) / page;
 
 	if (c->prp1 % 4)
-		model_lint(m, "a PRP that is not aligned");
+		sip_model_lint(&m->bus, "a PRP that is not aligned");
 	for (size_t i = 0; i < npages; i++) {
 		size_t part = i == 0 ? first : page;
 		uint64_t paddr = prp(m, c, i, npages);
@@ -83,7 +54,7 @@ move(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool
 
 		if (part > n)
 			part = n;
-		mem = model_dma_at(m, paddr, part);
+		mem = sip_model_memory(&m->bus, paddr, part);
 		if (!mem)
 			return false;
 		memcpy(to_host ? mem : buf, to_host ? buf : mem, part);
@@ -181,7 +152,7 @@ model_chance(struct model *m, const struct nvme_command *c, size_t n)
 	uint8_t page[NVME_IDENTIFY_SIZE];
 
 	for (size_t i = 0; i < sizeof page; i++)
-		page[i] = (uint8_t)model_random(m);
+		page[i] = (uint8_t)sip_model_random(&m->bus);
 	return move(m, c, page, n, true) ? NVME_OK : NVME_INVALID_PRP;
 }
 
@@ -218,7 +189,7 @@ create_cq(struct model *m, const struct nvme_command *c)
 		return 0x101 | NVME_DO_NOT_RETRY;
 	if (entries < 2 || entries > MODEL_MQES + 1)
 		return 0x102 | NVME_DO_NOT_RETRY;
-	if (c->cdw11 >> 16 >= (m->nvectors ? m->nvectors : 1))
+	if (c->cdw11 >> 16 >= (m->bus.nvectors ? m->bus.nvectors : 1))
 		return 0x108 | NVME_DO_NOT_RETRY;
 	if (!(c->cdw11 & 1) || c->prp1 % page_size(m))
 		return NVME_INVALID_FIELD | NVME_DO_NOT_RETRY;
@@ -275,7 +246,7 @@ set_feature(struct model *m, const struct nvme_command *c, uint32_t *result)
 {
 	if (c->cdw10 == NVME_FEATURE_QUEUES) {
 		if (m->queue[1].cq_on)
-			model_lint(m, "the number of queues is set when there are some");
+			sip_model_lint(&m->bus, "the number of queues is set when there are some");
 		*result = (m->max_pairs - 1) << 16 | (m->max_pairs - 1);
 	} else if (c->cdw10 == NVME_FEATURE_EVENTS)
 		m->event_config = c->cdw11;
@@ -349,7 +320,7 @@ data(struct model *m, struct model_namespace *ns, const struct nvme_command *c)
 		return NVME_OK;
 	}
 	if (n * ns->secsize > (size_t)NVME_PAGE << MODEL_MDTS)
-		model_lint(m, "a longer transfer than it takes");
+		sip_model_lint(&m->bus, "a longer transfer than it takes");
 	*(read ? &ns->reads : &ns->writes) += 1;
 	ns->fuas += !read && c->cdw12 >> 30 & 1;
 	return move(m, c, at, n * ns->secsize, read) ? NVME_OK : NVME_INVALID_PRP;
@@ -365,7 +336,7 @@ model_io(struct model *m, const struct nvme_command *c)
 	switch (c->opcode) {
 	case NVME_FLUSH:
 		if (!m->cache)
-			model_lint(m, "a flush without a cache");
+			sip_model_lint(&m->bus, "a flush without a cache");
 		ns->flushes++;
 		return NVME_OK;
 	case NVME_READ:

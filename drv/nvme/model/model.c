@@ -1,39 +1,29 @@
 /*
  * The model's registers and queues; see model.h.  It follows NVMe 1.4, sections 3, 4 and 7, as far
- * as a driver can see it.  One lock; the device's thread holds it while it carries out a command.
+ * as a driver can see it.
  */
 #include "model.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { BAR_SIZE = 0x5000, IRQ_WAIT_NS = 5000000 };
+enum { BAR_SIZE = 0x5000 };
 
 /* --- completions ----------------------------------------------------------------------------- */
-
-static void
-raise_vector(struct model *m, unsigned vector)
-{
-	m->pending[m->nvectors ? vector : 0]++;
-	pthread_cond_broadcast(&m->irq);
-}
 
 /* The word with the phase is written last. */
 static void
 put_completion(struct model *m, unsigned qid, const struct nvme_completion *c)
 {
 	struct model_queue *q = &m->queue[qid];
-	uint32_t *at = (uint32_t *)(void *)model_dma_at(
-		m, q->cq + (uint64_t)q->cq_tail * NVME_CQE_SIZE, NVME_CQE_SIZE);
+	uint32_t *at = (uint32_t *)(void *)sip_model_memory(
+		&m->bus, q->cq + (uint64_t)q->cq_tail * NVME_CQE_SIZE, NVME_CQE_SIZE);
 
 	if (!at)
 		return;
 	if ((q->cq_tail + 1) % q->cq_entries == q->cq_head)
-		model_lint(m, "no room for a completion");
+		sip_model_lint(&m->bus, "no room for a completion");
 	at[0] = c->result;
 	at[1] = 0;
 	at[2] = (uint32_t)qid << 16 | q->head;
@@ -56,7 +46,7 @@ complete(struct model *m, unsigned qid, struct nvme_completion c, bool quietly)
 	c.phase ^= !q->phase;
 	put_completion(m, qid, &c);
 	if (q->interrupts && !quietly)
-		raise_vector(m, q->vector);
+		sip_model_interrupt(&m->bus, q->vector);
 }
 
 void
@@ -93,12 +83,12 @@ want_event(struct model *m, uint16_t cid)
 	else if (m->nevents < MODEL_EVENTS)
 		m->event[m->nevents++] = cid;
 	else {
-		model_lint(m, "more requests for events than it takes");
+		sip_model_lint(&m->bus, "more requests for events than it takes");
 		model_complete(m, 0, cid, 0x105 | NVME_DO_NOT_RETRY, 0);
 	}
 }
 
-/* --- the device's thread --------------------------------------------------------------------- */
+/* --- what the device does --------------------------------------------------------------------- */
 
 static struct model_fault *
 find_fault(struct model *m, bool admin, const struct nvme_command *c)
@@ -164,7 +154,7 @@ run(struct model *m, unsigned qid, const struct nvme_command *c)
 
 	for (unsigned i = 0; i < MODEL_HUNG; i++)
 		if (m->hung[i].used && m->hung[i].qid == qid && m->hung[i].cid == c->cid)
-			model_lint(m, "a command's id that is in use");
+			sip_model_lint(&m->bus, "a command's id that is in use");
 	if (f && instead(m, qid, c, f))
 		return;
 	if (qid == 0 && c->opcode == NVME_ASYNC_EVENT) {
@@ -182,8 +172,8 @@ run_queue(struct model *m, unsigned qid)
 {
 	struct model_queue *q = &m->queue[qid];
 	unsigned n = (q->tail + q->sq_entries - q->head) % q->sq_entries;
-	const uint8_t *at = model_dma_at(m, q->sq + (uint64_t)q->head * NVME_SQE_SIZE,
-					 NVME_SQE_SIZE);
+	const uint8_t *at = sip_model_memory(&m->bus, q->sq + (uint64_t)q->head * NVME_SQE_SIZE,
+					     NVME_SQE_SIZE);
 	struct nvme_command c;
 
 	if (n > q->most)
@@ -198,16 +188,14 @@ run_queue(struct model *m, unsigned qid)
 	run(m, qid, &c);
 }
 
-/*
- * One command of some queue; false if there is none.  Without bus mastering the function fetches
- * none: what a dead driver has left stays as it is.
- */
+/* One command of some queue; false if there is none. */
 static bool
-run_one(struct model *m)
+step(void *device)
 {
-	unsigned first = model_random(m) % MODEL_QUEUES;
+	struct model *m = device;
+	unsigned first = sip_model_random(&m->bus) % MODEL_QUEUES;
 
-	if (!m->bus_master || m->gone || !NVME_CSTS_RDY_get(m->csts) || NVME_CSTS_CFS_get(m->csts))
+	if (!NVME_CSTS_RDY_get(m->csts) || NVME_CSTS_CFS_get(m->csts))
 		return false;
 	for (unsigned i = 0; i < MODEL_QUEUES; i++) {
 		unsigned qid = (first + i) % MODEL_QUEUES;
@@ -221,25 +209,6 @@ run_one(struct model *m)
 	return false;
 }
 
-static void *
-device(void *arg)
-{
-	struct model *m = arg;
-
-	pthread_mutex_lock(&m->lock);
-	while (!m->closing) {
-		if (m->delay_us) {
-			pthread_mutex_unlock(&m->lock);
-			usleep(m->delay_us);
-			pthread_mutex_lock(&m->lock);
-		}
-		if (!m->closing && !run_one(m)) /* it may have been closed while it slept */
-			pthread_cond_wait(&m->work, &m->lock);
-	}
-	pthread_mutex_unlock(&m->lock);
-	return NULL;
-}
-
 /* --- registers ------------------------------------------------------------------------------- */
 
 static void
@@ -251,7 +220,7 @@ disable(struct model *m)
 	m->nevents = m->nuntold = 0;
 	m->event_config = 0;
 	m->resets++;
-	m->was_reset = true;
+	m->bus.was_reset = true;
 	if (!m->stuck)
 		m->csts = 0;
 }
@@ -262,13 +231,13 @@ enable(struct model *m, uint32_t cc)
 	unsigned mps = NVME_CC_MPS_get(cc);
 
 	if (NVME_CC_IOSQES_get(cc) != NVME_SQE_SHIFT || NVME_CC_IOCQES_get(cc) != NVME_CQE_SHIFT)
-		model_lint(m, "sizes of entries");
+		sip_model_lint(&m->bus, "sizes of entries");
 	if (mps < NVME_CAPH_MPSMIN_get(m->cap_high) || mps > NVME_CAPH_MPSMAX_get(m->cap_high))
-		model_lint(m, "a page size that it has not");
+		sip_model_lint(&m->bus, "a page size that it has not");
 	if (NVME_CSTS_RDY_get(m->csts))
-		model_lint(m, "enabled while it is not yet disabled");
+		sip_model_lint(&m->bus, "enabled while it is not yet disabled");
 	if (!m->asq || !m->acq || m->asq % NVME_PAGE || m->acq % NVME_PAGE)
-		model_lint(m, "no admin queue");
+		sip_model_lint(&m->bus, "no admin queue");
 	m->queue[0] = (struct model_queue){ .sq_on = true,
 					    .cq_on = true,
 					    .interrupts = true,
@@ -304,22 +273,22 @@ write_doorbell(struct model *m, uint64_t off, uint32_t v)
 	struct model_queue *q = &m->queue[i / 2 < MODEL_QUEUES ? i / 2 : 0];
 
 	if ((off - NVME_DOORBELLS) % stride || i / 2 >= MODEL_QUEUES || !q->sq_on)
-		model_lint(m, "a doorbell that there is not");
+		sip_model_lint(&m->bus, "a doorbell that there is not");
 	else if (!NVME_CSTS_RDY_get(m->csts))
-		model_lint(m, "a doorbell before it is ready");
+		sip_model_lint(&m->bus, "a doorbell before it is ready");
 	else if (v >= (i % 2 ? q->cq_entries : q->sq_entries))
-		model_lint(m, "a doorbell beyond the queue");
+		sip_model_lint(&m->bus, "a doorbell beyond the queue");
 	else if (i % 2) {
 		unsigned had = (q->cq_tail + q->cq_entries - q->cq_head) % q->cq_entries;
 
 		if ((v + q->cq_entries - q->cq_head) % q->cq_entries > had)
-			model_lint(m, "it took completions that are none");
+			sip_model_lint(&m->bus, "it took completions that are none");
 		q->cq_head = v;
 	} else {
-		if (!m->bus_master)
-			model_lint(m, "a command with bus mastering off");
+		if (!m->bus.bus_master)
+			sip_model_lint(&m->bus, "a command with bus mastering off");
 		q->tail = v;
-		pthread_cond_signal(&m->work);
+		sip_model_wake(&m->bus);
 	}
 }
 
@@ -330,10 +299,10 @@ write_half(uint64_t *reg, bool upper, uint32_t v)
 }
 
 static void
-write_register(struct model *m, uint64_t off, uint32_t v)
+set_register(struct model *m, uint64_t off, uint32_t v)
 {
 	if (off >= NVME_AQA && off < NVME_ACQ + 8 && NVME_CC_EN_get(m->cc))
-		model_lint(m, "the admin queue is changed while it is in use");
+		sip_model_lint(&m->bus, "the admin queue is changed while it is in use");
 	switch (off) {
 	case NVME_CC: write_cc(m, v); break;
 	case NVME_AQA: m->aqa = v; break;
@@ -343,14 +312,14 @@ write_register(struct model *m, uint64_t off, uint32_t v)
 	case NVME_ACQ + 4: write_half(&m->acq, off != NVME_ACQ, v); break;
 	case NVME_INTMS:
 	case NVME_INTMC:
-		if (m->nvectors)
-			model_lint(m, "masks, with MSI-X");
+		if (m->bus.nvectors)
+			sip_model_lint(&m->bus, "masks, with MSI-X");
 		break;
 	default:
 		if (off >= NVME_DOORBELLS)
 			write_doorbell(m, off, v);
 		else
-			model_lint(m, "a write where nothing is");
+			sip_model_lint(&m->bus, "a write where nothing is");
 	}
 }
 
@@ -367,7 +336,7 @@ read_csts(struct model *m)
 }
 
 static uint32_t
-read_register(struct model *m, uint64_t off)
+get_register(struct model *m, uint64_t off)
 {
 	switch (off) {
 	case NVME_CAP: return m->cap_low;
@@ -377,173 +346,37 @@ read_register(struct model *m, uint64_t off)
 	case NVME_CSTS: return read_csts(m);
 	case NVME_AQA: return m->aqa;
 	}
-	model_lint(m, "a read where nothing is");
+	sip_model_lint(&m->bus, "a read where nothing is");
 	return 0;
-}
-
-static void
-check_access(struct model *m, unsigned bar, uint64_t off, unsigned width)
-{
-	m->accesses++;
-	if (bar != 0 || width != 4 || off % 4 || off >= m->table || !m->enabled)
-		model_lint(m, "not a 32-bit access to an enabled BAR");
 }
 
 static uint64_t
-bus_read(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width)
+read_register(void *device, unsigned bar, uint64_t off, unsigned width)
 {
-	struct model *m = d->bus_priv;
-	uint32_t v;
+	struct model *m = device;
 
-	pthread_mutex_lock(&m->lock);
-	check_access(m, bar, off, width);
-	v = m->gone ? UINT32_MAX : read_register(m, off);
-	pthread_mutex_unlock(&m->lock);
-	return v;
+	(void)bar;
+	if (width != 4)
+		sip_model_lint(&m->bus, "not a 32-bit access");
+	return get_register(m, off);
 }
 
 static void
-bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_t value)
+write_register(void *device, unsigned bar, uint64_t off, unsigned width, uint64_t value)
 {
-	struct model *m = d->bus_priv;
+	struct model *m = device;
 
-	pthread_mutex_lock(&m->lock);
-	check_access(m, bar, off, width);
-	if (!m->gone)
-		write_register(m, off, (uint32_t)value);
-	pthread_mutex_unlock(&m->lock);
+	(void)bar;
+	if (width != 4)
+		sip_model_lint(&m->bus, "not a 32-bit access");
+	set_register(m, off, (uint32_t)value);
 }
 
-/* --- the rest of the bus --------------------------------------------------------------------- */
-
-static int
-bus_info(struct sip_dev *d, struct sip_pci_info *info)
-{
-	const struct model *m = d->bus_priv;
-
-	info->class = 0x010802;
-	info->vendor = 0x1b36;
-	info->device = 0x0010;
-	info->bar[0].kind = SIP_BAR_MEM;
-	info->bar[0].base = 0xfebf0000;
-	info->bar[0].size = BAR_SIZE;
-	info->irq = 10;
-	info->msix = m->vectors;
-	info->msix_bar = 0;
-	info->msix_offset = m->table;
-	info->nvectors = m->nvectors;
-	info->vector = m->nvectors ? MODEL_FIRST_VECTOR : -1;
-	for (unsigned i = 0; i < m->nvectors; i++)
-		info->vectors[i] = MODEL_FIRST_VECTOR + (int)i;
-	info->enabled = true;
-	return 0;
-}
-
-static int
-bus_command(struct sip_dev *d, const char *text)
-{
-	struct model *m = d->bus_priv;
-
-	pthread_mutex_lock(&m->lock);
-	if (strcmp(text, "enable") == 0)
-		m->enabled = true;
-	else if (strncmp(text, "msix ", 5) == 0)
-		m->nvectors = (unsigned)atoi(text + 5);
-	else if (strncmp(text, "busmaster ", 10) == 0)
-		m->bus_master = strcmp(text + 10, "on") == 0;
-	else if (strcmp(text, "quiet") == 0) {
-		m->forgets++;
-		if (m->bus_master)
-			model_lint(m, "quiet while it may write to memory");
-	}
-	if ((m->bus_master || m->forgets) && !m->was_reset)
-		model_lint(m, "memory before the reset");
-	pthread_mutex_unlock(&m->lock);
-	return 0;
-}
-
-static int
-bus_map(struct sip_dev *d, unsigned bar, struct sip_bar *out)
-{
-	(void)d, (void)bar;
-	out->regs = NULL;
-	return 0;
-}
-
-static void
-bus_unmap(struct sip_dev *d, struct sip_bar *bar)
-{
-	(void)d, (void)bar;
-}
-
-static int
-bus_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
-{
-	struct model *m = d->bus_priv;
-	void *p;
-	int err = -ENOMEM;
-
-	if (posix_memalign(&p, align < 64 ? 64 : align, size))
-		return -ENOMEM;
-	memset(p, 0, size);
-	pthread_mutex_lock(&m->lock);
-	for (int i = 0; i < MODEL_DMAS && err; i++)
-		if (!m->dma[i].p) {
-			m->dma[i].p = p;
-			m->dma[i].n = size;
-			*out = (struct sip_dma){ p, (uintptr_t)p, size, i };
-			err = 0;
-		}
-	pthread_mutex_unlock(&m->lock);
-	if (err)
-		free(p);
-	return err;
-}
-
-static void
-bus_dma_free(struct sip_dev *d, struct sip_dma *dma)
-{
-	struct model *m = d->bus_priv;
-
-	pthread_mutex_lock(&m->lock);
-	m->dma[dma->handle].p = NULL;
-	pthread_mutex_unlock(&m->lock);
-	free(dma->vaddr);
-}
-
-static int
-bus_irq_open(struct sip_dev *d, int irq)
-{
-	(void)d;
-	return irq < MODEL_FIRST_VECTOR ? 0 : irq - MODEL_FIRST_VECTOR;
-}
-
-/* Returns now and then, since the waiting thread is ended by a signal on a real bus. */
-static int
-bus_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
-{
-	struct model *m = d->bus_priv;
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += IRQ_WAIT_NS;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
-	pthread_mutex_lock(&m->lock);
-	if (!m->pending[fd])
-		pthread_cond_timedwait(&m->irq, &m->lock, &t);
-	*count = m->pending[fd];
-	*ns = 0;
-	m->pending[fd] = 0;
-	pthread_mutex_unlock(&m->lock);
-	return *count ? 0 : -EINTR;
-}
-
-static void
-bus_irq_close(struct sip_dev *d, int fd)
-{
-	(void)d, (void)fd;
-}
+static const struct sip_model_ops ops = {
+	.read = read_register,
+	.write = write_register,
+	.step = step,
+};
 
 /* --- what a test does ------------------------------------------------------------------------ */
 
@@ -559,98 +392,84 @@ model_namespace_make(struct model *m, unsigned nsid, uint64_t nsectors, uint32_t
 {
 	struct model_namespace *ns = &m->ns[nsid - 1];
 
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	free(ns->data);
 	*ns = (struct model_namespace){ .present = true, .nsectors = nsectors, .secsize = secsize };
 	ns->data = calloc(nsectors, secsize);
 	namespaces_changed(m);
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 model_namespace_remove(struct model *m, unsigned nsid)
 {
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	m->ns[nsid - 1].present = false;
 	namespaces_changed(m);
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 model_add_fault(struct model *m, struct model_fault f)
 {
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	for (unsigned i = 0; i < MODEL_FAULTS; i++)
 		if (!m->fault[i].times) {
 			m->fault[i] = f;
 			break;
 		}
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 model_critical(struct model *m, uint8_t critical, unsigned kelvin)
 {
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	m->critical = critical;
 	m->kelvin = kelvin;
 	if (m->event_config & critical)
 		model_event(m, NVME_EVENT_TYPE_SMART, 1, NVME_LOG_SMART);
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 model_remove(struct model *m)
 {
-	pthread_mutex_lock(&m->lock);
-	m->gone = true;
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
+	m->bus.gone = true;
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 model_init(struct model *m)
 {
+	struct sip_pci_info *info = &m->bus.info;
+
 	memset(m, 0, sizeof *m);
-	m->bus = (struct sip_bus){
-		.info = bus_info,
-		.command = bus_command,
-		.map = bus_map,
-		.unmap = bus_unmap,
-		.read = bus_read,
-		.write = bus_write,
-		.dma_alloc = bus_dma_alloc,
-		.dma_free = bus_dma_free,
-		.irq_open = bus_irq_open,
-		.irq_wait = bus_irq_wait,
-		.irq_close = bus_irq_close,
-	};
-	pthread_mutex_init(&m->lock, NULL);
-	pthread_cond_init(&m->work, NULL);
-	pthread_cond_init(&m->irq, NULL);
+	sip_model_init(&m->bus, &ops, m);
+	info->class = 0x010802;
+	info->vendor = 0x1b36;
+	info->device = 0x0010;
+	info->bar[0].kind = SIP_BAR_MEM;
+	info->bar[0].base = 0xfebf0000;
+	info->bar[0].size = BAR_SIZE;
+	info->irq = 10;
+	info->msix = MODEL_VECTORS;
+	info->msix_bar = 0;
+	info->msix_offset = BAR_SIZE - 0x1000;
 	m->cap_low = NVME_CAP_MQES_set(0, MODEL_MQES) | NVME_CAP_CQR_MASK | NVME_CAP_TO_set(0, 2);
 	m->cap_high = NVME_CAPH_CSS_set(0, 1) | NVME_CAPH_MPSMAX_set(0, 4);
 	m->vs = 0x10400;
-	m->vectors = MODEL_VECTORS;
-	m->table = BAR_SIZE - 0x1000;
 	m->max_pairs = MODEL_QUEUES - 1;
-	m->cache = m->deallocate = m->zeroes = m->list = m->was_reset = true;
+	m->cache = m->deallocate = m->zeroes = m->list = m->bus.was_reset = true;
 	m->kelvin = 310;
 	snprintf(m->serial, sizeof m->serial, "SN1");
-	m->random = 1;
-	pthread_create(&m->thread, NULL, device, m);
 }
 
 void
 model_fini(struct model *m)
 {
-	pthread_mutex_lock(&m->lock);
-	m->closing = true;
-	pthread_cond_signal(&m->work);
-	pthread_mutex_unlock(&m->lock);
-	pthread_join(m->thread, NULL);
 	for (unsigned i = 0; i < MODEL_NAMESPACES; i++)
 		free(m->ns[i].data);
-	pthread_mutex_destroy(&m->lock);
-	pthread_cond_destroy(&m->work);
-	pthread_cond_destroy(&m->irq);
+	sip_model_fini(&m->bus);
 }

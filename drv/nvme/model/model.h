@@ -1,12 +1,11 @@
 /*
  * A model of an NVMe controller with its name spaces, at the level of registers and memory, for
- * tests: a bus of sip.h whose device is a thread.  Name spaces are memory; faults are made on
- * demand, and what the driver must not do is counted in `lint`.
+ * tests (see sip_model.h).  Name spaces are memory; faults are made on demand, and what the driver
+ * must not do is counted.
  */
 #pragma once
-#include <pthread.h>
 #include "nvme.h"
-#include "sip.h"
+#include "sip_model.h"
 
 enum {
 	MODEL_NAMESPACES = 4, /* their numbers are 1 and up */
@@ -14,11 +13,9 @@ enum {
 	MODEL_VECTORS = 9,
 	MODEL_EVENTS = 4,
 	MODEL_FAULTS = 8,
-	MODEL_DMAS = 256,
 	MODEL_HUNG = 64,
 	MODEL_MQES = 63,
 	MODEL_MDTS = 5, /* 128 KiB */
-	MODEL_FIRST_VECTOR = 40,
 };
 
 enum model_fault_kind {
@@ -71,22 +68,14 @@ struct model_hung {
 };
 
 struct model {
-	struct sip_bus bus;
-	pthread_mutex_t lock;
-	pthread_cond_t work, irq;
-	pthread_t thread;
-	bool closing;
+	struct sip_model bus;
 
-	/* A test may change these before attaching, and some later. */
+	/* A test may change these and bus.info before attaching, and some later. */
 	uint32_t cap_low, cap_high, vs;
-	unsigned vectors;                     /* that it has; 0: only a line */
-	unsigned table;                       /* where its MSI-X table is in the BAR */
 	unsigned max_pairs;                   /* that it gives */
 	bool cache, deallocate, zeroes, list; /* list: it knows CNS 2 */
 	unsigned ready_reads;                 /* of CSTS until RDY follows EN */
 	bool stuck;                           /* RDY never does */
-	bool gone;                            /* everything reads as ones */
-	unsigned delay_us;                    /* of each command */
 	unsigned kelvin;
 	uint8_t critical;
 	char serial[21];
@@ -94,8 +83,6 @@ struct model {
 	uint32_t cc, csts, aqa;
 	uint64_t asq, acq;
 	unsigned wait_reads;
-	unsigned nvectors;
-	uint64_t pending[MODEL_VECTORS]; /* interrupts not yet read */
 	struct model_queue queue[MODEL_QUEUES];
 	struct model_hung hung[MODEL_HUNG];
 	uint16_t event[MODEL_EVENTS]; /* requests that wait */
@@ -106,16 +93,7 @@ struct model {
 	uint32_t event_config;
 	struct model_namespace ns[MODEL_NAMESPACES];
 	struct model_fault fault[MODEL_FAULTS];
-	struct {
-		uint8_t *p;
-		size_t n;
-	} dma[MODEL_DMAS];
-	bool bus_master, enabled, was_reset;
-	unsigned forgets, resets, shutdowns, aborts;
-	unsigned lint;
-	const char *lint_what;
-	uint64_t accesses; /* register reads and writes */
-	uint32_t random;
+	unsigned resets, shutdowns, aborts;
 };
 
 void model_init(struct model *m);
@@ -130,9 +108,6 @@ void model_critical(struct model *m, uint8_t critical, unsigned kelvin);
 void model_remove(struct model *m);
 
 /* command.c */
-void model_lint(struct model *m, const char *what);
-uint8_t *model_dma_at(struct model *m, uint64_t paddr, size_t n);
-unsigned model_random(struct model *m);
 /* Carries it out: its status; *result is the completion's. */
 uint16_t model_admin(struct model *m, const struct nvme_command *c, uint32_t *result);
 uint16_t model_io(struct model *m, const struct nvme_command *c);
