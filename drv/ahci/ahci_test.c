@@ -74,7 +74,7 @@ load(void **state)
 	for (int ncq = 0; ncq < 2; ncq++) {
 		struct world *w = world_start(ncq);
 
-		w->m.delay_us = ncq ? 50 : 0;
+		w->m.bus.delay_us = ncq ? 50 : 0;
 		world_run_load(w, UINT64_MAX, 0, NULL);
 		assert_int_equal(w->m.port[0].disk.flushes, THREADS * 4);
 		if (ncq)
@@ -226,7 +226,7 @@ smart_in_ctl(void **state)
 	world_describe(w, 1, text);
 	assert_non_null(strstr(text, "smart failed "));
 	assert_null(strstr(text, "temperature"));
-	w->m.delay_us = 0;
+	w->m.bus.delay_us = 0;
 	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG,
 						     .times = 1,
 						     .lba = UINT64_MAX,
@@ -331,12 +331,12 @@ register_accesses(void **state)
 	(void)state;
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_READ, 0, 8, buf), 0);
 	os_sleep_ns(5000000);
-	before = w->m.accesses;
+	before = w->m.bus.accesses;
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(blk_sync(world_disk(w, 0), BLK_READ, i * 8, 8, buf), 0);
 	os_sleep_ns(5000000);
 	/* SACT, CI; IS, PxIS twice, SACT, IS */
-	assert_in_range(w->m.accesses - before, 100, 720);
+	assert_in_range(w->m.bus.accesses - before, 100, 720);
 	world_stop(w);
 }
 
@@ -346,7 +346,7 @@ refused(struct world *w)
 	assert_int_equal(sip_init(&w->server, &world_type), 0);
 	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
 	w->server.initialized = true;
-	assert_int_equal(sip_dev_open_bus("0.31.2", &w->m.bus, &w->m, &w->dev), 0);
+	assert_int_equal(sip_model_open(&w->m.bus, "0.31.2", &w->dev), 0);
 	assert_int_equal(sip_attach(&w->server, w->dev), -ENOTSUP);
 	world_stop(w);
 }
@@ -359,13 +359,12 @@ bad_controllers(void **state)
 	(void)state;
 	model_disk_make(&w->m, 0, SECTORS, 512, true);
 	w->m.cap &= ~CAP_S64A_MASK; /* and the model's memory is far above 4 GiB */
-	w->m.wants_low = true;
 	refused(w);
 	w = world_make(1);
-	w->m.bar_size = 16; /* less than its registers take */
+	w->m.bus.info.bar[5].size = 16; /* less than its registers take */
 	refused(w);
 	w = world_make(2);
-	w->m.bar_size = HBA_PORTS + HBA_PORT_SIZE; /* one port's: the other is not touched */
+	w->m.bus.info.bar[5].size = HBA_PORTS + HBA_PORT_SIZE; /* one port's: the other is not touched */
 	model_disk_make(&w->m, 0, SECTORS, 512, true);
 	world_attach(w);
 	assert_non_null(world_disk(w, 0));

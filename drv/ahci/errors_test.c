@@ -21,7 +21,7 @@ bad_sector(void **state)
 	for (int ncq = 0; ncq < 2; ncq++) {
 		struct world *w = world_start(ncq);
 
-		w->m.delay_us = 20;
+		w->m.bus.delay_us = 20;
 		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
 							     .times = UINT32_MAX,
 							     .lba = 1024 * 2 + 100,
@@ -99,7 +99,7 @@ passing_faults(void **state)
 	for (int ncq = 0; ncq < 2; ncq++) {
 		struct world *w = world_start(ncq);
 
-		w->m.delay_us = 50;
+		w->m.bus.delay_us = 50;
 		world_run_load(w, UINT64_MAX, 0, faults_under_load);
 		assert_true(w->hba->port[0].port.resets > 0);
 		world_stop(w);
@@ -144,7 +144,7 @@ error_log(void **state)
 		struct load l[THREADS];
 
 		p->id.logs = w->m.port[0].disk.logs = logs;
-		w->m.delay_us = 2000;
+		w->m.bus.delay_us = 2000;
 		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
 							     .times = UINT32_MAX,
 							     .lba = 3,
@@ -193,7 +193,7 @@ false_log(void **state)
 		struct world *w = world_start(true);
 		struct load l[THREADS];
 
-		w->m.delay_us = 2000;
+		w->m.bus.delay_us = 2000;
 		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
 							     .times = UINT32_MAX,
 							     .lba = 3,

@@ -28,10 +28,10 @@ hot_plug(void **state)
 	struct blk_info info;
 
 	(void)state;
-	w->m.delay_us = 100;
+	w->m.bus.delay_us = 100;
 	world_run_load(w, UINT64_MAX, -ENODEV, pull);
 	assert_null(world_disk(w, 0));
-	w->m.delay_us = 0;
+	w->m.bus.delay_us = 0;
 	model_plug(&w->m, 0, "OTHER");
 	assert_true(world_becomes(w, 0, true));
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_READ, 0, 1, buf), 0);
@@ -214,7 +214,7 @@ successor(void **state)
 	port[2].cmd = CMD_SUD_MASK;
 	port[2].serr = SERR_N_MASK; /* it was being reset */
 	world_attach(w);
-	assert_int_equal(w->m.forgets, 1);
+	assert_int_equal(w->m.bus.forgets, 1);
 	assert_non_null(world_disk(w, 0));
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_READ, 0, 1, buf), 0);
 	assert_true(w->hba->port[0].expected && !w->hba->port[0].vacant);

@@ -7,28 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void
-model_lint(struct model *m, const char *what)
-{
-	m->lint++;
-	m->lint_what = what;
-}
-
-uint8_t *
-model_dma_at(struct model *m, uint64_t paddr, size_t n)
-{
-	uint8_t *p = (uint8_t *)(uintptr_t)paddr;
-
-	if (!m->bus_master)
-		model_lint(m, "DMA with bus mastering off");
-	for (unsigned i = 0; i < MODEL_DMAS; i++)
-		if (m->dma[i].p && p >= m->dma[i].p && n <= m->dma[i].n &&
-		    (size_t)(p - m->dma[i].p) <= m->dma[i].n - n)
-			return p;
-	model_lint(m, "DMA outside of the driver's memory");
-	return NULL;
-}
-
 bool
 model_move(struct model *m, const struct model_command *in, uint8_t *buf, size_t n, bool to_host)
 {
@@ -45,10 +23,10 @@ model_move(struct model *m, const struct model_command *in, uint8_t *buf, size_t
 		memcpy(&dbc, table + AHCI_TABLE_PRDT + i * AHCI_PRD_SIZE + 12, 4);
 		part = (dbc & 0x3fffff) + 1;
 		if (!(dbc & 1))
-			model_lint(m, "odd PRD byte count");
+			sip_model_lint(&m->bus, "odd PRD byte count");
 		if (part > n)
 			part = n;
-		mem = model_dma_at(m, paddr, part);
+		mem = sip_model_memory(&m->bus, paddr, part);
 		if (!mem)
 			return false;
 		memcpy(to_host ? mem : buf, to_host ? buf : mem, part);
@@ -131,8 +109,7 @@ model_decode(const uint8_t *f)
 		c.n = c.n ? c.n & 0xff : 256;
 	} else if (!c.n)
 		c.n = 65536;
-	c.fua = c.opcode == ATA_WRITE_DMA_FUA_EXT ||
-		(c.opcode == ATA_WRITE_FPDMA && f[7] & 0x80);
+	c.fua = c.opcode == ATA_WRITE_DMA_FUA_EXT || (c.opcode == ATA_WRITE_FPDMA && f[7] & 0x80);
 	c.has_data = model_is_queued(c.opcode) || c.opcode == ATA_READ_DMA ||
 		     c.opcode == ATA_WRITE_DMA || c.opcode == ATA_READ_DMA_EXT ||
 		     c.opcode == ATA_WRITE_DMA_EXT || c.opcode == ATA_WRITE_DMA_FUA_EXT;
@@ -184,9 +161,11 @@ model_fail_queued(struct model_disk *d, unsigned tag, const struct model_decoded
 static void
 answer(struct model *m, uint64_t fb, uint32_t lba)
 {
-	uint8_t fis[ATA_FIS_D2H_SIZE] = { ATA_FIS_D2H, 0x40, ATA_STATUS_DRDY, 0, (uint8_t)lba,
-					  (uint8_t)(lba >> 8), (uint8_t)(lba >> 16) };
-	uint8_t *at = model_dma_at(m, fb + AHCI_RFIS_D2H, sizeof fis);
+	uint8_t fis[ATA_FIS_D2H_SIZE] = { ATA_FIS_D2H,         0x40,
+					  ATA_STATUS_DRDY,     0,
+					  (uint8_t)lba,        (uint8_t)(lba >> 8),
+					  (uint8_t)(lba >> 16) };
+	uint8_t *at = sip_model_memory(&m->bus, fb + AHCI_RFIS_D2H, sizeof fis);
 
 	if (at)
 		memcpy(at, fis, sizeof fis);
@@ -266,8 +245,8 @@ model_carry_out(struct model *m, struct model_disk *d, const struct model_comman
 			return false;
 		*(write ? &d->writes : &d->reads) += 1;
 		d->fuas += c.fua;
-		return model_move(m, in, d->data + c.lba * d->secsize,
-			    (size_t)c.n * d->secsize, !write);
+		return model_move(m, in, d->data + c.lba * d->secsize, (size_t)c.n * d->secsize,
+				  !write);
 	}
 	switch (c.opcode) {
 	case ATA_IDENTIFY:

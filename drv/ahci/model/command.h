@@ -12,12 +12,6 @@ struct model_decoded {
 	uint32_t n;
 };
 
-/* Of m->bus all but the registers. */
-void model_bus(struct model *m);
-/* Something that a driver must not do. */
-void model_lint(struct model *m, const char *what);
-/* n bytes of the driver's memory, or NULL if they are not its. */
-uint8_t *model_dma_at(struct model *m, uint64_t paddr, size_t n);
 bool model_is_queued(uint8_t opcode);
 struct model_decoded model_decode(const uint8_t *fis);
 struct model_command { /* where it is in the driver's memory, and where its answer goes */
@@ -27,8 +21,8 @@ struct model_command { /* where it is in the driver's memory, and where its answ
 };
 
 /* Moves n bytes between buf and the PRDs; false if they do not have room. */
-bool model_move(struct model *m, const struct model_command *in, uint8_t *buf, size_t n,
-		bool to_host);
+bool
+model_move(struct model *m, const struct model_command *in, uint8_t *buf, size_t n, bool to_host);
 void model_put_text(uint8_t *page, unsigned w, unsigned nwords, const char *s);
 void model_identify_packet(const struct model_disk *d, uint8_t page[512]);
 /* Carries out the packet; false: there is sense data. */
@@ -36,5 +30,5 @@ bool model_packet(struct model *m, struct model_disk *d, const struct model_comm
 /* False: the device aborts it. */
 bool model_carry_out(struct model *m, struct model_disk *d, const struct model_command *in);
 /* The log has it, and all other commands are refused until the log is read. */
-void model_fail_queued(struct model_disk *d, unsigned tag, const struct model_decoded *c,
-		       uint8_t error);
+void
+model_fail_queued(struct model_disk *d, unsigned tag, const struct model_decoded *c, uint8_t error);

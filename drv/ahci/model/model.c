@@ -1,15 +1,12 @@
 /*
  * The model's registers and commands; see model.h.  It follows AHCI 1.3.1, section 5, as far as a
- * driver can see it.  One lock; the device's thread holds it while it carries out a command.
+ * driver can see it.
  */
 #include "model.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 #include "../regs.h"
 #include "command.h"
 #include "os.h"
@@ -22,6 +19,8 @@ enum {
 	ACTIVE_IPM = 1 << 8,
 	SERR_CHANGED = 1 << 26 | 1 << 16,
 	MODEL_SLOTS = 32,
+	ABAR = 5,
+	ABAR_SIZE = 0x1000,
 };
 
 /* --- interrupts and the link ----------------------------------------------------------------- */
@@ -32,10 +31,8 @@ update(struct model *m)
 	for (unsigned i = 0; i < MODEL_PORTS; i++)
 		if (m->port[i].is & m->port[i].ie)
 			m->is |= 1u << i;
-	if (m->is && GHC_IE_get(m->ghc)) {
-		m->pending++;
-		pthread_cond_broadcast(&m->irq);
-	}
+	if (m->is && GHC_IE_get(m->ghc))
+		sip_model_interrupt(&m->bus, 0);
 }
 
 static void
@@ -92,7 +89,7 @@ reset_all(struct model *m)
 {
 	m->ghc = GHC_AE_MASK;
 	m->is = 0;
-	m->was_reset = true;
+	m->bus.was_reset = true;
 	for (unsigned i = 0; i < MODEL_PORTS; i++) {
 		struct model_port *p = &m->port[i];
 		struct model_disk disk = p->disk;
@@ -103,7 +100,7 @@ reset_all(struct model *m)
 	}
 }
 
-/* --- the device's thread --------------------------------------------------------------------- */
+/* --- what the device does --------------------------------------------------------------------- */
 
 static struct model_fault *
 find_fault(struct model *m, const struct model_decoded *c)
@@ -152,15 +149,15 @@ check_mix(struct model *m, const struct model_port *p, const uint8_t *table, uns
 
 	if (model_is_queued(table[2])) {
 		if (!(p->sact & bit))
-			model_lint(m, "queued command without its SACT bit");
+			sip_model_lint(&m->bus, "queued command without its SACT bit");
 		if (table[12] >> 3 != slot)
-			model_lint(m, "tag is not the slot");
+			sip_model_lint(&m->bus, "tag is not the slot");
 		if (slot >= p->disk.depth || !p->disk.ncq)
-			model_lint(m, "more queued commands than the disk takes");
+			sip_model_lint(&m->bus, "more queued commands than the disk takes");
 		if (p->ci & ~p->sact)
-			model_lint(m, "queued and plain commands together");
+			sip_model_lint(&m->bus, "queued and plain commands together");
 	} else if ((p->ci | p->sact) & ~bit)
-		model_lint(m, "a plain command beside another");
+		sip_model_lint(&m->bus, "a plain command beside another");
 }
 
 /* A register FIS without the C bit: the control register alone [SATA 3.3, 11.4]. */
@@ -170,11 +167,11 @@ control(struct model *m, struct model_port *p, const uint8_t *header, const uint
 	bool set = table[15] & 4;
 
 	if (p->ci != 1 || p->sact)
-		model_lint(m, "a software reset beside commands");
+		sip_model_lint(&m->bus, "a software reset beside commands");
 	if (set && (header[1] & 5) != 5)
-		model_lint(m, "SRST without R and C in the header");
+		sip_model_lint(&m->bus, "SRST without R and C in the header");
 	if (!set && !p->srst)
-		model_lint(m, "SRST was not set");
+		sip_model_lint(&m->bus, "SRST was not set");
 	p->ci = 0;
 	p->srst = set;
 	if (set)
@@ -190,8 +187,9 @@ static void
 run_slot(struct model *m, struct model_port *p, unsigned slot)
 {
 	uint32_t bit = 1u << slot;
-	uint8_t *header = model_dma_at(
-		m, ((uint64_t)p->clbu << 32 | p->clb) + slot * AHCI_HEADER_SIZE, AHCI_HEADER_SIZE);
+	uint8_t *header = sip_model_memory(
+		&m->bus, ((uint64_t)p->clbu << 32 | p->clb) + slot * AHCI_HEADER_SIZE,
+		AHCI_HEADER_SIZE);
 	struct model_fault *f;
 	struct model_command in = { .header = header, .fb = (uint64_t)p->fbu << 32 | p->fb };
 	struct model_decoded c;
@@ -200,7 +198,7 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 
 	if (header) {
 		memcpy(&at, header + 8, 8);
-		table = model_dma_at(m, at, AHCI_TABLE_PRDT);
+		table = sip_model_memory(&m->bus, at, AHCI_TABLE_PRDT);
 	}
 	if (!table) {
 		end_badly(m, p, IS_HBFS, 0);
@@ -212,7 +210,7 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 		return;
 	}
 	if (p->fatal)
-		model_lint(m, "a command before the reset that a fatal error needs");
+		sip_model_lint(&m->bus, "a command before the reset that a fatal error needs");
 	check_mix(m, p, table, slot);
 	c = model_decode(table);
 	f = find_fault(m, &c);
@@ -239,14 +237,13 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 		end_well(m, p, bit, model_is_queued(c.opcode), f && f->kind == MODEL_NO_INTERRUPT);
 }
 
-/*
- * One command of some port, queued ones in any order; false if there is none.  Without bus
- * mastering the function fetches none: what a dead driver has left stays as it is.
- */
+/* One command of some port, queued ones in any order; false if there is none. */
 static bool
-run_one(struct model *m)
+step(void *device)
 {
-	if (!m->bus_master || m->frozen)
+	struct model *m = device;
+
+	if (m->frozen)
 		return false;
 	for (unsigned i = 0; i < MODEL_PORTS; i++) {
 		struct model_port *p = &m->port[i];
@@ -257,33 +254,13 @@ run_one(struct model *m)
 			continue;
 		if (n > p->disk.most_in_flight)
 			p->disk.most_in_flight = n;
-		m->random = m->random * 1664525 + 1013904223;
-		skip = (m->random >> 16) % (unsigned)__builtin_popcount(todo);
+		skip = sip_model_random(&m->bus) % (unsigned)__builtin_popcount(todo);
 		while (skip--)
 			todo &= todo - 1;
 		run_slot(m, p, (unsigned)__builtin_ctz(todo));
 		return true;
 	}
 	return false;
-}
-
-static void *
-device(void *arg)
-{
-	struct model *m = arg;
-
-	pthread_mutex_lock(&m->lock);
-	while (!m->closing) {
-		if (m->delay_us) {
-			pthread_mutex_unlock(&m->lock);
-			usleep(m->delay_us);
-			pthread_mutex_lock(&m->lock);
-		}
-		if (!m->closing && !run_one(m)) /* it may have been closed while it slept */
-			pthread_cond_wait(&m->work, &m->lock);
-	}
-	pthread_mutex_unlock(&m->lock);
-	return NULL;
 }
 
 /* --- registers ------------------------------------------------------------------------------- */
@@ -293,7 +270,7 @@ write_cmd(struct model *m, struct model_port *p, uint32_t v)
 {
 	if (CMD_CLO_get(v)) {
 		if (CMD_ST_get(v) || !CAP_SCLO_get(m->cap))
-			model_lint(m, "CLO that is not allowed");
+			sip_model_lint(&m->bus, "CLO that is not allowed");
 		p->tfd &= ~(uint32_t)(ATA_STATUS_BSY | ATA_STATUS_DRQ);
 		v = CMD_CLO_set(v, 0);
 	}
@@ -302,9 +279,9 @@ write_cmd(struct model *m, struct model_port *p, uint32_t v)
 	if (CMD_ST_get(v) && !CMD_ST_get(p->cmd)) {
 		p->halted = false;
 		if (!CMD_FRE_get(p->cmd))
-			model_lint(m, "ST without FRE");
+			sip_model_lint(&m->bus, "ST without FRE");
 		if (p->tfd & (ATA_STATUS_BSY | ATA_STATUS_DRQ))
-			model_lint(m, "ST while the device is busy");
+			sip_model_lint(&m->bus, "ST while the device is busy");
 	}
 	if (!CMD_ST_get(v)) {
 		if (p->hung) /* forgotten by the controller, not by the disk */
@@ -354,13 +331,13 @@ write_port(struct model *m, struct model_port *p, unsigned off, uint32_t v)
 	case PORT_SACT: p->sact |= v; break;
 	case PORT_CI:
 		if (!CMD_ST_get(p->cmd))
-			model_lint(m, "CI without ST");
-		if (!m->bus_master)
-			model_lint(m, "CI with bus mastering off");
+			sip_model_lint(&m->bus, "CI without ST");
+		if (!m->bus.bus_master)
+			sip_model_lint(&m->bus, "CI with bus mastering off");
 		if (v & p->ci)
-			model_lint(m, "CI bit set twice");
+			sip_model_lint(&m->bus, "CI bit set twice");
 		p->ci |= v;
-		pthread_cond_signal(&m->work);
+		sip_model_wake(&m->bus);
 		break;
 	}
 }
@@ -393,46 +370,38 @@ read_port(struct model_port *p, unsigned off)
 }
 
 static uint64_t
-bus_read(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width)
+read_register(void *device, unsigned bar, uint64_t off, unsigned width)
 {
-	struct model *m = d->bus_priv;
-	uint32_t v = 0;
+	struct model *m = device;
 
-	pthread_mutex_lock(&m->lock);
-	m->accesses++;
-	if (bar != 5 || width != 4)
-		model_lint(m, "not a 32-bit access to ABAR");
-	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE || off >= m->bar_size)
-		model_lint(m, "access outside of the registers");
+	if (bar != ABAR || width != 4)
+		sip_model_lint(&m->bus, "not a 32-bit access to ABAR");
+	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)
+		sip_model_lint(&m->bus, "access outside of the registers");
 	else if (off >= HBA_PORTS)
-		v = read_port(&m->port[(off - HBA_PORTS) / HBA_PORT_SIZE], off % HBA_PORT_SIZE);
-	else if (off == HBA_CAP)
-		v = m->cap;
-	else if (off == HBA_GHC)
-		v = m->ghc;
-	else if (off == HBA_IS)
-		v = m->is;
-	else if (off == HBA_PI)
-		v = m->pi;
-	pthread_mutex_unlock(&m->lock);
-	return v;
+		return read_port(&m->port[(off - HBA_PORTS) / HBA_PORT_SIZE], off % HBA_PORT_SIZE);
+	switch (off) {
+	case HBA_CAP: return m->cap;
+	case HBA_GHC: return m->ghc;
+	case HBA_IS: return m->is;
+	case HBA_PI: return m->pi;
+	}
+	return 0;
 }
 
 static void
-bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_t value)
+write_register(void *device, unsigned bar, uint64_t off, unsigned width, uint64_t value)
 {
-	struct model *m = d->bus_priv;
+	struct model *m = device;
 	uint32_t v = (uint32_t)value;
 
-	pthread_mutex_lock(&m->lock);
-	m->accesses++;
 	if (m->before_write && off >= HBA_PORTS)
 		m->before_write(m, (unsigned)(off - HBA_PORTS) / HBA_PORT_SIZE, off % HBA_PORT_SIZE,
 				v);
-	if (bar != 5 || width != 4 || !m->enabled)
-		model_lint(m, "not a 32-bit access to an enabled ABAR");
-	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE || off >= m->bar_size)
-		model_lint(m, "access outside of the registers");
+	if (bar != ABAR || width != 4)
+		sip_model_lint(&m->bus, "not a 32-bit access to ABAR");
+	if (off >= HBA_PORTS + MODEL_PORTS * HBA_PORT_SIZE)
+		sip_model_lint(&m->bus, "access outside of the registers");
 	else if (off >= HBA_PORTS)
 		write_port(m, &m->port[(off - HBA_PORTS) / HBA_PORT_SIZE], off % HBA_PORT_SIZE, v);
 	else if (off == HBA_GHC && GHC_HR_get(v))
@@ -444,8 +413,13 @@ bus_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_
 	if (off == HBA_GHC || off == HBA_IS || off % HBA_PORT_SIZE == PORT_IE ||
 	    off % HBA_PORT_SIZE == PORT_SCTL)
 		update(m);
-	pthread_mutex_unlock(&m->lock);
 }
+
+static const struct sip_model_ops ops = {
+	.read = read_register,
+	.write = write_register,
+	.step = step,
+};
 
 /* --- what a test does ------------------------------------------------------------------------ */
 
@@ -454,7 +428,7 @@ model_disk_make(struct model *m, unsigned port, uint64_t nsectors, uint32_t secs
 {
 	struct model_disk *d = &m->port[port].disk;
 
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	free(d->data);
 	*d = (struct model_disk){ .present = true,
 				  .ncq = ncq,
@@ -467,7 +441,7 @@ model_disk_make(struct model *m, unsigned port, uint64_t nsectors, uint32_t secs
 				  .secsize = secsize };
 	d->data = calloc(nsectors, secsize);
 	snprintf(d->serial, sizeof d->serial, "SN%u", port);
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
@@ -486,10 +460,10 @@ model_plug(struct model *m, unsigned port, const char *serial)
 {
 	struct model_port *p = &m->port[port];
 
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	snprintf(p->disk.serial, sizeof p->disk.serial, "%s", serial);
 	model_plug_locked(m, port);
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
@@ -506,71 +480,66 @@ model_pull_locked(struct model *m, unsigned port)
 void
 model_unplug(struct model *m, unsigned port)
 {
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	model_pull_locked(m, port);
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 model_drive_make(struct model *m, unsigned port, uint64_t nblocks)
 {
 	model_disk_make(m, port, nblocks, 2048, false);
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	m->port[port].disk.packet = m->port[port].disk.medium = true;
 	m->port[port].disk.signature = (uint32_t)SIGNATURE_ATAPI;
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 model_freeze(struct model *m, bool frozen)
 {
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	m->frozen = frozen;
-	pthread_cond_signal(&m->work);
-	pthread_mutex_unlock(&m->lock);
+	sip_model_wake(&m->bus);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 model_add_fault(struct model *m, struct model_fault f)
 {
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->bus.lock);
 	for (unsigned i = 0; i < MODEL_FAULTS; i++)
 		if (!m->fault[i].times) {
 			m->fault[i] = f;
 			break;
 		}
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->bus.lock);
 }
 
 void
 model_init(struct model *m)
 {
+	struct sip_pci_info *info = &m->bus.info;
+
 	memset(m, 0, sizeof *m);
-	model_bus(m);
-	m->bus.read = bus_read;
-	m->bus.write = bus_write;
-	pthread_mutex_init(&m->lock, NULL);
-	pthread_cond_init(&m->work, NULL);
-	pthread_cond_init(&m->irq, NULL);
+	sip_model_init(&m->bus, &ops, m);
+	info->class = 0x010601;
+	info->vendor = 0x8086;
+	info->device = 0x2922;
+	info->bar[ABAR].kind = SIP_BAR_MEM;
+	info->bar[ABAR].base = 0xfebf1000;
+	info->bar[ABAR].size = ABAR_SIZE;
+	info->irq = 10;
+	info->msi = 1;
 	m->cap = CAP_NP_set(0, MODEL_PORTS - 1) | CAP_NCS_set(0, MODEL_SLOTS - 1) | CAP_SNCQ_MASK |
 		 CAP_S64A_MASK;
 	m->pi = (1u << MODEL_PORTS) - 1;
-	m->bar_size = 0x1000;
-	m->random = 1;
-	pthread_create(&m->thread, NULL, device, m);
 }
 
 void
 model_fini(struct model *m)
 {
-	pthread_mutex_lock(&m->lock);
-	m->closing = true;
-	pthread_cond_signal(&m->work);
-	pthread_mutex_unlock(&m->lock);
-	pthread_join(m->thread, NULL);
 	for (unsigned i = 0; i < MODEL_PORTS; i++)
 		free(m->port[i].disk.data);
-	pthread_mutex_destroy(&m->lock);
-	pthread_cond_destroy(&m->work);
-	pthread_cond_destroy(&m->irq);
+	sip_model_fini(&m->bus);
 }

@@ -1,13 +1,12 @@
 /*
- * A model of an AHCI controller with its disks, at the level of registers and memory, for tests:
- * a bus of sip.h whose device is a thread.  Disks are memory; faults are made on demand, and what
- * the driver must not do is counted in `lint`.
+ * A model of an AHCI controller with its disks, at the level of registers and memory, for tests
+ * (see sip_model.h).  Disks are memory; faults are made on demand, and what the driver must not do
+ * is counted.
  */
 #pragma once
-#include <pthread.h>
-#include "sip.h"
+#include "sip_model.h"
 
-enum { MODEL_PORTS = 4, MODEL_FAULTS = 8, MODEL_DMAS = 256, MODEL_DELAY_NONE = 0 };
+enum { MODEL_PORTS = 4, MODEL_FAULTS = 8 };
 
 enum model_fault_kind {
 	MODEL_FAIL,         /* the command ends with `error` in the task file */
@@ -51,41 +50,23 @@ struct model_disk {
 
 struct model_port {
 	uint32_t clb, clbu, fb, fbu, is, ie, cmd, tfd, sig, ssts, sctl, serr, sact, ci;
-	bool halted;   /* after an error, until ST is set anew */
-	bool fatal;    /* the error was the link's: a reset is needed */
-	bool srst;     /* between the two halves of a software reset */
+	bool halted;       /* after an error, until ST is set anew */
+	bool fatal;        /* the error was the link's: a reset is needed */
+	bool srst;         /* between the two halves of a software reset */
 	uint64_t ready_ns; /* the disk spins up until then */
-	uint32_t hung; /* slots of commands that never end */
+	uint32_t hung;     /* slots of commands that never end */
 	struct model_disk disk;
 };
 
 struct model {
-	struct sip_bus bus;
-	pthread_mutex_t lock;
-	pthread_cond_t work, irq;
-	pthread_t thread;
-	bool closing;
-	/* A test may change these, but for ghc and is, before attaching. */
-	uint32_t ghc, is, cap, pi, bar_size;
-	bool wants_low; /* the driver has to ask for memory below 4 GiB */
-	uint64_t pending;          /* interrupts not yet read */
+	struct sip_model bus;
+	uint32_t ghc, is, cap, pi; /* cap, pi: a test may change them before attaching */
 	struct model_port port[MODEL_PORTS];
 	struct model_fault fault[MODEL_FAULTS];
-	struct {
-		uint8_t *p;
-		size_t n;
-	} dma[MODEL_DMAS];
-	bool bus_master, enabled, was_reset;
-	unsigned forgets; /* that the driver said `quiet` */
-	bool frozen;       /* it takes no command; see model_freeze */
-	unsigned delay_us; /* of each command */
-	unsigned lint;
-	const char *lint_what;
-	uint64_t accesses; /* register reads and writes */
+	bool frozen; /* it takes no command; see model_freeze */
 	unsigned most_spinning;
 	/* Called with the lock before a port's register is written; may be NULL. */
 	void (*before_write)(struct model *m, unsigned port, unsigned off, uint32_t v);
-	uint32_t random;
 };
 
 void model_init(struct model *m);

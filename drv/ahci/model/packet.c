@@ -81,11 +81,17 @@ model_packet(struct model *m, struct model_disk *d, const struct model_command *
 	uint32_t last = (uint32_t)(d->nsectors - 1);
 	uint8_t sense[18] = { 0x70, 0, d->sense[0], 0, 0, 0, 0, 10 };
 	uint8_t inquiry[36] = { 5, 0x80, 0, 0x32, 31 };
-	uint8_t capacity[8] = { (uint8_t)(last >> 24), (uint8_t)(last >> 16), (uint8_t)(last >> 8),
-				(uint8_t)last, 0, 0, BLOCK >> 8, 0 };
+	uint8_t capacity[8] = { (uint8_t)(last >> 24),
+				(uint8_t)(last >> 16),
+				(uint8_t)(last >> 8),
+				(uint8_t)last,
+				0,
+				0,
+				BLOCK >> 8,
+				0 };
 
 	if (!(in->header[0] & AHCI_HEADER_ATAPI))
-		model_lint(m, "a packet without the ATAPI flag");
+		sip_model_lint(&m->bus, "a packet without the ATAPI flag");
 	switch (cdb[0]) {
 	case OP_SENSE:
 		sense[12] = d->sense[1];

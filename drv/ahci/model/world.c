@@ -38,7 +38,7 @@ world_attach(struct world *w)
 	assert_int_equal(sip_init(&w->server, &world_type), 0);
 	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
 	w->server.initialized = true;
-	assert_int_equal(sip_dev_open_bus("0.31.2", &w->m.bus, &w->m, &w->dev), 0);
+	assert_int_equal(sip_model_open(&w->m.bus, "0.31.2", &w->dev), 0);
 	assert_int_equal(sip_attach(&w->server, w->dev), 0);
 	assert_int_equal(drive_server_ops.start(&w->server), 0);
 	w->hba = w->dev->priv;
@@ -57,12 +57,12 @@ world_start(bool ncq)
 void
 world_stop(struct world *w)
 {
+	const char *wrong;
+
 	sip_finish(&w->server);
-	if (w->m.lint)
-		fail_msg("%u faults of the driver; the last: %s", w->m.lint, w->m.lint_what);
-	assert_false(w->m.bus_master);
-	for (unsigned i = 0; i < MODEL_DMAS; i++)
-		assert_null(w->m.dma[i].p);
+	wrong = sip_model_verdict(&w->m.bus);
+	if (wrong)
+		fail_msg("%s", wrong);
 	model_fini(&w->m);
 	free(w);
 }
