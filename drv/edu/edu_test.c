@@ -1,8 +1,9 @@
 /*
- * The example driver on a model of its device: a bus whose registers are functions, with a
- * device that can be strange in each way that matters.
+ * The example driver on a model of its device, which can be strange in each way that matters: a
+ * model is registers and a table on sip_model.h.
  */
 #include "edu.h"
+#include "sip_model.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,69 +14,61 @@
 #include <cmocka.h>
 
 static struct model {
-	/* How it is strange. */
-	bool dead, silent, wrong_id, no_msi;
-	uint64_t paddr;
-	/* The device. */
+	struct sip_model bus;
+	bool dead, silent, wrong_id; /* how it is strange */
 	uint32_t live, result, status, irq_status;
 	uint64_t src, dst, count;
-	uint8_t buffer[EDU_BUFFER_SIZE], memory[EDU_BUFFER_SIZE];
-	bool busmaster, interrupt, closed;
-	int transferring;	/* looks until the transfer of a dead driver has ended */
-	pthread_mutex_t lock;
-	pthread_cond_t came;
-	/* What was done. */
-	char log[256];
-	int maps, dmas, irqs;
+	uint8_t buffer[EDU_BUFFER_SIZE];
+	int transferring; /* looks until the transfer of a dead driver has ended */
 } m;
 
 static void
 raise_irq(uint32_t bits)
 {
-	pthread_mutex_lock(&m.lock);
 	m.irq_status |= bits;
-	m.interrupt = true;
-	pthread_cond_signal(&m.came);
-	pthread_mutex_unlock(&m.lock);
+	sip_model_interrupt(&m.bus, 0);
 }
 
 static void
 dma(uint32_t cmd)
 {
 	bool out = cmd & EDU_DMA_TO_MEMORY;
-	uint64_t device = out ? m.src : m.dst, memory = out ? m.dst : m.src;
-	assert_true(m.busmaster);
-	assert_in_range(device, EDU_BUFFER, EDU_BUFFER + EDU_BUFFER_SIZE - 1);
-	assert_true(device + m.count <= EDU_BUFFER + EDU_BUFFER_SIZE);
-	assert_int_equal(m.paddr, memory);
-	if (out)
-		memcpy(m.memory, m.buffer + (device - EDU_BUFFER), m.count);
-	else
-		memcpy(m.buffer + (device - EDU_BUFFER), m.memory, m.count);
+	uint64_t device = out ? m.src : m.dst;
+	uint8_t *memory = sip_model_memory(&m.bus, out ? m.dst : m.src, m.count);
+
+	if (device < EDU_BUFFER || device + m.count > EDU_BUFFER + EDU_BUFFER_SIZE)
+		sip_model_lint(&m.bus, "a transfer outside of the device's buffer");
+	else if (memory && out)
+		memcpy(memory, m.buffer + (device - EDU_BUFFER), m.count);
+	else if (memory)
+		memcpy(m.buffer + (device - EDU_BUFFER), memory, m.count);
 	if (cmd & EDU_DMA_IRQ && !m.silent)
 		raise_irq(EDU_IRQ_DMA);
 }
 
 static uint64_t
-reg_read(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width)
+reg_read(void *device, unsigned bar, uint64_t off, unsigned width)
 {
-	(void)d;
-	assert_int_equal(0, bar);
-	assert_true(width == 4 || off >= 0x80);
+	(void)device, (void)bar;
+	if (width != 4 && off < EDU_DMA_SRC)
+		sip_model_lint(&m.bus, "a register that takes 32 bits");
 	switch (off) {
 	case EDU_ID: return m.wrong_id ? 0x010000eeu : 0x010000edu;
 	case EDU_LIVE: return m.dead ? 0xffffffffu : ~m.live;
 	case EDU_FACTORIAL: return m.result;
 	case EDU_IRQ_STATUS: return m.irq_status;
-	case EDU_DMA_CMD: return m.transferring > 0 && m.transferring-- ? EDU_DMA_START : 0;
+	case EDU_DMA_CMD:
+		if (m.transferring && !--m.transferring)
+			m.bus.was_reset = true;
+		return m.transferring ? EDU_DMA_START : 0;
 	}
 	return 0;
 }
 
 static void
-reg_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_t v)
+reg_write(void *device, unsigned bar, uint64_t off, unsigned width, uint64_t v)
 {
-	(void)d, (void)bar, (void)width;
+	(void)device, (void)bar, (void)width;
 	switch (off) {
 	case EDU_LIVE: m.live = (uint32_t)v; break;
 	case EDU_STATUS: m.status = (uint32_t)v; break;
@@ -92,110 +85,11 @@ reg_write(struct sip_dev *d, unsigned bar, uint64_t off, unsigned width, uint64_
 	case EDU_DMA_DST: m.dst = v; break;
 	case EDU_DMA_COUNT: m.count = v; break;
 	case EDU_DMA_CMD: dma((uint32_t)v); break;
-	default: fail_msg("a write to 0x%x", (unsigned)off);
+	default: sip_model_lint(&m.bus, "a write to no register");
 	}
 }
 
-static int
-bus_info(struct sip_dev *d, struct sip_pci_info *i)
-{
-	(void)d;
-	i->vendor = 0x1234;
-	i->device = 0x11e8;
-	i->bar[0].kind = SIP_BAR_MEM;
-	i->bar[0].size = 1 << 20;
-	i->irq = m.no_msi ? -1 : 11;
-	i->vector = -1;
-	return 0;
-}
-
-static int
-bus_command(struct sip_dev *d, const char *text)
-{
-	(void)d;
-	strcat(strcat(m.log, text), ";");
-	if (strcmp(text, "quiet") == 0)
-		assert_int_equal(0, m.transferring);
-	if (strncmp(text, "busmaster", 9) == 0)
-		m.busmaster = strcmp(text, "busmaster on") == 0;
-	return 0;
-}
-
-static int
-bus_map(struct sip_dev *d, unsigned bar, struct sip_bar *out)
-{
-	(void)d, (void)bar;
-	out->regs = NULL;
-	m.maps++;
-	return 0;
-}
-
-static void
-bus_unmap(struct sip_dev *d, struct sip_bar *bar)
-{
-	(void)d, (void)bar;
-	m.maps--;
-}
-
-static int
-bus_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
-{
-	(void)d;
-	assert_int_equal(EDU_BUFFER_SIZE, size);
-	assert_int_equal(EDU_BUFFER_SIZE, align);
-	*out = (struct sip_dma){ .vaddr = m.memory, .paddr = m.paddr, .size = size, .handle = 1 };
-	m.dmas++;
-	return 0;
-}
-
-static void
-bus_dma_free(struct sip_dev *d, struct sip_dma *dma_)
-{
-	(void)d, (void)dma_;
-	assert_false(m.busmaster);	/* the device first, then its memory */
-	m.dmas--;
-}
-
-static int
-bus_irq_open(struct sip_dev *d, int irq)
-{
-	(void)d;
-	m.irqs++;
-	return irq;
-}
-
-static int
-bus_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
-{
-	struct timespec t;
-	(void)fd;
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += 1000000;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
-	pthread_mutex_lock(&m.lock);
-	if (!m.interrupt && !d->irq.closing)
-		pthread_cond_timedwait(&m.came, &m.lock, &t);
-	bool came = m.interrupt;
-	m.interrupt = false;
-	pthread_mutex_unlock(&m.lock);
-	*count = 1;
-	*ns = 0;
-	return came ? 0 : -EINTR;
-}
-
-static void
-bus_irq_close(struct sip_dev *d, int fd)
-{
-	(void)d, (void)fd;
-	m.irqs--;
-}
-
-static const struct sip_bus bus = {
-	.info = bus_info, .command = bus_command, .map = bus_map, .unmap = bus_unmap,
-	.read = reg_read, .write = reg_write, .dma_alloc = bus_dma_alloc, .dma_free = bus_dma_free,
-	.irq_open = bus_irq_open, .irq_wait = bus_irq_wait, .irq_close = bus_irq_close,
-};
+static const struct sip_model_ops ops = { .read = reg_read, .write = reg_write };
 
 static struct sip_server s;
 
@@ -204,9 +98,14 @@ setup(void **state)
 {
 	(void)state;
 	memset(&m, 0, sizeof m);
-	pthread_mutex_init(&m.lock, NULL);
-	pthread_cond_init(&m.came, NULL);
-	m.paddr = 0x100000;
+	sip_model_init(&m.bus, &ops, &m);
+	m.bus.info.vendor = 0x1234;
+	m.bus.info.device = 0x11e8;
+	m.bus.info.bar[0].kind = SIP_BAR_MEM;
+	m.bus.info.bar[0].size = 1 << 20;
+	m.bus.info.irq = 11;
+	m.bus.dma_base = 0x100000;
+	m.bus.was_reset = true; /* it has no reset; see `successor` */
 	return sip_init(&s, &edu_type);
 }
 
@@ -214,18 +113,18 @@ static int
 attach(void)
 {
 	struct sip_dev *d;
-	assert_int_equal(0, sip_dev_open_bus("0.4.0", &bus, NULL, &d));
+	assert_int_equal(0, sip_model_open(&m.bus, "0.4.0", &d));
 	return sip_attach(&s, d);
 }
 
 static void
 nothing_left(void)
 {
-	assert_int_equal(0, m.maps);
-	assert_int_equal(0, m.dmas);
-	assert_int_equal(0, m.irqs);
+	const char *wrong = sip_model_verdict(&m.bus);
+	if (wrong)
+		fail_msg("%s", wrong);
+	assert_int_equal(0, m.bus.frees_too_early);	/* the device first, then its memory */
 	assert_int_equal(0, s.ndevs);
-	assert_false(m.busmaster);
 }
 
 static int
@@ -275,11 +174,11 @@ static void
 attaching(void **state)
 {
 	(void)state;
-	assert_string_equal("enable;quiet;line;busmaster on;", m.log);
+	assert_string_equal("enable;quiet;line;busmaster on;", m.bus.log);
 	assert_string_equal("version 1.0\ndevice 0.4.0\n", text("id"));
-	assert_int_equal(1, m.irqs);
+	assert_int_equal(1, m.bus.irqs);
 	sip_finish(&s);
-	assert_string_equal("enable;quiet;line;busmaster on;busmaster off;", m.log);
+	assert_string_equal("enable;quiet;line;busmaster on;busmaster off;", m.bus.log);
 	nothing_left();
 }
 
@@ -289,8 +188,9 @@ successor(void **state)
 {
 	(void)state;
 	m.transferring = 70;
+	m.bus.was_reset = false;
 	assert_int_equal(0, attach());
-	assert_string_equal("enable;quiet;line;busmaster on;", m.log);
+	assert_string_equal("enable;quiet;line;busmaster on;", m.bus.log);
 	sip_finish(&s);
 	nothing_left();
 }
@@ -307,7 +207,7 @@ not_the_device(void **state)
 	assert_int_equal(-ENODEV, attach());
 	nothing_left();
 	m.dead = false;
-	m.paddr = (1 << 28) - 1;
+	m.bus.dma_base = (1 << 28) - 1;
 	assert_int_equal(-ERANGE, attach());
 	nothing_left();
 	edu_reach = 32;
@@ -315,8 +215,8 @@ not_the_device(void **state)
 	sip_finish(&s);
 	nothing_left();
 	edu_reach = 28;
-	m.paddr = 0x1000;
-	m.no_msi = true;
+	m.bus.dma_base = 0x1000;
+	m.bus.info.irq = -1;
 	assert_int_equal(-EOPNOTSUPP, attach());
 	nothing_left();
 }
