@@ -64,8 +64,9 @@ struct sip_model {
 
 	uint64_t pending[SIP_MODEL_IRQS]; /* interrupts not yet read */
 	struct {
-		uint8_t *p;
+		uint8_t *p; /* NULL: free */
 		size_t n;
+		uint64_t paddr;
 	} dma[SIP_MODEL_DMAS];
 	uint32_t random;
 	char verdict[SIP_TEXT_MAX];

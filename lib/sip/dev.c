@@ -1,6 +1,6 @@
 /*
  * What a driver does with its device, over any bus: enabling, interrupts, registers, DMA memory.
- * The bus is the kernel's files (dev_files.c) or a model in a test.
+ * The bus is the kernel's files (dev_files.c) or a model in a test (model/).
  *
  * A vector's thread does one read per interrupt and calls its handler.  `closing` and `ended` are
  * all that it shares with the rest of the framework.

@@ -25,13 +25,12 @@ sip_model_lint(struct sip_model *b, const char *what)
 uint8_t *
 sip_model_memory(struct sip_model *b, uint64_t paddr, size_t n)
 {
-	uint64_t i = (paddr - b->dma_base) >> SIP_MODEL_DMA_SHIFT;
-	uint64_t at = (paddr - b->dma_base) & ((1u << SIP_MODEL_DMA_SHIFT) - 1);
-
 	if (!b->bus_master)
 		sip_model_lint(b, "DMA with bus mastering off");
-	if (i < SIP_MODEL_DMAS && b->dma[i].p && at <= b->dma[i].n && n <= b->dma[i].n - at)
-		return b->dma[i].p + at;
+	for (unsigned i = 0; i < SIP_MODEL_DMAS; i++)
+		if (b->dma[i].p && paddr >= b->dma[i].paddr && n <= b->dma[i].n &&
+		    paddr - b->dma[i].paddr <= b->dma[i].n - n)
+			return b->dma[i].p + (paddr - b->dma[i].paddr);
 	b->wild++;
 	sip_model_lint(b, "DMA outside of the driver's memory");
 	return NULL;
@@ -310,6 +309,7 @@ bus_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
 
 			b->dma[i].p = p;
 			b->dma[i].n = size;
+			b->dma[i].paddr = paddr;
 			*out = (struct sip_dma){ p, paddr, size, i };
 			err = 0;
 		}
