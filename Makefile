@@ -130,9 +130,9 @@ $B/test/%.c.o: %.c
 	@mkdir -p $(@D)
 	@echo "TESTCC $<"
 	$V$(CC) $(HOSTFLAGS) -O1 $(SAN) $(DEPS) -c $< -o $@
-# What models of devices have in common (doc/sip.md); no program has them.
-MODEL_SRC := $(filter-out %_test.c,$(wildcard lib/*/model/*.c))
-$(TEST_LIB): $(call TEST_OBJ,$(LIB_SRC) $(OS_HOST) $(MODEL_SRC))
+# What tests have in common: models of devices (doc/sip.md), and what they do.  No program has it.
+TESTING := $(filter-out %_test.c,$(wildcard lib/*/model/*.c lib/*/testing/*.c))
+$(TEST_LIB): $(call TEST_OBJ,$(LIB_SRC) $(OS_HOST) $(TESTING))
 	@mkdir -p $(@D)
 	$Vrm -f $@ && ar rcs $@ $^
 test_extra = $(if $(filter drv/% fs/% net/%,$(1)),$(filter-out %_test.c %/main.c,$(wildcard $(dir $(1))*.c)))

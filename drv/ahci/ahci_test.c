@@ -343,11 +343,8 @@ register_accesses(void **state)
 static void
 refused(struct world *w)
 {
-	assert_int_equal(sip_init(&w->server, &world_type), 0);
-	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
-	w->server.initialized = true;
-	assert_int_equal(sip_model_open(&w->m.bus, "0.31.2", &w->dev), 0);
-	assert_int_equal(sip_attach(&w->server, w->dev), -ENOTSUP);
+	assert_int_equal(drive_test_attach(&w->server, &world_type, &w->m.bus, "0.31.2", &w->dev),
+			 -ENOTSUP);
 	world_stop(w);
 }
 
@@ -364,7 +361,8 @@ bad_controllers(void **state)
 	w->m.bus.info.bar[5].size = 16; /* less than its registers take */
 	refused(w);
 	w = world_make(2);
-	w->m.bus.info.bar[5].size = HBA_PORTS + HBA_PORT_SIZE; /* one port's: the other is not touched */
+	/* One port's: the other is not touched. */
+	w->m.bus.info.bar[5].size = HBA_PORTS + HBA_PORT_SIZE;
 	model_disk_make(&w->m, 0, SECTORS, 512, true);
 	world_attach(w);
 	assert_non_null(world_disk(w, 0));

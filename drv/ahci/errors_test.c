@@ -70,8 +70,9 @@ tries_are_counted(void **state)
 
 /* One at a time, with commands that end well between, or one command might have them all. */
 static void
-faults_under_load(struct world *w)
+faults_under_load(void *arg)
 {
+	struct world *w = arg;
 	struct ahci_port *p = &w->hba->port[0];
 
 	for (unsigned i = 0; i < 8; i++) {

@@ -14,8 +14,9 @@
 #include "os.h"
 
 static void
-pull(struct world *w)
+pull(void *arg)
 {
+	struct world *w = arg;
 	os_sleep_ns(3000000);
 	model_unplug(&w->m, 0);
 }

@@ -13,13 +13,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <cmocka.h>
+#include "../../lib/drive/testing/testing.h"
 #include "ide.h"
 #include "model/model.h"
 #include "os.h"
 #include "p9_client.h"
 #include "p9_srv.h"
 
-enum { SECTORS = 6000, CD_SECTORS = 500, WAIT_MS = 30000 };
+enum { SECTORS = 6000, CD_SECTORS = 500 };
 
 struct world {
 	struct model m;
@@ -58,12 +59,7 @@ attach(struct world *w)
 	char where[32];
 	int fd[2];
 
-	assert_int_equal(sip_init(&w->server, &type), 0);
-	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
-	w->server.initialized = true;
-	assert_int_equal(sip_model_open(&w->m.bus, "0.1.1", &w->dev), 0);
-	assert_int_equal(sip_attach(&w->server, w->dev), 0);
-	assert_int_equal(drive_server_ops.start(&w->server), 0);
+	assert_int_equal(drive_test_attach(&w->server, &type, &w->m.bus, "0.1.1", &w->dev), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 	snprintf(where, sizeof where, "fd!%d", fd[0]);
 	w->srv = (struct p9_srv){ .ops = &blk_p9_ops,
@@ -77,17 +73,12 @@ attach(struct world *w)
 static void
 stop(struct world *w)
 {
-	const char *wrong;
-
 	p9c_clunk(w->root);
 	p9c_close(w->client);
 	p9_srv_stop(&w->srv);
 	p9_srv_wait(&w->srv);
-	sip_finish(&w->server);
 	assert_int_equal(w->m.bus.wild, 0);
-	wrong = sip_model_verdict(&w->m.bus);
-	if (wrong)
-		fail_msg("%s", wrong);
+	drive_test_stop(&w->server, &w->m.bus);
 	model_fini(&w->m);
 	free(w);
 }
@@ -139,13 +130,6 @@ ctl(struct world *w, const char *path, const char *command)
 	return n < 0 ? (int)n : 0;
 }
 
-static void
-fill(uint8_t *b, size_t n, unsigned seed)
-{
-	for (size_t i = 0; i < n; i++)
-		b[i] = (uint8_t)(i * 3 + i / 512 + seed);
-}
-
 /* What was written is on the model's disk, and reads back: large, small, unaligned, at the end. */
 static void
 check_data(struct world *w, unsigned n)
@@ -166,7 +150,7 @@ check_data(struct world *w, unsigned n)
 
 	snprintf(path, sizeof path, "sdD%u/data", n);
 	for (unsigned i = 0; i < sizeof t / sizeof t[0]; i++) {
-		fill(a, t[i].n, i + n);
+		drive_test_fill(a, 0, t[i].n, i + n);
 		assert_int_equal(transfer(w, path, true, a, t[i].n, t[i].off), t[i].n);
 		assert_memory_equal(d->data + t[i].off, a, t[i].n);
 		memset(b, 0, t[i].n);
@@ -337,7 +321,7 @@ optical(void **state)
 		model_disk(&w->m, 0, SECTORS);
 		d = model_optical(&w->m, 1, CD_SECTORS);
 		d->dma = dma;
-		fill(d->data, CD_SECTORS * MODEL_CD, 5);
+		drive_test_fill(d->data, 0, CD_SECTORS * MODEL_CD, 5);
 		attach(w);
 		assert_true(text_has(w, "sdD1/ctl", "medium ready\n"));
 		assert_int_equal(transfer(w, "sdD1/data", false, b, CD_SECTORS * MODEL_CD, 0),

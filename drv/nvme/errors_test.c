@@ -151,8 +151,9 @@ wrong_completions(void **state)
 }
 
 static void
-fatal_under_load(struct world *w)
+fatal_under_load(void *arg)
 {
+	struct world *w = arg;
 	for (unsigned i = 0; i < 4; i++) {
 		uint64_t before = world_counter(w, &w->c->port.resets);
 

@@ -14,8 +14,9 @@
 enum { SOON_MS = 2000 };
 
 static void
-pull(struct world *w)
+pull(void *arg)
 {
+	struct world *w = arg;
 	os_sleep_ns(3000000);
 	model_remove(&w->m);
 }

@@ -12,12 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "../../lib/drive/testing/testing.h"
 #include "../../lib/virtio/model/model.h"
 #include "os.h"
 #include "p9_srv.h"
 #include "virtioblk.h"
 
-enum { SECTORS = 8192, THREADS = 8, ROUNDS = 60, WAIT_MS = 30000, NO_LBA = -1 };
+enum { SECTORS = 8192, WAIT_MS = DRIVE_TEST_WAIT_MS, NO_LBA = -1 };
 
 struct world {
 	struct vmodel m;
@@ -168,12 +169,7 @@ make(uint64_t features)
 static void
 attach(struct world *w)
 {
-	assert_int_equal(sip_init(&w->server, &type), 0);
-	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
-	w->server.initialized = true;
-	assert_int_equal(sip_model_open(&w->m.bus, "0.4.0", &w->dev), 0);
-	assert_int_equal(sip_attach(&w->server, w->dev), 0);
-	assert_int_equal(drive_server_ops.start(&w->server), 0);
+	assert_int_equal(drive_test_attach(&w->server, &type, &w->m.bus, "0.4.0", &w->dev), 0);
 	w->b = w->dev->priv;
 }
 
@@ -189,12 +185,7 @@ start(uint64_t features)
 static void
 stop(struct world *w)
 {
-	const char *wrong;
-
-	sip_finish(&w->server);
-	wrong = sip_model_verdict(&w->m.bus);
-	if (wrong)
-		fail_msg("%s", wrong);
+	drive_test_stop(&w->server, &w->m.bus);
 	vmodel_fini(&w->m);
 	free(w->data);
 	free(w);
@@ -203,42 +194,19 @@ stop(struct world *w)
 static struct blk_disk *
 disk(struct world *w)
 {
-	struct drive_port *p = &w->b->d.port;
-	struct blk_disk *d;
-
-	pthread_mutex_lock(&p->lock);
-	d = p->disks ? p->disks->blk : NULL;
-	pthread_mutex_unlock(&p->lock);
-	return d;
+	return drive_test_disk(&w->b->d.port, NULL);
 }
 
 static bool
 becomes(struct world *w, bool there)
 {
-	for (unsigned ms = 0; ms < WAIT_MS; ms += 2) {
-		if ((disk(w) != NULL) == there)
-			return true;
-		os_sleep_ns(2000000);
-	}
-	return false;
-}
-
-static void
-fill(uint8_t *buf, uint64_t sector, uint32_t n, unsigned seed)
-{
-	for (uint32_t i = 0; i < n * 512; i++)
-		buf[i] = (uint8_t)(sector + i / 512 + i * 3 + seed);
+	return drive_test_becomes(&w->b->d.port, NULL, there);
 }
 
 static uint64_t
 counter(struct world *w, const uint64_t *which)
 {
-	uint64_t v;
-
-	pthread_mutex_lock(&w->b->d.port.lock);
-	v = *which;
-	pthread_mutex_unlock(&w->b->d.port.lock);
-	return v;
+	return drive_test_counter(&w->b->d.port, which);
 }
 
 /* --- data ------------------------------------------------------------------------------------ */
@@ -254,7 +222,7 @@ data_goes_both_ways(void **state)
 
 		w->m.bus.info.msix = vectors; /* none: a line; one: for all */
 		attach(w);
-		fill(buf, 100, 64, 1);
+		drive_test_fill(buf, 100, 64 * 512, 1);
 		assert_int_equal(blk_sync(disk(w), BLK_WRITE, 100, 64, buf), 0);
 		assert_memory_equal(w->data + 100 * 512, buf, sizeof buf);
 		assert_int_equal(blk_sync(disk(w), BLK_READ, 100, 64, got), 0);
@@ -280,7 +248,7 @@ large_sectors(void **state)
 	set(w, 20, 4096, 4);
 	set(w, 24, 2, 1);
 	attach(w);
-	fill(buf, 7, 8, 3);
+	drive_test_fill(buf, 7, 8 * 512, 3);
 	assert_int_equal(blk_sync(disk(w), BLK_WRITE, 7, 1, buf), 0);
 	assert_memory_equal(w->data + 7 * 4096, buf, sizeof buf);
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 7, 1, got), 0);
@@ -299,7 +267,7 @@ limits_are_kept(void **state)
 	uint8_t *buf = malloc(SECTORS * 512), *got = malloc(SECTORS * 512);
 
 	(void)state;
-	fill(buf, 0, SECTORS, 9);
+	drive_test_fill(buf, 0, SECTORS * 512, 9);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct world *w = make(VIRTIO_F(VIRTIO_BLK_SIZE_MAX));
 
@@ -383,52 +351,12 @@ the_disk_is_described(void **state)
 
 /* --- many at once ---------------------------------------------------------------------------- */
 
-struct worker {
-	struct world *w;
-	unsigned index;
-	int failures;
-};
-
-static void *
-work(void *arg)
-{
-	struct worker *k = arg;
-	uint64_t first = k->index * (SECTORS / THREADS);
-	uint8_t buf[16 * 512], got[16 * 512];
-	unsigned random = k->index + 1;
-
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		uint32_t n;
-		uint64_t sector;
-
-		random = random * 1664525 + 1013904223;
-		n = 1 + (random >> 16) % 16;
-		sector = first + (random >> 8) % (SECTORS / THREADS - 16);
-		fill(buf, sector, n, i);
-		if (blk_sync(disk(k->w), BLK_WRITE, sector, n, buf) < 0 ||
-		    blk_sync(disk(k->w), BLK_READ, sector, n, got) < 0 ||
-		    memcmp(buf, got, n * 512) != 0)
-			k->failures++;
-		if (i % 16 == 0 && blk_sync(disk(k->w), BLK_FLUSH, 0, 0, NULL) < 0)
-			k->failures++;
-	}
-	return NULL;
-}
-
 static void
 load(struct world *w)
 {
-	struct worker k[THREADS];
-	pthread_t t[THREADS];
+	struct drive_load l = { .disk = disk(w), .nsectors = SECTORS, .bad = UINT64_MAX };
 
-	for (unsigned i = 0; i < THREADS; i++) {
-		k[i] = (struct worker){ w, i, 0 };
-		pthread_create(&t[i], NULL, work, &k[i]);
-	}
-	for (unsigned i = 0; i < THREADS; i++) {
-		pthread_join(t[i], NULL);
-		assert_int_equal(k[i].failures, 0);
-	}
+	drive_test_load(&l);
 }
 
 static void
@@ -618,11 +546,8 @@ devices_that_cannot_be(void **state)
 			w->m.keeps_features = true;
 		if (i == 4) /* a legacy device: no capabilities */
 			w->m.bus.pci[0x06] = 0;
-		assert_int_equal(sip_init(&w->server, &type), 0);
-		assert_int_equal(drive_server_ops.initialize(&w->server), 0);
-		w->server.initialized = true;
-		assert_int_equal(sip_model_open(&w->m.bus, "0.4.0", &w->dev), 0);
-		assert_int_equal(sip_attach(&w->server, w->dev), -ENOTSUP);
+		assert_int_equal(drive_test_attach(&w->server, &type, &w->m.bus, "0.4.0", &w->dev),
+				 -ENOTSUP);
 		stop(w);
 	}
 }

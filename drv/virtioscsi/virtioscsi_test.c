@@ -12,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "../../lib/drive/testing/testing.h"
 #include "os.h"
 #include "p9_srv.h"
 #include "model/host.h"
 
-enum { WAIT_MS = 30000 };
+enum { WAIT_MS = DRIVE_TEST_WAIT_MS };
 
 struct world {
 	struct host h;
@@ -69,12 +70,7 @@ make(void)
 static void
 attach(struct world *w)
 {
-	assert_int_equal(sip_init(&w->server, &type), 0);
-	assert_int_equal(drive_server_ops.initialize(&w->server), 0);
-	w->server.initialized = true;
-	assert_int_equal(sip_model_open(&w->h.m.bus, "0.4.0", &w->dev), 0);
-	assert_int_equal(sip_attach(&w->server, w->dev), 0);
-	assert_int_equal(drive_server_ops.start(&w->server), 0);
+	assert_int_equal(drive_test_attach(&w->server, &type, &w->h.m.bus, "0.4.0", &w->dev), 0);
 	w->s = w->dev->priv;
 }
 
@@ -91,12 +87,7 @@ start(void)
 static void
 stop(struct world *w)
 {
-	const char *wrong;
-
-	sip_finish(&w->server);
-	wrong = sip_model_verdict(&w->h.m.bus);
-	if (wrong)
-		fail_msg("%s", wrong);
+	drive_test_stop(&w->server, &w->h.m.bus);
 	vmodel_fini(&w->h.m);
 	for (unsigned i = 0; i < UNITS; i++)
 		free(w->h.unit[i].data);
@@ -106,33 +97,13 @@ stop(struct world *w)
 static struct blk_disk *
 disk(struct world *w, const char *name)
 {
-	struct drive_port *p = &w->s->d.port;
-	struct blk_disk *found = NULL;
-
-	pthread_mutex_lock(&p->lock);
-	for (struct drive_disk *d = p->disks; d; d = d->next)
-		if (strcmp(d->info.name, name) == 0)
-			found = d->blk;
-	pthread_mutex_unlock(&p->lock);
-	return found;
+	return drive_test_disk(&w->s->d.port, name);
 }
 
 static bool
 becomes(struct world *w, const char *name, bool there)
 {
-	for (unsigned ms = 0; ms < WAIT_MS; ms += 2) {
-		if ((disk(w, name) != NULL) == there)
-			return true;
-		os_sleep_ns(2000000);
-	}
-	return false;
-}
-
-static void
-fill(uint8_t *buf, size_t n, unsigned seed)
-{
-	for (size_t i = 0; i < n; i++)
-		buf[i] = (uint8_t)(i * 3 + i / 512 + seed);
+	return drive_test_becomes(&w->s->d.port, name, there);
 }
 
 /* --- tests ----------------------------------------------------------------------------------- */
@@ -191,7 +162,7 @@ data_goes_both_ways(void **state)
 
 		w->h.m.bus.info.msix = vectors;
 		attach(w);
-		fill(buf, sizeof buf, 1);
+		drive_test_fill(buf, 0, sizeof buf, 1);
 		assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_WRITE, 100, 64, buf), 0);
 		assert_memory_equal(u->data + 100 * 512, buf, sizeof buf);
 		assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, 100, 64, got), 0);
@@ -214,7 +185,7 @@ large_units(void **state)
 	(void)state;
 	u->nsectors = 1ull << 40;
 	attach(w);
-	fill(buf, sizeof buf, 1);
+	drive_test_fill(buf, 0, sizeof buf, 1);
 	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_WRITE, (1ull << 40) - 1, 1, buf), 0);
 	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, (1ull << 40) - 1, 1, got), 0);
 	assert_memory_equal(got, buf, sizeof buf);

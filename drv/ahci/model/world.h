@@ -2,10 +2,11 @@
  * What the driver's tests share: the driver on a model, and a load that knows what it must read.
  */
 #pragma once
+#include "../../../lib/drive/testing/testing.h"
 #include "../ahci.h"
 #include "model.h"
 
-enum { SECTORS = 8192, THREADS = 8, ROUNDS = 60, WAIT_MS = 30000 };
+enum { SECTORS = 8192, THREADS = DRIVE_TEST_THREADS, WAIT_MS = DRIVE_TEST_WAIT_MS };
 
 struct world {
 	struct model m;
@@ -40,5 +41,5 @@ uint64_t world_counter(struct ahci_port *p, const uint64_t *which);
 void world_fill(uint8_t *buf, uint64_t sector, uint32_t n, unsigned seed);
 /* A command that does not come from lib/blk, and its end. */
 int world_run_io(struct world *w, struct blk_io *io);
-/* THREADS write and read what they wrote; `bad` and `other` as in struct load. */
-void world_run_load(struct world *w, uint64_t bad, int other, void (*meanwhile)(struct world *));
+/* A load of port 0's disk: see struct drive_load; meanwhile gets w. */
+void world_run_load(struct world *w, uint64_t bad, int other, void (*meanwhile)(void *w));

@@ -2,11 +2,16 @@
  * A driver with a model as its controller: what its tests share.
  */
 #pragma once
-#include "../../../lib/drive/private.h"
+#include "../../../lib/drive/testing/testing.h"
 #include "../ctlr.h"
 #include "model.h"
 
-enum { SECTORS = 8192, THREADS = 8, ROUNDS = 60, WAIT_MS = 30000 };
+enum {
+	SECTORS = 8192,
+	THREADS = DRIVE_TEST_THREADS,
+	ROUNDS = DRIVE_TEST_ROUNDS,
+	WAIT_MS = DRIVE_TEST_WAIT_MS
+};
 
 struct world {
 	struct model m;
@@ -31,11 +36,8 @@ uint64_t world_counter(struct world *w, const uint64_t *which); /* of the port *
 void world_fill(uint8_t *buf, uint64_t sector, size_t bytes, unsigned seed);
 /* 64 KiB to the name space and back. */
 void world_round_trip(struct world *w, const char *name, unsigned nsid);
-/*
- * THREADS write and read back, and flush, and judge.  bad: a sector whose error is expected;
- * other: an error that may come instead of success; meanwhile: called once they run.
- */
-void world_load(struct world *w, uint64_t bad, int other, void (*meanwhile)(struct world *));
+/* A load of sdN0: see struct drive_load; meanwhile gets w. */
+void world_load(struct world *w, uint64_t bad, int other, void (*meanwhile)(void *w));
 struct model_fault
 world_fault(enum model_fault_kind kind, unsigned times, uint8_t opcode, uint64_t lba);
 /* A command of the test's own on sdN0: its result. */
