@@ -1,8 +1,8 @@
 /*
  * A function on a bus that is no hardware: what the model of a device stands on, for tests of its
- * driver (doc/sip.md).  The model is registers and a table; what every function has is here: what it
- * says of itself, memory that it may reach, interrupts, a thread, and a count of what a driver must
- * not do (`lint`).  No program is linked with it.
+ * driver (doc/sip.md).  The model is registers and a table; what every function has is here: what
+ * it says of itself, memory that it may reach, interrupts, a thread, and a count of what a driver
+ * must not do (`lint`).  No program is linked with it.
  */
 #pragma once
 #include <pthread.h>
@@ -30,8 +30,8 @@ struct sip_model_ops {
 	uint32_t (*in)(void *device, uint16_t port, unsigned width);
 	void (*out)(void *device, uint16_t port, unsigned width, uint32_t value);
 	/*
-	 * One step of what it does by itself; false: nothing to do until sip_model_wake.  In a thread,
-	 * and only while it may master the bus: what a dead driver has left stays as it is.
+	 * One step of what it does by itself; false: nothing to do until sip_model_wake.  In a
+	 * thread, and only while it may master the bus: what a dead driver has left stays as it is.
 	 */
 	bool (*step)(void *device);
 };

@@ -1,6 +1,7 @@
 /*
  * The bus of a model: see sip_model.h.  It is the struct sip_bus that stands in a test where the
- * kernel's files stand else (lib/sip/dev_files.c).  One lock; the device's thread holds it in a step.
+ * kernel's files stand else (lib/sip/dev_files.c).  One lock; the device's thread holds it in a
+ * step.
  */
 #include "sip_model.h"
 
