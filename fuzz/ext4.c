@@ -155,7 +155,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct disk d;
 	static struct ext4_fs fs;
-	struct ext4_dev dev = {.read = disk_read, .ctx = &d};
+	struct blk_source dev = {.read = disk_read, .ctx = &d};
 	struct ext4_options opt = {.cache_bytes = EXT4_CACHE_MIN, .quiet = true};
 	struct ext4_statfs st;
 	struct walk w = {.fs = &fs};

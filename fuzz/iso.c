@@ -147,7 +147,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct disc d;
 	static struct iso_fs fs;
-	struct iso_dev dev = { .read = disc_read, .ctx = &d };
+	struct blk_source dev = { .read = disc_read, .ctx = &d };
 	struct iso_options opt = { .cache_bytes = ISO_CACHE_MIN };
 	struct walk w = { 0, 0 };
 	struct iso_node *root;

@@ -56,16 +56,27 @@ struct sip_driver_ops {
 struct sip_fs_ops {
 	int (*mount)(struct sip_server *s, const char *device);	/* device: -device or NULL */
 	int (*unmount)(struct sip_server *s);			/* everything written and flushed */
+	bool needs_device;	/* without -device there is nothing to serve */
 };
 
-enum sip_opt_kind { SIP_OPT_FLAG, SIP_OPT_STRING, SIP_OPT_NUMBER, SIP_OPT_SIZE };
+enum sip_opt_kind {
+	SIP_OPT_FLAG, SIP_OPT_STRING, SIP_OPT_NUMBER, SIP_OPT_SIZE,
+	SIP_OPT_NUMBER32,	/* less than 2^32 */
+	SIP_OPT_WORDS		/* several, with commas between them */
+};
+
+struct sip_word {		/* one of SIP_OPT_WORDS; a list ends with an entry without a name */
+	const char *name;
+	bool *to;		/* set to true; NULL: it is known, and does nothing */
+};
 
 struct sip_option {		/* ended by an entry without a name */
 	const char *name;	/* without the dash */
 	const char *arg;	/* NULL for a flag; else what the help calls the argument */
 	const char *help;
 	enum sip_opt_kind kind;
-	void *to;		/* bool, const char *, uint64_t, uint64_t (K, M, G, T) */
+	/* bool; const char *; uint64_t; uint64_t (K, M, G, T); uint64_t; const struct sip_word[] */
+	void *to;
 };
 
 /*

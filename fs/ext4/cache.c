@@ -374,7 +374,8 @@ ext4_cache_init(struct ext4_fs *fs, size_t bytes)
 	c->ahead_max = (uint32_t)AHEAD_BYTES >> fs->block_bits;
 	if (c->ahead_max > nbufs / 8)
 		c->ahead_max = nbufs / 8;
-	c->memory = malloc((size_t)each * c->nshards << fs->block_bits);
+	if (bytes >> fs->block_bits <= UINT32_MAX)
+		c->memory = malloc((size_t)each * c->nshards << fs->block_bits);
 	if (c->memory == NULL)
 		return ext4_error(ENOMEM, "ext4: no memory for a cache of %zu bytes", bytes);
 	for (uint32_t i = 0; i < c->nshards && r == 0; i++)

@@ -46,7 +46,7 @@ begin(struct ext4_fs *fs, struct counter *c)
 	fs->block_size = SIZE;
 	fs->block_bits = 10;
 	fs->blocks_count = BLOCKS;
-	fs->dev = (struct ext4_dev){.read = numbered_read, .ctx = c, .size = BLOCKS * SIZE};
+	fs->dev = (struct blk_source){.read = numbered_read, .ctx = c, .size = BLOCKS * SIZE};
 	assert_int_equal(0, ext4_cache_init(fs, 0));	/* 1 MiB: 1024 blocks */
 }
 

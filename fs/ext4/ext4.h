@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "blk_source.h"
 #include "disk.h"
 
 struct ext4_fs;
@@ -34,30 +35,6 @@ const char *ext4_error_text(void);
 uint32_t ext4_crc32c(uint32_t crc, const void *data, size_t n);
 /* CRC-16 (0x8005 reflected), for RO_GDT_CSUM; begin with ~0. */
 uint16_t ext4_crc16(uint16_t crc, const void *data, size_t n);
-
-/* --- dev.c ------------------------------------------------------------------------------------ */
-struct ext4_dev {
-	/* All n bytes at off, or a negative errno.  Called from several threads at once. */
-	int (*read)(void *ctx, void *buf, size_t n, uint64_t off);
-	void *ctx;
-	uint64_t size;			/* bytes */
-};
-
-struct ext4_dev_fd {			/* the ctx of an ext4_dev over a descriptor */
-	int fd;
-	uint64_t start;			/* where the partition begins */
-};
-struct ext4_dev_mem {
-	const uint8_t *data;
-	size_t n;
-};
-
-/* Opens path for reading; the size is the file's.  0, or a negative errno with text. */
-int ext4_dev_open(struct ext4_dev *dev, struct ext4_dev_fd *ctx, const char *path);
-/* Narrows an open device to partition `number` (1 and up). */
-int ext4_dev_part(struct ext4_dev *dev, struct ext4_dev_fd *ctx, uint32_t number);
-void ext4_dev_close(struct ext4_dev_fd *ctx);
-void ext4_dev_memory(struct ext4_dev *dev, struct ext4_dev_mem *ctx);
 
 /* --- cache.c ---------------------------------------------------------------------------------- */
 enum { EXT4_RUN_BYTES = 1 << 20 };	/* the largest single read of the device */
@@ -168,7 +145,7 @@ struct ext4_icache {
 };
 
 struct ext4_fs {
-	struct ext4_dev dev;
+	struct blk_source dev;
 	struct ext4_options opt;
 	struct disk_super sb;
 	uint32_t compat, incompat, ro_compat;
@@ -195,7 +172,7 @@ struct ext4_statfs {
 };
 
 /* Mounts what is on dev.  On error nothing stays allocated.  Frees with ext4_unmount. */
-int ext4_mount(struct ext4_fs *fs, const struct ext4_dev *dev, const struct ext4_options *opt);
+int ext4_mount(struct ext4_fs *fs, const struct blk_source *dev, const struct ext4_options *opt);
 void ext4_unmount(struct ext4_fs *fs);
 void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *st);
 /* Decodes and checks a superblock's bytes into fs.  Pure but for fs. */

@@ -16,8 +16,8 @@
 enum { CHUNK = 256, HEAD = 5, SEED_MAX = 65536 };
 
 struct image {
-	struct ext4_dev_mem mem;
-	struct ext4_dev dev;
+	struct blk_source_memory mem;
+	struct blk_source dev;
 	struct ext4_fs fs;
 	uint8_t *data;
 };
@@ -49,7 +49,8 @@ load(struct image *im, const char *name)
 		assert_true((size_t)get32(word) * CHUNK < im->mem.n);
 		memcpy(im->data + (size_t)get32(word) * CHUNK, seed + at + 4, CHUNK);
 	}
-	ext4_dev_memory(&im->dev, &im->mem);
+	im->mem.why = ext4_set_error;
+	blk_source_memory(&im->dev, &im->mem);
 }
 
 static int
@@ -472,7 +473,7 @@ device_errors(void **state)
 	(void)state;
 	broken_from = place("ext4", "d/seq", false);
 	open_image(&im, "ext4");
-	im.fs.dev = (struct ext4_dev){.read = failing_read, .ctx = &im, .size = im.dev.size};
+	im.fs.dev = (struct blk_source){.read = failing_read, .ctx = &im, .size = im.dev.size};
 	ext4_cache_drop(&im.fs);
 	assert_int_equal(-EIO, slurp(&im, "d/seq", 0, buf, sizeof(buf)));
 	assert_string_equal("ext4: device: broken", ext4_error_text());

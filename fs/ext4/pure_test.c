@@ -326,14 +326,14 @@ tag_at(uint8_t *p, uint16_t tag, uint16_t len)
 static int
 fast_commit_in(const uint8_t disk[5 * 1024], uint32_t incompat)
 {
-	struct ext4_dev_mem mem = {disk, 5 * 1024};
+	struct blk_source_memory mem = {disk, 5 * 1024, ext4_set_error};
 	struct ext4_fs fs = {.block_size = 1024, .block_bits = 10};
 	struct ext4_inode ip = {.fs = &fs};
 	struct ext4_log log = {.ip = &ip, .incompat = incompat, .first = 1, .last = 2, .end = 5,
 	    .run = {0, 1, 5}};
 	uint8_t block[1024];
 
-	ext4_dev_memory(&fs.dev, &mem);
+	blk_source_memory(&fs.dev, &mem);
 	return ext4_log_has_fast_commit(&log, 7, block);
 }
 

@@ -247,7 +247,7 @@ check_root(struct ext4_fs *fs)
 }
 
 int
-ext4_mount(struct ext4_fs *fs, const struct ext4_dev *dev, const struct ext4_options *opt)
+ext4_mount(struct ext4_fs *fs, const struct blk_source *dev, const struct ext4_options *opt)
 {
 	struct disk_super sb;
 	int r;

@@ -26,7 +26,7 @@ iso_cache_init(struct iso_fs *fs, size_t bytes)
 	c->hand = 0;
 	c->line = calloc(c->nlines, sizeof *c->line);
 	c->memory = malloc((size_t)c->nlines * ISO_LINE);
-	if (!c->line || !c->memory) {
+	if (bytes / ISO_LINE > UINT32_MAX || !c->line || !c->memory) {
 		free(c->line);
 		free(c->memory);
 		return iso_error(ENOMEM, "no memory for a cache of %zu bytes", bytes);

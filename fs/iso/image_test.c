@@ -150,7 +150,7 @@ new_disc(bool rock)
 static int
 try_mount(struct disc *d, struct iso_fs *fs, struct iso_options opt)
 {
-	struct iso_dev dev = { .read = disc_read, .ctx = d, .size = d->size };
+	struct blk_source dev = { .read = disc_read, .ctx = d, .size = d->size };
 
 	return iso_mount(fs, &dev, &opt);
 }

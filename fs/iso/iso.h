@@ -2,7 +2,7 @@
  * ISO 9660 with Rock Ridge or Joliet, read-only: what the parts of this file server offer each
  * other.
  *
- * Layers, each calling only those above it: err, dev; cache; record (bytes), name, time; rock;
+ * Layers, each calling only those above it: err, drive; cache; record (bytes), name, time; rock;
  * volume; dir; node; file.  serve.c turns them into 9P.  No call trusts the disc: -EUCLEAN names
  * what is damaged, -EIO is a device's refusal.  The text for people is iso_error_text(), per
  * thread.
@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "blk_source.h"
 
 struct iso_fs;
 
@@ -35,28 +36,10 @@ enum {
 void iso_set_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *iso_error_text(void);
 
-/* --- dev.c ------------------------------------------------------------------------------------ */
+/* --- drive.c --------------------------------------------------------------------------------- */
 
-struct iso_dev {
-	/* All n bytes at off, or a negative errno.  Called from several threads at once. */
-	int (*read)(void *ctx, void *buf, size_t n, uint64_t off);
-	void *ctx;
-	uint64_t size;    /* bytes */
-	uint32_t session; /* the sector where the drive says the last session begins; 0 */
-};
-
-struct iso_dev_fd {
-	int fd;
-};
-struct iso_dev_mem {
-	const uint8_t *data;
-	size_t n;
-};
-
-/* Opens a file for reading; of a drive's disk under /dev/sd also asks where its session begins. */
-int iso_dev_open(struct iso_dev *dev, struct iso_dev_fd *ctx, const char *path);
-void iso_dev_close(struct iso_dev_fd *ctx);
-void iso_dev_memory(struct iso_dev *dev, struct iso_dev_mem *ctx);
+/* Of a drive's disk under /dev/sd: the sector where the last session of its disc begins; or 0. */
+uint32_t iso_drive_session(const char *path);
 
 /* --- cache.c ---------------------------------------------------------------------------------- */
 
@@ -180,7 +163,8 @@ struct iso_options {
 	bool hide;    /* files with the hidden flag are not shown */
 	bool nocheck; /* fields in both byte orders may differ */
 	bool has_session;
-	uint32_t session; /* a sector; with has_session */
+	uint32_t session;       /* a sector; with has_session */
+	uint32_t drive_session; /* else: where the drive says that the last one begins; 0 */
 };
 
 struct iso_volume { /* one descriptor [8.4, 8.5] */
@@ -200,7 +184,7 @@ int iso_volume_decode(const uint8_t sector[ISO_SECTOR], bool check, struct iso_v
 enum { ISO_HINTS = 64 };
 
 struct iso_fs {
-	struct iso_dev dev;
+	struct blk_source dev;
 	struct iso_options opt;
 	struct iso_cache cache;
 	struct iso_volume volume; /* the one whose tree is served */
@@ -212,7 +196,7 @@ struct iso_fs {
 };
 
 /* On error nothing stays allocated.  Frees with iso_unmount. */
-int iso_mount(struct iso_fs *fs, const struct iso_dev *dev, const struct iso_options *opt);
+int iso_mount(struct iso_fs *fs, const struct blk_source *dev, const struct iso_options *opt);
 void iso_unmount(struct iso_fs *fs);
 const char *iso_kind_name(enum iso_kind kind);
 

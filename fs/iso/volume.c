@@ -217,7 +217,7 @@ end_of(uint64_t start, const struct iso_volume *v)
 static int
 find_session(struct iso_fs *fs, struct session *s)
 {
-	uint64_t start = fs->opt.has_session ? fs->opt.session : fs->dev.session;
+	uint64_t start = fs->opt.has_session ? fs->opt.session : fs->opt.drive_session;
 	int err = read_descriptors(fs, start, s);
 
 	if (err < 0 && !fs->opt.has_session && start) { /* the drive was wrong */
@@ -238,7 +238,7 @@ find_session(struct iso_fs *fs, struct session *s)
 }
 
 int
-iso_mount(struct iso_fs *fs, const struct iso_dev *dev, const struct iso_options *opt)
+iso_mount(struct iso_fs *fs, const struct blk_source *dev, const struct iso_options *opt)
 {
 	struct session s;
 	int err;

@@ -91,6 +91,35 @@ sip_help(const struct sip_type *type, int fd)
 }
 
 static int
+store_words(struct sip_server *s, const struct sip_option *o, const char *value)
+{
+	for (const char *p = value; *p; p += *p == ',') {
+		int n = (int)strcspn(p, ",");
+		const struct sip_word *w = o->to;
+		while (w->name && !((int)strlen(w->name) == n && memcmp(w->name, p, n) == 0))
+			w++;
+		if (n && !w->name) {
+			sip_log(s, "-%s %.*s: no such option", o->name, n < 32 ? n : 32, p);
+			return -EINVAL;
+		}
+		if (n && w->to)
+			*w->to = true;
+		p += n;
+	}
+	return 0;
+}
+
+static const char *
+what(enum sip_opt_kind kind)
+{
+	switch (kind) {
+	case SIP_OPT_SIZE: return "size";
+	case SIP_OPT_NUMBER32: return "number below 4294967296";
+	default: return "number";
+	}
+}
+
+static int
 store(struct sip_server *s, const struct sip_option *o, const char *value)
 {
 	uint64_t n;
@@ -102,17 +131,19 @@ store(struct sip_server *s, const struct sip_option *o, const char *value)
 	case SIP_OPT_STRING:
 		*(const char **)o->to = value;
 		break;
+	case SIP_OPT_WORDS:
+		return store_words(s, o, value);
 	case SIP_OPT_NUMBER:
+	case SIP_OPT_NUMBER32:
 	case SIP_OPT_SIZE:
-		ok = o->kind == SIP_OPT_NUMBER ? text_number(value, UINT64_MAX, &n) :
-		    text_size(value, &n);
+		ok = o->kind == SIP_OPT_SIZE ? text_size(value, &n) : text_number(value,
+			o->kind == SIP_OPT_NUMBER ? UINT64_MAX : UINT32_MAX, &n);
 		if (ok)
 			*(uint64_t *)o->to = n;
 		break;
 	}
 	if (!ok)
-		sip_log(s, "-%s: '%s' is not a %s", o->name, value,
-			o->kind == SIP_OPT_SIZE ? "size" : "number");
+		sip_log(s, "-%s: '%s' is not a %s", o->name, value, what(o->kind));
 	return ok ? 0 : -EINVAL;
 }
 
@@ -150,6 +181,10 @@ sip_parse(struct sip_server *s, int argc, char **argv)
 	    strlen(s->config.name) >= SIP_NAME_MAX) {
 		s->config.name = s->type->name;
 		sip_log(s, "-name: not a name");
+		return -EINVAL;
+	}
+	if (s->type->fs && s->type->fs->needs_device && !s->config.device) {
+		sip_log(s, "no -device");
 		return -EINVAL;
 	}
 	return 0;

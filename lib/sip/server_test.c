@@ -38,15 +38,18 @@ mount(struct sip_server *s, const char *device)
 	return step('m');
 }
 
-static bool flag;
+static bool flag, red, blue;
 static const char *word;
-static uint64_t number, size;
+static uint64_t number, size, small;
+static const struct sip_word words[] = { { "red", &red }, { "blue", &blue }, { "rw", NULL }, { 0 } };
 
 static const struct sip_option options[] = {
 	{ "flag", NULL, "a flag", SIP_OPT_FLAG, &flag },
 	{ "word", "W", "a word", SIP_OPT_STRING, &word },
 	{ "number", "N", "a number", SIP_OPT_NUMBER, &number },
 	{ "size", "S", "a size", SIP_OPT_SIZE, &size },
+	{ "small", "N", "a small number", SIP_OPT_NUMBER32, &small },
+	{ "o", "WORDS", "words", SIP_OPT_WORDS, (void *)words },
 	{ 0 },
 };
 static const struct sip_server_ops server_ops = {
@@ -96,11 +99,37 @@ good_options(void **state)
 }
 
 static void
+words_of_options(void **state)
+{
+	(void)state;
+	red = blue = false;
+	assert_int_equal(0, parse("test -o rw,,blue, -small 4294967295"));
+	assert_true(blue && !red && small == UINT32_MAX);
+	assert_int_equal(0, parse("test -o red,blue"));
+	assert_true(red);
+}
+
+/* A file system without a device is no server; with -h it tells what it would be. */
+static void
+needed_device(void **state)
+{
+	static const struct sip_fs_ops needs = { .mount = mount, .needs_device = true };
+	static const struct sip_type needy = { .name = "needy", .about = "A test.", .fs = &needs };
+	(void)state;
+	assert_int_equal(0, sip_init(&s, &needy));
+	assert_int_equal(-EINVAL, parse("needy"));
+	assert_int_equal(1, parse("needy -h"));
+	assert_int_equal(0, parse("needy -device x"));
+}
+
+static void
 bad_options(void **state)
 {
 	static const char *const bad[] = {
 		"test x", "test -", "test -none", "test -mount", "test -number x", "test -size 3Q",
 		"test -number", "test --flag", "test -name a/b", "test -name .",
+		"test -small 4294967296", "test -small -1", "test -small x", "test -o green",
+		"test -o red,gre", "test -o redd", "test -o re", "test -o",
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -225,6 +254,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(good_options, setup),
 		cmocka_unit_test_setup(bad_options, setup),
+		cmocka_unit_test_setup(words_of_options, setup),
+		cmocka_unit_test(needed_device),
 		cmocka_unit_test_setup(states, setup), cmocka_unit_test_setup(health_text, setup),
 		cmocka_unit_test_setup(life, setup), cmocka_unit_test_setup(life_cut_short, setup),
 		cmocka_unit_test_setup(reports, setup),
