@@ -59,6 +59,20 @@ number(const uint8_t *p)
 	return n;
 }
 
+/* More blocks than can be counted: an error, not a cache of what is left of the number. */
+static void
+too_large(void **state)
+{
+	struct ext4_fs fs;
+	struct counter c;
+
+	(void)state;
+	begin(&fs, &c);
+	ext4_cache_free(&fs);
+	assert_int_equal(-ENOMEM, ext4_cache_init(&fs, 1ull << 43));
+	assert_int_equal(0, c.reads);
+}
+
 static void
 hits_and_misses(void **state)
 {
@@ -281,6 +295,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(too_large),
 		cmocka_unit_test(hits_and_misses), cmocka_unit_test(all_held),
 		cmocka_unit_test(reading_ahead), cmocka_unit_test(copying),
 		cmocka_unit_test(replaced), cmocka_unit_test(failing), cmocka_unit_test(threads),

@@ -1,6 +1,6 @@
 /*
- * What a drive tells of its disc: in the ctl file of its disk, where the last session begins (sd(3)).
- * That file is beside the data file, or one folder higher for those in part/.
+ * What a drive tells of its disc: in the ctl file of its disk, where the last session begins
+ * (sd(3)).  That file is beside the data file, or one folder higher for those in part/.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -531,6 +531,8 @@ bad_volumes(void **state)
 	struct iso_fs fs;
 
 	(void)state;
+	assert_int_equal(try_mount(d, &fs, (struct iso_options){ .cache_bytes = 1ull << 49 }),
+			 -ENOMEM); /* more lines than can be counted */
 	s[87]++; /* the size: its big-endian half */
 	assert_int_equal(try_mount(d, &fs, (struct iso_options){ 0 }), -EUCLEAN);
 	assert_int_equal(try_mount(d, &fs, (struct iso_options){ .nocheck = true }), 0);

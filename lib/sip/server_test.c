@@ -41,7 +41,9 @@ mount(struct sip_server *s, const char *device)
 static bool flag, red, blue;
 static const char *word;
 static uint64_t number, size, small;
-static const struct sip_word words[] = { { "red", &red }, { "blue", &blue }, { "rw", NULL }, { 0 } };
+static const struct sip_word words[] = {
+	{ "red", &red }, { "blue", &blue }, { "rw", NULL }, { 0 },
+};
 
 static const struct sip_option options[] = {
 	{ "flag", NULL, "a flag", SIP_OPT_FLAG, &flag },
