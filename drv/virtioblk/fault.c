@@ -3,29 +3,8 @@
  */
 #include "virtioblk.h"
 
-enum { WILD_SHIFT = 45 }; /* of an address where no machine has memory */
-
-/*
- * Without an IOMMU any address of a page that is in use would write into somebody's memory, and
- * nothing could hold it.  So the address is one where there is none.  Only reads: a write would put
- * what comes from there on the disk.
- */
-static bool
-wild_dma(void *where, void *request)
-{
-	static const struct dma_seg nowhere = { 1ull << WILD_SHIFT, VIRTIO_SECTOR };
-	struct blk_io *io = request;
-
-	if (io->kind != BLK_READ)
-		return false;
-	io->seg = &nowhere;
-	io->nsegs = 1;
-	drive_fault_start(where, io);
-	return true;
-}
-
 const struct sip_faults sip_driver_faults = {
 	.start = drive_fault_start,
 	.wrong = drive_fault_wrong,
-	.wild_dma = wild_dma,
+	.wild_dma = drive_fault_wild,
 };
