@@ -197,7 +197,7 @@ does_not_stop(void **state)
 	w->m.stuck = true;
 	model_add_fault(&w->m, world_fault(MODEL_FATAL, 1, NVME_READ, UINT64_MAX));
 	assert_int_equal(blk_sync(disk, BLK_READ, 9, 1, buf), -ENODEV);
-	assert_false(w->m.bus_master);
+	assert_false(w->m.bus.bus_master);
 	blk_disk_put(disk);
 	assert_non_null(strstr(w->c->port.last_error, "the controller does not stop"));
 	w->m.stuck = false;
