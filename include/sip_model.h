@@ -16,8 +16,8 @@ enum {
 	SIP_MODEL_LOG = 256,
 };
 
-/* Addresses of memory begin here, if a model does not say otherwise: 32 bits are too few. */
-static const uint64_t SIP_MODEL_DMA_BASE = 0x1200000000;
+/* Addresses of memory begin there: 32 bits are too few, unless the driver asks for it so (dma32). */
+static const uint64_t SIP_MODEL_DMA_HIGH = 0x1200000000, SIP_MODEL_DMA_LOW = 0x1000000;
 
 /*
  * What makes a device of it.  All are called with the lock, and with what sip_model_init was given;
@@ -47,10 +47,11 @@ struct sip_model {
 	/* Made by the model, or by a test before it opens: what the function says of itself. */
 	struct sip_pci_info info; /* msi, msix: vectors that it can have */
 	uint8_t pci[256];         /* configuration space */
-	uint64_t dma_base;
-	unsigned delay_us; /* of each step; a test may change it at any time */
-	bool gone;         /* pulled out: reads give ones; also at any time, with the lock */
-	bool was_reset;    /* set by the model; memory before that is a fault of the driver's */
+	uint64_t dma_base;        /* another beginning, whatever is asked for; 0: none */
+	bool wants_low;           /* the driver has to ask for memory below 4 GiB, or must not */
+	unsigned delay_us;        /* of each step; a test may change it at any time */
+	bool gone;                /* pulled out: reads give ones; also at any time, with the lock */
+	bool was_reset; /* set by the model; memory before that is a fault of the driver's */
 
 	/* What the driver did. */
 	bool bus_master, enabled;

@@ -340,6 +340,21 @@ register_accesses(void **state)
 	world_stop(w);
 }
 
+/* A controller with 32 address bits is given memory below 4 GiB, and uses no other. */
+static void
+low_memory(void **state)
+{
+	struct world *w = world_make(1);
+
+	(void)state;
+	model_disk_make(&w->m, 0, SECTORS, 512, true);
+	w->m.cap &= ~CAP_S64A_MASK;
+	w->m.bus.wants_low = true;
+	world_attach(w);
+	world_run_load(w, UINT64_MAX, 0, NULL);
+	world_stop(w);
+}
+
 static void
 refused(struct world *w)
 {
@@ -355,7 +370,9 @@ bad_controllers(void **state)
 
 	(void)state;
 	model_disk_make(&w->m, 0, SECTORS, 512, true);
-	w->m.cap &= ~CAP_S64A_MASK; /* and the model's memory is far above 4 GiB */
+	w->m.cap &= ~CAP_S64A_MASK;
+	w->m.bus.wants_low = true;
+	w->m.bus.dma_base = SIP_MODEL_DMA_HIGH; /* and there is none below 4 GiB */
 	refused(w);
 	w = world_make(1);
 	w->m.bus.info.bar[5].size = 16; /* less than its registers take */
@@ -384,6 +401,7 @@ main(void)
 		cmocka_unit_test(many_pieces),
 		cmocka_unit_test(no_trim),
 		cmocka_unit_test(register_accesses),
+		cmocka_unit_test(low_memory),
 		cmocka_unit_test(bad_controllers),
 	};
 

@@ -105,6 +105,7 @@ setup(void **state)
 	m.bus.info.bar[0].size = 1 << 20;
 	m.bus.info.irq = 11;
 	m.bus.dma_base = 0x100000;
+	m.bus.wants_low = true;
 	m.bus.was_reset = true; /* it has no reset; see `successor` */
 	return sip_init(&s, &edu_type);
 }

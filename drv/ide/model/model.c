@@ -5,7 +5,7 @@
 #include <string.h>
 #include "drive.h"
 
-enum { FLOATING = 0xff, DMA_BASE = 1 << SIP_MODEL_DMA_SHIFT };
+enum { FLOATING = 0xff };
 
 void
 model_interrupt(struct model *m, struct model_channel *c)
@@ -215,7 +215,7 @@ model_init(struct model *m, bool native, bool master)
 	sip_model_init(&m->bus, &ops, m);
 	m->native = native;
 	m->bus.was_reset = !master;
-	m->bus.dma_base = DMA_BASE; /* its addresses have 32 bits */
+	m->bus.wants_low = true;
 	info->class = native ? 0x01018f : 0x010180;
 	info->vendor = 0x8086;
 	info->device = 0x7010;

@@ -292,6 +292,14 @@ bus_unmap(struct sip_dev *d, struct sip_bar *bar)
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
+static uint64_t
+address(const struct sip_model *b, const struct sip_dev *d, int i)
+{
+	uint64_t base = d->dma32 ? SIP_MODEL_DMA_LOW : SIP_MODEL_DMA_HIGH;
+
+	return (b->dma_base ? b->dma_base : base) + ((uint64_t)i << SIP_MODEL_DMA_SHIFT);
+}
+
 static int
 bus_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
 {
@@ -304,14 +312,14 @@ bus_dma_alloc(struct sip_dev *d, size_t size, size_t align, struct sip_dma *out)
 		return -ENOMEM;
 	memset(p, 0, size);
 	pthread_mutex_lock(&b->lock);
+	if (d->dma32 != b->wants_low)
+		sip_model_lint(b, "memory of the wrong kind was asked for");
 	for (int i = 0; i < SIP_MODEL_DMAS && err; i++)
 		if (!b->dma[i].p) {
-			uint64_t paddr = b->dma_base + ((uint64_t)i << SIP_MODEL_DMA_SHIFT);
-
 			b->dma[i].p = p;
 			b->dma[i].n = size;
-			b->dma[i].paddr = paddr;
-			*out = (struct sip_dma){ p, paddr, size, i };
+			b->dma[i].paddr = address(b, d, i);
+			*out = (struct sip_dma){ p, b->dma[i].paddr, size, i };
 			err = 0;
 		}
 	pthread_mutex_unlock(&b->lock);
@@ -412,7 +420,6 @@ sip_model_init(struct sip_model *b, const struct sip_model_ops *ops, void *devic
 	pthread_cond_init(&b->work, NULL);
 	pthread_cond_init(&b->irq, NULL);
 	b->info.irq = b->info.vector = b->info.msix_bar = -1;
-	b->dma_base = SIP_MODEL_DMA_BASE;
 	b->random = 1;
 }
 

@@ -283,6 +283,21 @@ memory_of_others(void **state)
 }
 
 static void
+memory_below_4gib(void **state)
+{
+	struct world *w = *state;
+	struct sip_dma dma;
+
+	w->dev->dma32 = true;
+	assert_int_equal(sip_dma_alloc(w->dev, 4096, 4096, &dma), 0);
+	assert_true(dma.paddr + dma.size <= UINT32_MAX);
+	sip_dma_free(w->dev, &dma);
+	w->c.bus.wants_low = true;
+	assert_int_equal(sip_dma_alloc(w->dev, 4096, 4096, &dma), 0);
+	sip_dma_free(w->dev, &dma);
+}
+
+static void
 quiet_too_early(void **state)
 {
 	struct world *w = *state;
@@ -352,6 +367,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(not_aligned, setup, blamed),
 		cmocka_unit_test_setup_teardown(not_enabled, setup, blamed),
 		cmocka_unit_test_setup_teardown(memory_of_others, setup, blamed),
+		cmocka_unit_test_setup_teardown(memory_below_4gib, setup, blamed),
 		cmocka_unit_test_setup_teardown(quiet_too_early, setup, blamed),
 		cmocka_unit_test_setup_teardown(memory_before_the_reset, setup, blamed),
 		cmocka_unit_test_setup_teardown(unknown_command, setup, blamed),
