@@ -73,7 +73,7 @@ struct blk_memory {
 };
 
 struct blk_kind_stats {
-	uint64_t requests, bytes, errors, cycles;
+	_Atomic uint64_t requests, bytes, errors, cycles;
 };
 
 struct blk_disk {
@@ -99,10 +99,11 @@ struct blk_disk {
 	pthread_cond_t idle;             /* a file that is gone is no longer busy */
 	struct blk_list active, waiting; /* writes */
 	unsigned npartial;               /* of both lists */
-	uint32_t inflight;
+	uint64_t waits;			 /* writes that had to wait for another */
+
+	_Atomic uint32_t inflight;
 	struct blk_kind_stats stats[BLK_NKINDS];
-	uint64_t waits; /* writes that had to wait for another */
-	uint64_t direct_bytes; /* that went without a copy */
+	_Atomic uint64_t direct_bytes; /* that went without a copy */
 };
 
 struct blk_server {

@@ -255,16 +255,28 @@ claim(struct blk_req *q)
 	bool wait = false;
 
 	pthread_mutex_lock(&d->lock);
-	d->inflight++;
-	if (q->kind == BLK_WRITE) {
-		if (q->partial || d->npartial)
-			wait = conflicts(&d->active, q, NULL) || conflicts(&d->waiting, q, NULL);
-		append(wait ? &d->waiting : &d->active, q);
-		d->npartial += q->partial;
-		d->waits += wait;
-	}
+	if (q->partial || d->npartial)
+		wait = conflicts(&d->active, q, NULL) || conflicts(&d->waiting, q, NULL);
+	append(wait ? &d->waiting : &d->active, q);
+	d->npartial += q->partial;
+	d->waits += wait;
 	pthread_mutex_unlock(&d->lock);
 	return !wait;
+}
+
+/* True if another may have waited for it. */
+static bool
+give_back(struct blk_req *q)
+{
+	struct blk_disk *d = q->disk;
+	bool waits;
+
+	pthread_mutex_lock(&d->lock);
+	take_out(&d->active, q);
+	d->npartial -= q->partial;
+	waits = d->waiting.head;
+	pthread_mutex_unlock(&d->lock);
+	return waits;
 }
 
 static struct blk_req *
@@ -283,30 +295,38 @@ next_claim(struct blk_disk *d)
 
 static void next_step(struct blk_req *q);
 
+static inline void
+add(_Atomic uint64_t *to, uint64_t n)
+{
+	atomic_fetch_add_explicit(to, n, memory_order_relaxed);
+}
+
+static void
+count(const struct blk_req *q, int error)
+{
+	struct blk_disk *d = q->disk;
+	struct blk_kind_stats *st = &d->stats[q->kind];
+
+	atomic_fetch_sub_explicit(&d->inflight, 1, memory_order_relaxed);
+	add(&st->requests, 1);
+	add(&st->cycles, blk_cycles() - q->began);
+	if (error)
+		add(&st->errors, 1);
+	else
+		add(&st->bytes, q->kind == BLK_DISCARD ? q->nsectors << d->shift : q->count);
+	if (!error && !q->mem)
+		add(&d->direct_bytes, q->count);
+}
+
 static void
 finish(struct blk_req *q, int error)
 {
 	struct blk_disk *d = q->disk;
-	struct blk_kind_stats *st = &d->stats[q->kind];
-	bool pump = false;
+	bool pump = q->kind == BLK_WRITE && give_back(q);
 
-	pthread_mutex_lock(&d->lock);
-	d->inflight--;
-	st->requests++;
-	st->cycles += blk_cycles() - q->began;
-	if (error)
-		st->errors++;
-	else
-		st->bytes += q->kind == BLK_DISCARD ? q->nsectors << d->shift : q->count;
-	if (!error && !q->mem)
-		d->direct_bytes += q->count;
-	if (q->kind == BLK_WRITE) {
-		take_out(&d->active, q);
-		d->npartial -= q->partial;
-		pump = d->waiting.head;
-	}
-	pthread_mutex_unlock(&d->lock);
-	atomic_fetch_add(&d->refs, pump); /* q's own may end with finish */
+	count(q, error);
+	if (pump)
+		atomic_fetch_add(&d->refs, 1); /* q's own may end with finish */
 	q->finish(q, error);
 	while (pump) {
 		pthread_mutex_lock(&d->lock);
@@ -467,7 +487,8 @@ start(struct blk_req *q)
 	q->moved = 0;
 	q->step = q->partial ? STEP_FIRST : STEP_MOVE;
 	q->began = blk_cycles();
-	if (claim(q))
+	atomic_fetch_add_explicit(&q->disk->inflight, 1, memory_order_relaxed);
+	if (q->kind != BLK_WRITE || claim(q))
 		next_step(q);
 }
 

@@ -122,23 +122,19 @@ size_t
 blk_text_stats(struct blk_disk *d, char *buf, size_t n)
 {
 	static const char *const name[BLK_NKINDS] = { "read", "write", "flush", "discard" };
-	struct blk_kind_stats st[BLK_NKINDS];
+	const struct blk_kind_stats *st = d->stats;
 	struct out o = { buf, n, 0 };
-	uint32_t inflight;
-	uint64_t waits, direct;
+	uint64_t waits;
 
 	pthread_mutex_lock(&d->lock);
-	memcpy(st, d->stats, sizeof st);
-	inflight = d->inflight;
 	waits = d->waits;
-	direct = d->direct_bytes;
 	pthread_mutex_unlock(&d->lock);
-	for (unsigned k = 0; k < BLK_NKINDS; k++)
+	for (unsigned k = 0; k < BLK_NKINDS; k++, st++)
 		put(&o, "%s-requests %llu\n%s-bytes %llu\n%s-errors %llu\n%s-ns %llu\n", name[k],
-		    ull(st[k].requests), name[k], ull(st[k].bytes), name[k], ull(st[k].errors),
-		    name[k], ull(blk_cycles_to_ns(d->server, st[k].cycles)));
-	put(&o, "in-flight %u\nunaligned-waits %llu\ndirect-bytes %llu\n", inflight, ull(waits),
-	    ull(direct));
+		    ull(st->requests), name[k], ull(st->bytes), name[k], ull(st->errors), name[k],
+		    ull(blk_cycles_to_ns(d->server, st->cycles)));
+	put(&o, "in-flight %u\nunaligned-waits %llu\ndirect-bytes %llu\n", d->inflight,
+	    ull(waits), ull(d->direct_bytes));
 	if (d->ops->statistics && o.used + 1 < n)
 		o.used += d->ops->statistics(d->drive, buf + o.used, n - o.used);
 	return o.used;
