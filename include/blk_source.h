@@ -1,6 +1,6 @@
 /*
- * Where a file system's bytes come from: an image file, a disk, a partition of one, or memory (tests
- * and fuzzing).  Read-only.  Several threads may read at once.
+ * Where a file system's bytes come from: an image file, a disk, a partition of one, or memory
+ * (tests and fuzzing).  Read-only.  Several threads may read at once.
  */
 #pragma once
 #include <stddef.h>

@@ -16,7 +16,7 @@ enum {
 	SIP_MODEL_LOG = 256,
 };
 
-/* Addresses of memory begin there: 32 bits are too few, unless the driver asks for it so (dma32). */
+/* Addresses of memory begin there; 32 bits are too few, unless the driver asks for it (dma32). */
 static const uint64_t SIP_MODEL_DMA_HIGH = 0x1200000000, SIP_MODEL_DMA_LOW = 0x1000000;
 
 /*
