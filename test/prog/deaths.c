@@ -16,9 +16,8 @@ static void
 hold_everything(void)
 {
 	char path[96], text[128];
-	const char *v;
-	int ctl, dma, irq, mem;
-	volatile uint32_t *reg;
+	int ctl, dma;
+	volatile uint8_t *reg;
 
 	snprintf(path, sizeof path, "/dev/pci/%sctl", function);
 	ctl = open(path, O_RDWR);
@@ -27,21 +26,14 @@ hold_everything(void)
 	command(ctl, "quiet");
 	command(ctl, "msi 1");
 	command(ctl, "busmaster on");
-	v = strstr(text_of(path), "\nvector ");
-	CHECK(v != NULL);
-	snprintf(path, sizeof path, "/dev/irq/%ld", strtol(v + 8, NULL, 10));
-	irq = open(path, O_RDONLY);
-	CHECK(irq >= 0);
+	open_vector(path);
 	dma = open("/dev/dma/alloc", O_RDWR);
 	CHECK(dma >= 0);
 	snprintf(text, sizeof text, "size 65536 align 4096 device %s", function);
 	command(dma, text);
 	CHECK(read(dma, text, sizeof text) > 0);
-	mem = open("/dev/mem", O_RDWR);
-	CHECK(mem >= 0);
-	reg = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, mem, (off_t)registers);
-	CHECK(reg != MAP_FAILED);
-	CHECK((reg[0] & 0xff) == 0xed);
+	reg = map_registers();
+	CHECK(reg[0] == 0xed);
 	CHECK(open("/srv/dying", O_CREAT | O_RDWR | O_EXCL, 0600) >= 0);
 }
 
@@ -86,28 +78,6 @@ one_death(int i)
 	close(ready[1]);
 }
 
-static unsigned
-entries(const char *dir)
-{
-	DIR *d = opendir(dir);
-	unsigned n = 0;
-
-	CHECK(d != NULL);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
-}
-
-static uint64_t
-value(const char *path, const char *name)
-{
-	const char *v = strstr(text_of(path), name);
-
-	CHECK(v != NULL);
-	return strtoull(v + strlen(name), NULL, 0);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -118,18 +88,19 @@ main(int argc, char **argv)
 	find_edu();
 	for (int i = 0; i < WARM_UP; i++)
 		one_death(i);
-	dma = entries("/dev/dma");
-	irq = entries("/dev/irq");
-	srv = entries("/srv");
-	pages = value("/dev/swap", "pages free ");
-	heap = value("/dev/swap", "heap ");
+	dma = entries_of("/dev/dma");
+	irq = entries_of("/dev/irq");
+	srv = entries_of("/srv");
+	pages = number_in("/dev/swap", "pages free ");
+	heap = number_in("/dev/swap", "heap ");
 	for (int i = 0; i < deaths; i++)
 		one_death(i);
-	pages_after = value("/dev/swap", "pages free ");
-	heap_after = value("/dev/swap", "heap ");
+	pages_after = number_in("/dev/swap", "pages free ");
+	heap_after = number_in("/dev/swap", "heap ");
 	printf("deaths: %d; pages free %lu, then %lu; heap %lu, then %lu\n", deaths, pages,
 	       pages_after, heap, heap_after);
-	CHECK(entries("/dev/dma") == dma && entries("/dev/irq") == irq && entries("/srv") == srv);
+	CHECK(entries_of("/dev/dma") == dma && entries_of("/dev/irq") == irq);
+	CHECK(entries_of("/srv") == srv);
 	CHECK(pages_after + PAGES_SLACK >= pages);
 	CHECK(heap_after <= heap + 4096);
 	return all_right("deaths");

@@ -243,18 +243,9 @@ begin(enum mode mode)
 }
 
 static void
-finish(pid_t pid)
-{
-	int status;
-
-	CHECK(kill(pid, SIGKILL) == 0);
-	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
-}
-
-static void
 end(pid_t pid)
 {
-	finish(pid);
+	kill_child(pid);
 	CHECK(lux_call2(SYS_UNMOUNT, 0, LUX_ARG("/mnt")) == 0);
 }
 
@@ -306,28 +297,6 @@ say_quiet(void)
 	command(ctl, "disable");
 	close(ctl);
 	CHECK(munmap((void *)(uintptr_t)r, PAGE) == 0);
-}
-
-static uint64_t
-swap_line(const char *name)
-{
-	const char *t = strstr(text_of("/dev/swap"), name);
-
-	CHECK(t != NULL);
-	return strtoull(t + strlen(name), NULL, 10);
-}
-
-static unsigned
-dma_entries(void)
-{
-	DIR *d = opendir("/dev/dma");
-	unsigned n = 0;
-
-	CHECK(d != NULL);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
 }
 
 /* A read in a thread of its own. */
@@ -554,13 +523,13 @@ static bool
 test_client_killed(void)
 {
 	pid_t pid = begin(MOVE);
-	size_t most = (swap_line("pages free ") - 4 * SPARE_PAGES) * PAGE, rest;
+	size_t most = (number_in("/dev/swap", "pages free ") - 4 * SPARE_PAGES) * PAGE, rest;
 	uint8_t *p = memory(most, MAP_PRIVATE), *q;
 	unsigned before = shared->done;
 	bool in_time;
 
-	finish(start_client(SIZE, 0));
-	rest = (swap_line("pages free ") - SPARE_PAGES) * PAGE;
+	kill_child(start_client(SIZE, 0));
+	rest = (number_in("/dev/swap", "pages free ") - SPARE_PAGES) * PAGE;
 	q = memory(rest, MAP_PRIVATE);
 	in_time = shared->done == before;
 	wait_for(&shared->done, before);
@@ -578,12 +547,12 @@ test_server_killed(void)
 	uint64_t pinned;
 	int status;
 
-	finish(pid);
+	kill_child(pid);
 	CHECK(waitpid(client, &status, 0) == client && status == 0);
 	CHECK(lux_call2(SYS_UNMOUNT, 0, LUX_ARG("/mnt")) == 0);
-	pinned = swap_line("pages free ");
+	pinned = number_in("/dev/swap", "pages free ");
 	say_quiet();
-	CHECK(swap_line("pages free ") >= pinned + BIG_PAGES - SLACK_PAGES / 2);
+	CHECK(number_in("/dev/swap", "pages free ") >= pinned + BIG_PAGES - SLACK_PAGES / 2);
 }
 
 /* The service ends, its process and the transfer do not: the client's memory is its own again. */
@@ -624,7 +593,7 @@ test_recovery(void)
 	put_pattern(fd, 3);
 	before = shared->direct;
 	start_reading(&r, fd, p, SMALL);
-	finish(pid);
+	kill_child(pid);
 	next = start_server(O_TRUNC);
 	end_reading(&r);
 	CHECK(r.got == SMALL && is_pattern(p, 3) && shared->direct == before + 2);
@@ -702,7 +671,7 @@ rounds(unsigned n)
 	}
 	shared->mode = HOLD;
 	for (unsigned i = 0; i < KILLS; i++)
-		finish(start_client(SIZE, 0));
+		kill_child(start_client(SIZE, 0));
 	CHECK(munmap(p, SIZE) == 0);
 	close(fd);
 	end(pid);
@@ -725,15 +694,15 @@ test_leaks(unsigned n)
 	unsigned dma;
 
 	rounds(10);
-	pages = swap_line("pages free ");
-	heap = swap_line("heap ");
-	dma = dma_entries();
+	pages = number_in("/dev/swap", "pages free ");
+	heap = number_in("/dev/swap", "heap ");
+	dma = entries_of("/dev/dma");
 	rounds(n);
 	printf("direct: %u rounds: pages free %lu, then %lu; heap %lu, then %lu\n", n, pages,
-	       swap_line("pages free "), heap, swap_line("heap "));
-	CHECK(swap_line("pages free ") + SLACK_PAGES >= pages);
-	CHECK(swap_line("heap ") <= heap + SLACK_HEAP);
-	CHECK(dma_entries() == dma);
+	       number_in("/dev/swap", "pages free "), heap, number_in("/dev/swap", "heap "));
+	CHECK(number_in("/dev/swap", "pages free ") + SLACK_PAGES >= pages);
+	CHECK(number_in("/dev/swap", "heap ") <= heap + SLACK_HEAP);
+	CHECK(entries_of("/dev/dma") == dma);
 }
 
 int

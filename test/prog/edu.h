@@ -3,8 +3,6 @@
  * that act as its driver.
  */
 #pragma once
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -16,7 +14,7 @@ enum { DMA_SRC = 0x80, DMA_DST = 0x88, DMA_COUNT = 0x90, DMA_CMD = 0x98 };
 enum { DMA_START = 1, DMA_TO_MEMORY = 2, DEVICE_BUFFER = 0x40000, DMA_BYTES = 4088 };
 enum { PAGE = 4096, TRIES = 10000, TICK_NS = 1000000 };
 
-static char function[64];		/* "0.4.0" */
+static char function[16];		/* "0.4.0" */
 static uint64_t registers;
 
 static inline void
@@ -30,28 +28,11 @@ tick(void)
 static inline void
 find_edu(void)
 {
-	DIR *d = opendir("/dev/pci");
-	struct dirent *e;
+	const char *text = find_function("vendor 0x1234\ndevice 0x11e8", function);
 
-	CHECK(d != NULL);
-	while ((e = readdir(d)) != NULL) {
-		size_t n = strlen(e->d_name);
-		char path[300];
-		const char *t, *bar;
-
-		if (n < 4 || strcmp(e->d_name + n - 3, "ctl") != 0)
-			continue;
-		snprintf(path, sizeof path, "/dev/pci/%s", e->d_name);
-		t = text_of(path);
-		if (!strstr(t, "vendor 0x1234\ndevice 0x11e8"))
-			continue;
-		bar = strstr(t, "bar 0 mem ");
-		CHECK(bar != NULL);
-		registers = strtoull(bar + 10, NULL, 16);
-		snprintf(function, sizeof function, "%.*s", (int)n - 3, e->d_name);
-	}
-	closedir(d);
-	CHECK(function[0] != '\0');
+	CHECK(text != NULL);
+	registers = bar_of(text, 0);
+	CHECK(registers != 0);
 }
 
 static inline int

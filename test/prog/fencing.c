@@ -54,15 +54,6 @@ start(void (*f)(void))
 }
 
 static void
-finish(pid_t pid)
-{
-	int status;
-
-	CHECK(kill(pid, SIGKILL) == 0);
-	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
-}
-
-static void
 fill(uint64_t *p, size_t npages)
 {
 	for (size_t i = 0; i < npages * PAGE / 8; i++)
@@ -147,7 +138,7 @@ one_death(void)
 	pid_t pid = start(driver);
 
 	wait_for(&shared->started, before);
-	finish(pid);
+	kill_child(pid);
 }
 
 /* Before anybody says quiet, the function's bus mastering cannot be turned on. */
@@ -172,7 +163,7 @@ one_lie(void)
 	one_death();
 	pid = start(liar);
 	wait_for(&shared->rounds, rounds);
-	finish(pid);
+	kill_child(pid);
 }
 
 int
@@ -190,7 +181,7 @@ main(int argc, char **argv)
 		if (i % 16 == 0)
 			stays_off();
 	}
-	finish(check);
+	kill_child(check);
 	printf("fencing: %d deaths in transfers, %u rounds of the checker, %u pages written\n",
 	       deaths, shared->rounds, shared->written);
 	CHECK(shared->started == (unsigned)deaths && shared->rounds > (unsigned)deaths / 10);

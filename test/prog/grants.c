@@ -3,7 +3,6 @@
  * however long a map is asked for; never RAM, never the interrupt controllers.  Needs a function
  * with an MSI-X table (QEMU's qemu-xhci).
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,28 +19,14 @@
 static uint64_t
 find_bar(void)
 {
-	DIR *d = opendir("/dev/pci");
-	struct dirent *e;
-	uint64_t base = 0;
+	char addr[16];
+	const char *text = find_function("msixtable ", addr);
+	uint64_t base;
 
-	CHECK(d != NULL);
-	while (base == 0 && (e = readdir(d)) != NULL) {
-		char path[300], bar[16];
-		const char *text, *t;
-
-		if (strstr(e->d_name, "ctl") == NULL)
-			continue;
-		snprintf(path, sizeof path, "/dev/pci/%s", e->d_name);
-		text = text_of(path);
-		t = strstr(text, "msixtable ");
-		if (t == NULL)
-			continue;
-		snprintf(bar, sizeof bar, "bar %ld mem ", strtol(t + 10, NULL, 10));
-		t = strstr(text, bar);
-		CHECK(t != NULL);
-		base = strtoull(t + strlen(bar), NULL, 16);
-	}
-	closedir(d);
+	if (text == NULL)
+		return 0;
+	base = bar_of(text, (unsigned)strtoul(strstr(text, "msixtable ") + 10, NULL, 10));
+	CHECK(base != 0);
 	return base;
 }
 

@@ -3,7 +3,6 @@
  * driver would, through the kernel's files alone.  msix SERIAL: the serial number that the
  * controller tells.  [NVMe 1.4, 3.1, 4.2, 4.6, 5.15]
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -16,7 +15,7 @@ enum { DOORBELLS = 0x1000, ENTRIES = 8, COMMANDS = 20, IDENTIFY = 6, READY_TRIES
 #define CC_ENABLE	0x00460001u	/* 64-byte commands, 16-byte completions */
 #define PAGE		4096u
 
-static char function[64];
+static char function[16];
 static volatile uint8_t *reg;
 
 static uint32_t
@@ -36,34 +35,6 @@ write64(unsigned at, uint64_t v)
 {
 	write32(at, (uint32_t)v);
 	write32(at + 4, (uint32_t)(v >> 32));
-}
-
-/* The base of BAR 0 of the NVMe controller. */
-static uint64_t
-find_nvme(void)
-{
-	DIR *d = opendir("/dev/pci");
-	struct dirent *e;
-	uint64_t base = 0;
-
-	CHECK(d != NULL);
-	while (base == 0 && (e = readdir(d)) != NULL) {
-		char path[300];
-		const char *t, *bar;
-		size_t n = strlen(e->d_name);
-
-		if (n < 4 || strcmp(e->d_name + n - 3, "ctl") != 0)
-			continue;
-		snprintf(path, sizeof path, "/dev/pci/%s", e->d_name);
-		t = text_of(path);
-		bar = strstr(t, "bar 0 mem ");
-		if (strncmp(t, "class 0x010802", 14) != 0 || bar == NULL)
-			continue;
-		base = strtoull(bar + 10, NULL, 16);
-		snprintf(function, sizeof function, "%.*s", (int)n - 3, e->d_name);
-	}
-	closedir(d);
-	return base;
 }
 
 /* One page that the device reaches, filled with zeros: its two addresses. */
@@ -97,32 +68,18 @@ wait_ready(uint32_t want)
 	CHECK((read32(CSTS) & 3) == want);
 }
 
-static int
-open_vector(int ctl)
-{
-	char path[96];
-	const char *v;
-	int fd;
-
-	command(ctl, "msix 1");
-	snprintf(path, sizeof path, "/dev/pci/%sctl", function);
-	v = strstr(text_of(path), "\nvector ");
-	CHECK(v != NULL);
-	snprintf(path, sizeof path, "/dev/irq/%ld", strtol(v + 8, NULL, 10));
-	fd = open(path, O_RDONLY);
-	CHECK(fd >= 0);
-	return fd;
-}
-
 int
 main(int argc, char **argv)
 {
-	uint64_t base = find_nvme(), sq_at, cq_at, data_at, count[4], total = 0;
+	uint64_t sq_at, cq_at, data_at, base, count[4], total = 0;
+	const char *text = find_function("class 0x010802", function);
 	char path[96];
 	uint8_t *sq, *cq, *data;
 	int ctl, mem, irq;
 
-	CHECK(argc == 2 && base != 0);
+	CHECK(argc == 2 && text != NULL);
+	base = bar_of(text, 0);
+	CHECK(base != 0);
 	snprintf(path, sizeof path, "/dev/pci/%sctl", function);
 	ctl = open(path, O_RDWR);
 	mem = open("/dev/mem", O_RDWR);
@@ -133,7 +90,8 @@ main(int argc, char **argv)
 	write32(CC, 0);
 	wait_ready(0);
 	command(ctl, "quiet");
-	irq = open_vector(ctl);
+	command(ctl, "msix 1");
+	irq = open_vector(path);
 	command(ctl, "busmaster on");
 	sq = dma_page(&sq_at);
 	cq = dma_page(&cq_at);
