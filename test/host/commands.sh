@@ -1,15 +1,6 @@
 # The commands on Linux, beside Debian's.  Positive and negative cases; every program's -h and
 # wrong option.
-set -u
-bin=$(cd "${B:-build}/host/bin" && pwd) || exit 1
-dir=${TEST_DIR:-$(mktemp -d)}
-bad=0
-
-complain()
-{
-	echo "FAIL: $*"
-	bad=1
-}
+. "$(dirname "$0")/lib.sh"
 
 # same NAME EXPECTED-COMMAND -- our command: both outputs and statuses are the same
 same()

@@ -1,20 +1,9 @@
 # ext4fs: what it must not serve, with the reason that it gives; and partitions of an image.
 # bound: 60
-set -u
-PATH=$PATH:/usr/sbin:/sbin
-top=$(cd "$(dirname "$0")/../.." && pwd)
-ext4fs=$(cd "$top" && cd "${B:-build}/host/bin" && pwd)/ext4fs || exit 1
-dir=${TEST_DIR:-$(mktemp -d)}
-bad=0
-command -v mke2fs > /dev/null && command -v sfdisk > /dev/null || { echo "needs e2fsprogs and sfdisk"; exit 77; }
-[ -x "$ext4fs" ] || { echo "no $ext4fs"; exit 1; }
+. "$(dirname "$0")/lib.sh"
+need mke2fs sfdisk
+ext4fs=$bin/ext4fs
 cd "$dir" || exit 1
-
-complain()
-{
-	echo "FAIL: $*"
-	bad=1
-}
 
 fresh()
 {
@@ -27,16 +16,9 @@ poke()	# offset, byte
 	printf "\\x$2" | dd of=x.img bs=1 seek="$1" conv=notrunc status=none
 }
 
-# Must end at once with a status that is not 0, and say the text.
 refused()
 {
-	local text=$1
-	shift
-	timeout 5 "$ext4fs" "$@" -listen unix!sock > log 2>&1
-	case $? in
-	0|124|13[0-9]) complain "$*: was served, or died" ;;
-	esac
-	grep -qF -- "$text" log || complain "$*: says $(cat log) and not: $text"
+	refuses ext4fs "$@"
 }
 
 # Must be served: the socket appears.

@@ -1,22 +1,10 @@
 # ext4fs read by the 9p command, in both dialects: trees in images of many kinds, a directory of
 # 10,000 names, and damage, which must be told with its place.
 # bound: 120
-set -u
-PATH=$PATH:/usr/sbin:/sbin
-top=$(cd "$(dirname "$0")/../.." && pwd)
-bin=$(cd "$top" && cd "${B:-build}/host/bin" && pwd) || exit 1
-dir=${TEST_DIR:-$(mktemp -d)}
-bad=0
+. "$(dirname "$0")/lib.sh"
 pid=
-command -v mke2fs > /dev/null || { echo "needs e2fsprogs"; exit 77; }
-[ -x "$bin/ext4fs" ] && [ -x "$bin/9p" ] || { echo "no ext4fs or no 9p"; exit 1; }
+need mke2fs
 cd "$dir" || exit 1
-
-complain()
-{
-	echo "FAIL: $*"
-	bad=1
-}
 
 stop()
 {

@@ -2,23 +2,11 @@
 # with Rock Ridge, Joliet, both and neither, one and several sessions; every file's sum is that of the
 # source.  And what is not read, with the reason that is given.
 # bound: 120
-set -u
-top=$(cd "$(dirname "$0")/../.." && pwd)
-bin=$(cd "$top" && cd "${B:-build}/host/bin" && pwd) || exit 1
-dir=${TEST_DIR:-$(mktemp -d)}
-bad=0
+. "$(dirname "$0")/lib.sh"
 pid=
-command -v genisoimage > /dev/null && command -v xorriso > /dev/null ||
-	{ echo "needs genisoimage and xorriso"; exit 77; }
-[ -x "$bin/isofs" ] && [ -x "$bin/9p" ] || { echo "no isofs or no 9p"; exit 1; }
+need genisoimage xorriso
 cd "$dir" || exit 1
 trap 'kill $pid 2>/dev/null' EXIT
-
-complain()
-{
-	echo "FAIL: $*"
-	bad=1
-}
 
 geniso()	# IMAGE, arguments
 {
@@ -77,13 +65,7 @@ same()	# DIR, text in the log, arguments
 
 refused()	# text, arguments
 {
-	local text=$1
-	shift
-	timeout 5 "$bin/isofs" "$@" -listen unix!sock > log 2>&1
-	case $? in
-	0|124|13[0-9]) complain "$*: was served, or died" ;;
-	esac
-	grep -qF -- "$text" log || complain "$*: says $(cat log) and not: $text"
+	refuses isofs "$@"
 }
 
 # A tree for Rock Ridge; one whose names Joliet can have; one for plain names; one for a session more.

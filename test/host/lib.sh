@@ -21,6 +21,18 @@ need()
 	done
 }
 
+# refuses PROGRAM TEXT ARGUMENT...: it ends at once with a status that is not 0, and says the text.
+refuses()
+{
+	local program=$bin/$1 text=$2
+	shift 2
+	timeout 5 "$program" "$@" -listen unix!sock > log 2>&1
+	case $? in
+	0|124|13[0-9]) complain "$*: was served, or died" ;;
+	esac
+	grep -qF -- "$text" log || complain "$*: says $(cat log) and not: $text"
+}
+
 # --- partition tables, as other people's tools see them ----------------------------------------
 
 # In our form: the table's kind and name; for each partition number, start, sectors, type, and for
@@ -162,4 +174,60 @@ END
 	grep -qx up "$dir/trace.$1" 2> /dev/null && return 0
 	echo "FAIL: user-mode-linux did not come up: $(tail -1 "$dir/console.$1")"
 	return 1
+}
+
+# Functions for the commands of uml: people's own programs at work on a mount.  What went well is told
+# in lines that begin with a name, $1.
+uml_programs()
+{
+	cat <<'END'
+# use VERSION PORT FOLDER
+use() {
+	mount -t 9p -o "trans=tcp,port=$2,version=$1,msize=65536,cache=none,access=user,aname=/" \
+		10.9.0.1 $3
+}
+work() {
+	cp -r /etc/init.d a && diff -r /etc/init.d a && echo "$1 copied"
+	tar cf a.tar a && mkdir b && tar xf a.tar -C b && diff -r a b/a && echo "$1 tar"
+	mv b c && mv c/a d && rmdir c && diff -r a d && echo "$1 renamed"
+	truncate -s 10M sparse && echo end >> sparse && [ "$(tail -c 4 sparse)" = end ] &&
+		[ "$(stat -c %s sparse)" = 10485764 ] && echo "$1 sparse"
+	echo old > f && exec 5< f && rm f && echo new > f && [ "$(cat f)" = new ] &&
+		[ "$(cat <&5)" = old ] && echo "$1 replaced"
+	exec 5<&-
+	rm -r a d a.tar sparse f && [ -z "$(ls)" ] && echo "$1 removed"
+}
+commit() {
+	mkdir g && cd g && git init -q . && cp -r /etc/init.d x &&
+		git -c user.name=a -c user.email=b add . &&
+		git -c user.name=a -c user.email=b commit -qm one && git gc -q && git fsck --full &&
+		echo "$1 git"
+	cd ..
+	sqlite3 t.db 'create table a(x); insert into a values(1); insert into a select x+1 from a;
+		pragma integrity_check;' && sqlite3 t.db 'select count(*) from a;' && echo "$1 sqlite"
+	rm -rf g t.db
+}
+# As root.
+owners() {
+	touch t && ln t hard && ln -s t soft && [ "$(stat -c %h t)" = 2 ] && cmp hard soft && echo "$1 links"
+	mkdir own && chown 5:6 own && chmod 2751 own && touch -d '2001-02-03 04:05:06Z' own &&
+		[ "$(stat -c '%u %g %a' own)" = '5 6 2751' ] &&
+		[ "$(TZ=UTC stat -c %y own)" = '2001-02-03 04:05:06.000000000 +0000' ] && echo "$1 attributes"
+	mkfifo p && mknod z c 1 5 && [ "$(stat -c '%F %t %T' z)" = 'character special file 1 5' ] &&
+		echo "$1 nodes"
+	chmod 1777 . && setpriv --reuid 7 --regid 8 --clear-groups touch mine &&
+		[ "$(stat -c '%u %g' mine)" = '7 8' ] && echo "$1 owner"
+	rm -rf t hard soft own p z mine
+}
+END
+}
+
+# uml_told NAME LINE...: those lines are in $dir/trace.NAME.
+uml_told()
+{
+	local trace=$dir/trace.$1 line
+	shift
+	for line; do
+		grep -qx "$line" "$trace" || { echo "missing: $line"; bad=1; }
+	done
 }
