@@ -6,6 +6,7 @@
 #include "work.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -17,6 +18,8 @@
 #define NREQUESTS	2000
 #define NLONG		400	/* of 64 KiB */
 #define NPROCESSES	100
+#define NPOLLERS	8	/* processes that poll other files meanwhile */
+#define NPOLLED		16	/* files of one poll */
 #define SERVED_MAX	(64 * KIB)
 
 static long
@@ -80,12 +83,69 @@ pipe_row(size_t n, unsigned count, const char *name)
 	waitpid(pid, NULL, 0);
 }
 
+/* The same with others on the machine that wait for something else: they are not to be paid for. */
+static void
+polled_row(void)
+{
+	pid_t pid[NPOLLERS];
+	int quiet[2], ready[2];
+	char c;
+
+	bench_check(pipe(quiet) == 0 && pipe(ready) == 0, "pipe");
+	for (unsigned i = 0; i < NPOLLERS; i++) {
+		struct pollfd f = { .fd = quiet[0], .events = POLLIN };
+
+		pid[i] = fork();
+		bench_check(pid[i] >= 0, "fork");
+		if (pid[i] == 0) {
+			close(quiet[1]);
+			bench_check(write(ready[1], "", 1) == 1, "pipe");
+			_exit(poll(&f, 1, -1) != 1);
+		}
+		bench_check(read(ready[0], &c, 1) == 1, "pipe");
+	}
+	close(ready[0]);
+	close(ready[1]);
+	pipe_row(1, NREQUESTS, "pipe_1_polled");
+	close(quiet[1]);
+	for (unsigned i = 0; i < NPOLLERS; i++) {
+		int status;
+
+		bench_check(waitpid(pid[i], &status, 0) == pid[i] && status == 0, "poll");
+	}
+	close(quiet[0]);
+}
+
+/* Of many files the last is ready. */
+static void
+poll_row(void)
+{
+	struct pollfd f[NPOLLED];
+	int end[NPOLLED][2];
+
+	for (unsigned i = 0; i < NPOLLED; i++) {
+		bench_check(pipe(end[i]) == 0, "pipe");
+		f[i] = (struct pollfd){ .fd = end[i][0], .events = POLLIN };
+	}
+	bench_check(write(end[NPOLLED - 1][1], "", 1) == 1, "pipe");
+	row_begin();
+	for (unsigned i = 0; i < NREQUESTS; i++)
+		bench_check(poll(f, NPOLLED, -1) == 1, "poll");
+	row_end("poll_16", NREQUESTS);
+	for (unsigned i = 0; i < NPOLLED; i++) {
+		close(end[i][0]);
+		close(end[i][1]);
+	}
+}
+
 void
 work_calls(void)
 {
 	for (unsigned i = 0; i < REPEATS; i++) {
 		null_row();
 		pipe_row(1, NREQUESTS, "pipe_1");
+		polled_row();
+		poll_row();
 		pipe_row(4 * KIB, NREQUESTS, "pipe_4k");
 		pipe_row(64 * KIB, NLONG, "pipe_64k");
 	}

@@ -19,6 +19,8 @@ ROWS = [
     ("4 KiB", "served_4k", "pipe_4k", None),
     ("64 KiB", "served_64k", "pipe_64k", None),
     ("1 B over pipes, and 1 B back", "pipe_1", "pipe_1", None),
+    ("the same, while 8 processes poll another pipe", "pipe_1_polled", "pipe_1_polled", None),
+    ("poll of 16 pipes, of which one is ready", "poll_16", "poll_16", None),
     ("1 B over pipes, and 4 KiB back", "pipe_4k", "pipe_4k", None),
     ("1 B over pipes, and 64 KiB back", "pipe_64k", "pipe_64k", None),
     ("fork, exit, wait", "fork_exit", "fork_exit", None),

@@ -329,27 +329,22 @@ cap_parse_pci(const char *text, unsigned *bdf)
 	return 0;
 }
 
-size_t
-cap_spec_text(const struct cap_spec *spec, char *buf, size_t n)
+void
+cap_spec_text(const struct cap_spec *spec, struct text *t)
 {
-	size_t at = 0;
-
-#define LINE(...) (at += (size_t)ksnprintf(buf + MIN(at, n), n - MIN(at, n), __VA_ARGS__))
 	for (size_t i = 0; i < ARRAY_LEN(cap_names); i++)
 		if (spec->mask & cap_names[i].mask)
-			LINE("capability %s\n", cap_names[i].name);
+			text_add(t, "capability %s\n", cap_names[i].name);
 	if (spec->unlimited)
-		LINE("device all\n");
+		text_add(t, "device all\n");
 	for (unsigned i = 0; i < spec->ngrants; i++) {
 		const struct grant *g = &spec->grants[i];
 
 		if (g->kind == GRANT_PCI)
-			LINE("device %u.%u.%u\n", g->lo >> 8, g->lo >> 3 & 31, g->lo & 7);
+			text_add(t, "device %u.%u.%u\n", g->lo >> 8, g->lo >> 3 & 31, g->lo & 7);
 		else if (g->kind == GRANT_PORT)
-			LINE("port 0x%x-0x%x\n", g->lo, g->hi);
+			text_add(t, "port 0x%x-0x%x\n", g->lo, g->hi);
 		else
-			LINE("line %u\n", g->lo);
+			text_add(t, "line %u\n", g->lo);
 	}
-#undef LINE
-	return at;
 }

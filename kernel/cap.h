@@ -59,5 +59,5 @@ int cap_new(const struct cap_spec *spec, struct cap_set **out);
 uint32_t cap_parse(const char *name);
 /* "B.D.F", decimal, whole: 0 or -EINVAL. */
 int cap_parse_pci(const char *text, unsigned *bdf);
-/* One line for each capability and grant; the length, as ksnprintf. */
-size_t cap_spec_text(const struct cap_spec *spec, char *buf, size_t n);
+/* One line for each capability and grant. */
+void cap_spec_text(const struct cap_spec *spec, struct text *t);

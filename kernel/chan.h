@@ -57,6 +57,7 @@ struct path {
 struct dev;
 struct dirtab;
 struct mount_head;
+struct poller;
 
 struct chan {
 	uint32_t refs;
@@ -120,8 +121,8 @@ struct dev {
 	int64_t (*getxattr)(struct chan *c, const char *name, struct uio *u);
 	int (*setxattr)(struct chan *c, const char *name, struct uio *u, uint32_t flags);
 	int (*lock)(struct chan *c, struct sys_lock *l, int how);
-	/* POLLIN | POLLOUT now; the device calls poll_notify() after each change (poll.h). */
-	int (*poll)(struct chan *c);
+	/* POLLIN | POLLOUT now; p is for poll_on() (poll.h). */
+	int (*poll)(struct chan *c, struct poller *p);
 	/* What SYS_MAP of c at off maps; the reference passes to the caller. */
 	int (*map)(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
 		   struct phys_map **out);

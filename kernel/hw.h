@@ -67,6 +67,14 @@ struct answer {
 	char text[128];
 };
 
+/* Such a channel's `close`: its aux is an answer. */
+static inline void
+answer_close(struct chan *c)
+{
+	kfree(c->aux);
+	c->aux = NULL;
+}
+
 static inline int64_t
 answer_read(struct answer *a, struct uio *u)
 {

@@ -1,8 +1,10 @@
 /*
  * Waiting for one of several files.  poll.c.
  *
- * A device with a poll() calls poll_notify() after each change that may make a file ready, from an
- * interrupt too.
+ * What a file's readiness depends on has a number of 64 bits: an address, or an id.  A device with
+ * a poll() calls poll_on() with it, holding no lock, before it looks; and poll_notify() after each
+ * change that may make a file ready, from an interrupt too.  Numbers that are alike by chance cost a
+ * look, no more.
  */
 #pragma once
 #include "chan.h"
@@ -13,4 +15,7 @@
 #define POLLHUP		16
 #define POLLNVAL	32
 
-void poll_notify(void);
+struct poller;
+/* p waits for the thing from now on; NULL: it does not wait. */
+void poll_on(struct poller *p, uint64_t thing);
+void poll_notify(uint64_t thing);

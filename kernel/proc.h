@@ -150,6 +150,8 @@ void proc_put(struct proc *p);
 int proc_note(struct proc *p, int tid, const char *text);
 void proc_kill(struct proc *p, const char *why);
 int proc_stop(struct proc *p, bool stop);
+/* dev/proc.c: of the text of its name space, as a file, the part at off. */
+int64_t proc_ns_read(struct proc *p, struct uio *u, uint64_t off);
 uint64_t proc_memory(struct proc *p);	/* bytes of RAM of its own and shared */
 /*
  * Starts a program in a new process, a child of the current one, with a name space and

@@ -174,7 +174,7 @@ cons_input(char c)
 		wake_all(&tty.readers);
 	spin_unlock(&tty.lock);
 	if (e.wake)
-		poll_notify();
+		poll_notify((uint64_t)&tty);
 	for (uint32_t i = 0; echo && i < e.rubs; i++)
 		show("\b \b", 3);
 	if (e.echo[0] && (echo || e.echo[0] == '\n'))
@@ -228,10 +228,11 @@ cons_read(struct chan *c, struct uio *u)
 }
 
 int
-cons_poll(void)
+cons_poll(struct poller *p)
 {
 	int ready;
 
+	poll_on(p, (uint64_t)&tty);
 	spin_lock(&tty.lock);
 	ready = POLLOUT | (tty.in != tty.out ? POLLIN : 0);
 	spin_unlock(&tty.lock);

@@ -15,7 +15,7 @@ void random_bytes(void *buf, size_t n);
 
 /* What misc.c, the tree of /dev, needs of cons.c and random.c. */
 int64_t cons_read(struct chan *c, struct uio *u);
-int cons_poll(void);
+int cons_poll(struct poller *p);
 void consctl_text(struct text *t);
 int consctl_command(struct chan *c, char *text);
 void consctl_close(struct chan *c);

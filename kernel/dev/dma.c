@@ -379,13 +379,6 @@ dma_open(struct chan **cp, uint32_t flags)
 	return ok ? 0 : no_buffer(c->qid.path);
 }
 
-static void
-dma_close(struct chan *c)
-{
-	kfree(c->aux);
-	c->aux = NULL;
-}
-
 static int64_t
 ctl_text(const struct buffer *b, char *text, size_t n)
 {
@@ -503,6 +496,6 @@ dma_write(struct chan *c, struct uio *u, uint64_t off)
 
 const struct dev dev_dma = {
 	.name = "dma", .attach = devtab_attach, .walk = devtab_walk, .open = dma_open,
-	.close = dma_close, .read = dma_read, .write = dma_write, .readdir = devtab_readdir,
+	.close = answer_close, .read = dma_read, .write = dma_write, .readdir = devtab_readdir,
 	.gen = dma_gen, .stat = devtab_plain_stat,
 };

@@ -23,13 +23,6 @@ io_open(struct chan **cp, uint32_t flags)
 	return (*cp)->aux != NULL ? 0 : -ENOMEM;
 }
 
-static void
-io_close(struct chan *c)
-{
-	kfree(c->aux);
-	c->aux = NULL;
-}
-
 static uint32_t
 port_read(uint16_t port, size_t width)
 {
@@ -135,5 +128,5 @@ io_write(struct chan *c, struct uio *u, uint64_t off)
 
 const struct dev dev_io = {
 	.name = "io", .attach = devtab_attach, .walk = devtab_walk, .open = io_open,
-	.close = io_close, .read = io_read, .write = io_write, .stat = devtab_plain_stat,
+	.close = answer_close, .read = io_read, .write = io_write, .stat = devtab_plain_stat,
 };

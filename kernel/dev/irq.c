@@ -90,14 +90,16 @@ user_gone(struct user *us)
 	us->count++;
 	wake_all(&us->queue);
 	spin_unlock(&us->lock);
-	poll_notify();
+	poll_notify(us->number);
 }
 
 static void
 message_interrupt(void *arg)
 {
-	if (likely(user_interrupt(arg)))
-		poll_notify();
+	struct user *us = arg;
+
+	if (likely(user_interrupt(us)))
+		poll_notify(us->number);
 }
 
 static void
@@ -119,7 +121,7 @@ line_interrupt(void *arg)
 			irq_line_mask(line, true);
 	}
 	spin_unlock(&users_lock);
-	poll_notify();
+	poll_notify(line);
 }
 
 /* The user of a number: p's, or anybody's if p is NULL; if `held`, one the line waits for. */
@@ -459,12 +461,13 @@ irq_write(struct chan *c, struct uio *u, uint64_t off)
 
 /* To wait is to come back, as a read does. */
 static int
-irq_poll(struct chan *c)
+irq_poll(struct chan *c, struct poller *p)
 {
 	struct user *us = c->aux;
 
 	if (us == NULL)
 		return POLLIN | POLLOUT;
+	poll_on(p, us->number);
 	if (us->count == 0 && us->owner == proc_current())
 		user_ready(us);
 	return us->count > 0 ? POLLIN : 0;

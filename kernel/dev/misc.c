@@ -312,9 +312,9 @@ files_setattr(struct chan *c, const struct sys_attr *a)
 }
 
 static int
-files_poll(struct chan *c)
+files_poll(struct chan *c, struct poller *p)
 {
-	return cons_is_terminal(c) ? cons_poll() : POLLIN | POLLOUT;
+	return cons_is_terminal(c) ? cons_poll(p) : POLLIN | POLLOUT;
 }
 
 const struct dev dev_cons = {

@@ -160,6 +160,23 @@ change_once(struct change *ch)
 	return error(EHOSTDOWN, "the server keeps going away");
 }
 
+/*
+ * What became of a rename is not known to a client that was killed, or has waited in vain: if the server
+ * is away, the recovery finds it out.
+ */
+static void
+rename_ends(const struct change *ch, int err)
+{
+	struct service *s = mount_of(ch->dir)->service;
+	bool known = err != -EINTR && err != -EHOSTDOWN;
+
+	spin_lock(&s->lock);
+	if (ch->rename != NULL && s->renaming == ch->rename && s->names == thread_current() &&
+	    (known || s->state == SERVICE_ALIVE))
+		rename_over(s, err == 0 && ch->was.there && !renames_nothing(ch));
+	spin_unlock(&s->lock);
+}
+
 static int
 change(struct change *ch)
 {
@@ -171,7 +188,13 @@ change(struct change *ch)
 	err = names_lock(s);
 	if (err != 0)
 		return err;
-	err = change_once(ch);
+	if (ch->type == IPC_TRENAMEAT) {
+		ch->rename = rename_new(ch->dir, ch->a, ch->other, ch->b);
+		err = ch->rename != NULL ? 0 : -ENOMEM;
+	}
+	if (err == 0)
+		err = change_once(ch);
+	rename_ends(ch, err);
 	names_unlock(s);
 	return err;
 }
@@ -219,43 +242,15 @@ mnt_mknod(struct chan *dir, const char *name, uint32_t mode, uint64_t rdev)
 	return change(&ch);
 }
 
-/*
- * What became of it is not known to a client that was killed, or has waited in vain: if the server
- * is away, the recovery finds it out.
- */
-static void
-rename_ends(const struct change *ch, int err)
-{
-	struct service *s = mount_of(ch->dir)->service;
-	bool known = err != -EINTR && err != -EHOSTDOWN;
-
-	spin_lock(&s->lock);
-	if (ch->rename != NULL && s->renaming == ch->rename && s->names == thread_current() &&
-	    (known || s->state == SERVICE_ALIVE))
-		rename_over(s, err == 0 && ch->was.there && !renames_nothing(ch));
-	spin_unlock(&s->lock);
-}
-
 int
 mnt_rename(struct chan *odir, const char *oname, struct chan *ndir, const char *nname)
 {
 	struct change ch = { .type = IPC_TRENAMEAT, .dir = odir, .a = oname, .other = ndir,
 			     .b = nname };
-	struct service *s = mount_of(odir)->service;
-	int err;
 
 	if (mount_of(odir) != mount_of(ndir))
 		return error(EXDEV, "rename: %s would move to another server", oname);
-	if (!recoverable(odir))
-		return send(&ch);
-	err = names_lock(s);
-	if (err != 0)
-		return err;
-	ch.rename = rename_new(odir, oname, ndir, nname);
-	err = ch.rename != NULL ? change_once(&ch) : -ENOMEM;
-	rename_ends(&ch, err);
-	names_unlock(s);
-	return err;
+	return change(&ch);
 }
 
 /* --- making a file --------------------------------------------------------------------------- */

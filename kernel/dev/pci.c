@@ -51,7 +51,7 @@ static void
 changed(void)
 {
 	__atomic_add_fetch(&changes, 1, __ATOMIC_SEQ_CST);
-	poll_notify();
+	poll_notify((uint64_t)&changes);
 }
 
 static int
@@ -226,8 +226,9 @@ pci_file_read(struct chan *c, struct uio *u, uint64_t off)
 
 /* Readable when the list has changed since this channel's last read of the file. */
 static int
-pci_poll(struct chan *c)
+pci_poll(struct chan *c, struct poller *p)
 {
+	poll_on(p, (uint64_t)&changes);
 	if (c->qid.path != FILE_CTL || c->aux2 != __atomic_load_n(&changes, __ATOMIC_SEQ_CST))
 		return POLLIN | POLLOUT;
 	return POLLOUT;

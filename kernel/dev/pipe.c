@@ -111,7 +111,7 @@ pipe_close(struct chan *c)
 		wake_writers(&p->way[i]);
 	}
 	spin_unlock(&p->lock);
-	poll_notify();
+	poll_notify((uint64_t)p);
 	if (!last)
 		return;
 	for (int i = 0; i < 2; i++)
@@ -183,7 +183,7 @@ pipe_read(struct chan *c, struct uio *u, uint64_t off)
 	}
 	spin_unlock(&p->lock);
 	if (n > 0)
-		poll_notify();
+		poll_notify((uint64_t)p);
 	return err < 0 ? err : (int64_t)n;
 }
 
@@ -252,25 +252,26 @@ pipe_write(struct chan *c, struct uio *u, uint64_t off)
 		wake_writers(w);
 		if (u->left > 0 && err == 0) {
 			spin_unlock(&p->lock);
-			poll_notify();
+			poll_notify((uint64_t)p);
 			irq_window();
 			spin_lock(&p->lock);
 		}
 	}
 	spin_unlock(&p->lock);
-	poll_notify();
+	poll_notify((uint64_t)p);
 	if (err == -EPIPE && done == 0)
 		proc_note(proc_current(), thread_current()->tid, "sys: pipe");
 	return done > 0 ? (int64_t)done : err;
 }
 
 static int
-pipe_poll(struct chan *c)
+pipe_poll(struct chan *c, struct poller *poller)
 {
 	struct way *in = way_of(c, false), *out = way_of(c, true);
 	struct pipe *p = c->aux;
 	int ready = 0;
 
+	poll_on(poller, (uint64_t)p);
 	spin_lock(&p->lock);
 	if (in->in != in->out)
 		ready |= POLLIN;

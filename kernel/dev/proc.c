@@ -178,8 +178,8 @@ fd_text(struct text *t, void *arg)
 	fdtable_put(fds);
 }
 
-static int64_t
-read_ns(struct proc *p, struct uio *u, uint64_t off)
+int64_t
+proc_ns_read(struct proc *p, struct uio *u, uint64_t off)
 {
 	struct ns *ns;
 	char *text;
@@ -326,7 +326,7 @@ proc_read(struct chan *c, struct uio *u, uint64_t off)
 		n = uio_put_made(u, off, args_text, p);
 		break;
 	case QNS:
-		n = read_ns(p, u, off);
+		n = proc_ns_read(p, u, off);
 		break;
 	case QMEM:
 		n = memory(p, u, off, false);

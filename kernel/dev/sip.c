@@ -21,7 +21,7 @@
 #include "../name.h"
 #include "../poll.h"
 
-enum { FILE_ROOT, FILE_CLONE, FILE_TYPES, FILE_SERVERS, TEXT_MAX = 4096 };
+enum { FILE_ROOT, FILE_CLONE, FILE_TYPES, FILE_SERVERS };
 
 /* Files of a slot: path is id << 8 | one of these. */
 enum slot_file { SLOT_DIR = 1, SLOT_CTL, SLOT_STATUS, SLOT_HEALTH, SLOT_CAPS, SLOT_NS, SLOT_LOG,
@@ -138,67 +138,41 @@ sip_open(struct chan **cp, uint32_t flags)
 	return c->qid.path == FILE_CLONE ? clone_open(cp, flags) : 0;
 }
 
-static void
-sip_close(struct chan *c)
-{
-	(void)c;
-}
-
 /* The name space of the running server. */
 static int64_t
 ns_read(uint64_t id, struct uio *u, uint64_t off)
 {
 	struct proc *p = slot_proc(id);
-	struct ns *ns = NULL;
-	char *text = NULL;
-	int64_t n;
+	int64_t n = p != NULL ? proc_ns_read(p, u, off) : 0;
 
-	if (p == NULL)
-		return 0;
-	spin_lock(&p->lock);
-	if (p->ns != NULL) {
-		ns = p->ns;
-		ns_get(ns);
-	}
-	spin_unlock(&p->lock);
-	proc_put(p);
-	if (ns == NULL)
-		return 0;
-	n = ns_text(ns, &text);
-	ns_put(ns);
-	if (n > 0)
-		n = uio_put_text(u, off, text, (size_t)n);
-	kfree(text);
+	if (p != NULL)
+		proc_put(p);
 	return n;
 }
 
-static size_t
-devices_text(const struct slot *s, char *buf, size_t n)
+static void
+devices_text(const struct slot *s, struct text *t)
 {
-	size_t at = 0;
-
 	for (unsigned i = 0; i < s->caps.ngrants; i++) {
 		const struct grant *g = &s->caps.grants[i];
 
 		if (g->kind == GRANT_PCI)
-			at += (size_t)ksnprintf(buf + MIN(at, n), n - MIN(at, n), "%u.%u.%u\n",
-						g->lo >> 8, g->lo >> 3 & 31, g->lo & 7);
+			text_add(t, "%u.%u.%u\n", g->lo >> 8, g->lo >> 3 & 31, g->lo & 7);
 	}
-	return at;
 }
 
 /* sip_lock is held. */
-static size_t
-slot_text(struct slot *s, enum slot_file file, char *buf, size_t n,
-	  const struct slot_facts *facts)
+static void
+slot_text(struct slot *s, enum slot_file file, struct text *t, const struct slot_facts *facts)
 {
 	switch (file) {
-	case SLOT_CTL: return (size_t)ksnprintf(buf, n, "%lu\n", s->id);
-	case SLOT_STATUS: return slot_status(s, buf, n, facts);
-	case SLOT_HEALTH: return slot_health(s, buf, n);
-	case SLOT_CAPS: return cap_spec_text(&s->caps, buf, n);
-	case SLOT_DEVICES: return devices_text(s, buf, n);
-	default: return 0;
+	case SLOT_CTL: text_add(t, "%lu\n", s->id); break;
+	case SLOT_STATUS: slot_status(s, t, facts); break;
+	case SLOT_HEALTH: slot_health(s, t); break;
+	case SLOT_CAPS: cap_spec_text(&s->caps, t); break;
+	case SLOT_LOG: slot_log_copy(s, t); break;
+	case SLOT_DEVICES: devices_text(s, t); break;
+	default: break;
 	}
 }
 
@@ -217,44 +191,27 @@ slot_ask(uint64_t id, struct slot_facts *facts)
 static int64_t
 slot_read(struct chan *c, struct uio *u, uint64_t off)
 {
-	enum slot_file file = path_file(c);
-	char *text = kmalloc(SIP_LOG_SIZE);
+	struct text t = { .buf = kmalloc(SIP_LOG_SIZE), .n = SIP_LOG_SIZE };
 	struct slot_facts facts = { 0 };
 	struct slot *s;
-	size_t n = 0;
 	int64_t r;
 
-	if (text == NULL)
+	if (t.buf == NULL)
 		return -ENOMEM;
-	if (file == SLOT_STATUS)
+	if (path_file(c) == SLOT_STATUS)
 		slot_ask(path_id(c), &facts);
 	spin_lock(&sip_lock);
 	s = slot_find(path_id(c));
-	if (s != NULL && file == SLOT_LOG)
-		n = slot_log_copy(s, text);
-	else if (s != NULL)
-		n = slot_text(s, file, text, TEXT_MAX, &facts);
+	if (s != NULL)
+		slot_text(s, path_file(c), &t, &facts);
 	if (s != NULL && off == 0)
 		c->aux2 = s->changes;
 	spin_unlock(&sip_lock);
 	if (s == NULL)
 		r = error(ENOENT, "sip: the server's slot was deleted");
 	else
-		r = uio_put_text(u, off, text, MIN(n, (size_t)SIP_LOG_SIZE));
-	kfree(text);
-	return r;
-}
-
-static int64_t
-types_read(struct uio *u, uint64_t off)
-{
-	char *text = kmalloc(SIP_TYPES * (SIP_NAME + SIP_PATH));
-	int64_t r;
-
-	if (text == NULL)
-		return -ENOMEM;
-	r = uio_put_text(u, off, text, types_text(text, SIP_TYPES * (SIP_NAME + SIP_PATH)));
-	kfree(text);
+		r = uio_put_text(u, off, t.buf, t.at);
+	kfree(t.buf);
 	return r;
 }
 
@@ -262,7 +219,7 @@ static int64_t
 sip_read(struct chan *c, struct uio *u, uint64_t off)
 {
 	if (c->qid.path == FILE_TYPES)
-		return types_read(u, off);
+		return uio_put_made(u, off, types_text, NULL);
 	if (path_id(c) == 0 || (c->qid.type & QT_DIR))
 		return -EISDIR;
 	if (path_file(c) == SLOT_NS)
@@ -324,13 +281,14 @@ sip_write(struct chan *c, struct uio *u, uint64_t off)
 
 /* Readable when the slot has changed since this channel's last read of it. */
 static int
-sip_poll(struct chan *c)
+sip_poll(struct chan *c, struct poller *p)
 {
 	struct slot *s;
 	int ready = POLLIN | POLLOUT;
 
 	if (path_id(c) == 0 || (path_file(c) != SLOT_STATUS && path_file(c) != SLOT_HEALTH))
 		return ready;
+	poll_on(p, path_id(c));
 	spin_lock(&sip_lock);
 	s = slot_find(path_id(c));
 	if (s != NULL && s->changes == c->aux2)
@@ -357,6 +315,6 @@ sip_output_new(uint64_t id, const char *name)
 
 const struct dev dev_sip = {
 	.name = "sip", .attach = devtab_attach, .walk = devtab_walk, .open = sip_open,
-	.close = sip_close, .read = sip_read, .write = sip_write, .readdir = devtab_readdir,
+	.read = sip_read, .write = sip_write, .readdir = devtab_readdir,
 	.gen = sip_gen, .stat = devtab_plain_stat, .poll = sip_poll,
 };

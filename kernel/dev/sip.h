@@ -66,9 +66,9 @@ char *sip_split(char *text);
 struct slot *slot_at(unsigned index);	/* or NULL */
 struct slot *slot_find(uint64_t id);	/* or NULL */
 void slot_changed(struct slot *s);	/* wakes who waits */
-size_t slot_status(const struct slot *s, char *buf, size_t n, const struct slot_facts *facts);
-size_t slot_health(const struct slot *s, char *buf, size_t n);
-size_t slot_log_copy(const struct slot *s, char *buf);	/* of SIP_LOG_SIZE */
+void slot_status(const struct slot *s, struct text *t, const struct slot_facts *facts);
+void slot_health(const struct slot *s, struct text *t);
+void slot_log_copy(const struct slot *s, struct text *t);	/* of SIP_LOG_SIZE */
 /* Adds a line of the kernel's own to the log, with the time. */
 void slot_event(struct slot *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -81,7 +81,7 @@ int slot_command(uint64_t id, char *text);
 /* Lines `state S`, `message T`, `requests N`, `errors N`, `last T` of the server itself. */
 int slot_report(uint64_t id, char *text);
 int type_add(char *text);
-size_t types_text(char *buf, size_t n);
+void types_text(struct text *t, void *none);
 
 /* sip.c: an open channel to a slot's log; reading it gives nothing. */
 struct chan *sip_output_new(uint64_t id, const char *name);

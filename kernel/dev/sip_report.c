@@ -113,51 +113,44 @@ slot_report(uint64_t id, char *text)
 	return r;
 }
 
-size_t
-slot_status(const struct slot *s, char *buf, size_t n, const struct slot_facts *facts)
+void
+slot_status(const struct slot *s, struct text *t, const struct slot_facts *facts)
 {
 	const struct service_stats *st = &facts->stats;
 	uint64_t uptime = s->pid != 0 ? time_now() - s->start_ns : 0;
-	size_t at;
 
-	at = (size_t)ksnprintf(buf, n, "name %s\ntype %s\npid %d\nstatus %s\nuptime %lu\n"
-			       "generation %u\nrequests %lu\nerrors %lu\nmemory %lu\n",
-			       s->name, s->type, s->pid > 0 ? s->pid : 0, status_names[s->status],
-			       uptime, s->generation, s->requests, s->errors, facts->memory);
-	at += (size_t)ksnprintf(buf + at, n - at, "deadline %lu\nreport %lu\nrestarts %lu\n",
-				s->deadline_ms, s->report_ns, s->nrestarts);
-	at += (size_t)ksnprintf(buf + at, n - at,
-				"oldest %lu\ndepth %u\nheld %u\np50 %lu\np99 %lu\n",
-				st->oldest_ns, st->depth, st->held, st->p50_ns, st->p99_ns);
+	text_add(t, "name %s\ntype %s\npid %d\nstatus %s\nuptime %lu\n"
+		 "generation %u\nrequests %lu\nerrors %lu\nmemory %lu\n",
+		 s->name, s->type, s->pid > 0 ? s->pid : 0, status_names[s->status],
+		 uptime, s->generation, s->requests, s->errors, facts->memory);
+	text_add(t, "deadline %lu\nreport %lu\nrestarts %lu\n", s->deadline_ms, s->report_ns,
+		 s->nrestarts);
+	text_add(t, "oldest %lu\ndepth %u\nheld %u\np50 %lu\np99 %lu\n", st->oldest_ns, st->depth,
+		 st->held, st->p50_ns, st->p99_ns);
 	if (s->pid == 0 && s->cause[0] != '\0')
-		at += (size_t)ksnprintf(buf + at, n - at, "cause %s\nlived %lu\n", s->cause,
-					s->healthy_ns != 0 ? s->end_ns - s->healthy_ns : 0);
+		text_add(t, "cause %s\nlived %lu\n", s->cause,
+			 s->healthy_ns != 0 ? s->end_ns - s->healthy_ns : 0);
 	for (unsigned i = 0; i < s->nmounts; i++)
-		at += (size_t)ksnprintf(buf + at, n - at, "mount %s\n", s->mounts[i]);
-	return at;
+		text_add(t, "mount %s\n", s->mounts[i]);
 }
 
-size_t
-slot_health(const struct slot *s, char *buf, size_t n)
+void
+slot_health(const struct slot *s, struct text *t)
 {
 	uint64_t first = s->nrestarts > SIP_RESTARTS ? s->nrestarts - SIP_RESTARTS : 0;
-	size_t at;
 
-	at = (size_t)ksnprintf(buf, n, "state %s\nmessage %s\nrequests %lu\nerrors %lu\n",
-			       status_names[s->status], s->message, s->requests, s->errors);
+	text_add(t, "state %s\nmessage %s\nrequests %lu\nerrors %lu\n", status_names[s->status],
+		 s->message, s->requests, s->errors);
 	if (s->last[0] != '\0')
-		at += (size_t)ksnprintf(buf + at, n - at, "last %lu %s\n", s->last_ns, s->last);
-	at += (size_t)ksnprintf(buf + at, n - at, "restarts %lu\n", s->nrestarts);
+		text_add(t, "last %lu %s\n", s->last_ns, s->last);
+	text_add(t, "restarts %lu\n", s->nrestarts);
 	for (uint64_t i = first; i < s->nrestarts; i++) {
 		const struct restart *r = &s->restarts[i % SIP_RESTARTS];
 
-		at += (size_t)ksnprintf(buf + at, n - at, "restart %lu took %lu cause %s\n",
-					r->end_ns, r->took_ns, r->cause);
+		text_add(t, "restart %lu took %lu cause %s\n", r->end_ns, r->took_ns, r->cause);
 	}
 	if (s->pid == 0 && s->cause[0] != '\0')
-		at += (size_t)ksnprintf(buf + at, n - at, "ended %lu cause %s\n", s->end_ns,
-					s->cause);
-	return at;
+		text_add(t, "ended %lu cause %s\n", s->end_ns, s->cause);
 }
 
 /* --- log --- */
@@ -223,13 +216,11 @@ slot_log(uint64_t id, const char *text, size_t n)
 	spin_unlock(&sip_lock);
 }
 
-size_t
-slot_log_copy(const struct slot *s, char *buf)
+void
+slot_log_copy(const struct slot *s, struct text *t)
 {
 	uint64_t first = s->log_end > SIP_LOG_SIZE ? s->log_end - SIP_LOG_SIZE : 0;
-	size_t n = 0;
 
 	for (uint64_t i = first; i < s->log_end; i++)
-		buf[n++] = s->log[i % SIP_LOG_SIZE];
-	return n;
+		t->buf[t->at++] = s->log[i % SIP_LOG_SIZE];
 }

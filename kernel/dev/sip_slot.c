@@ -60,7 +60,7 @@ slot_changed(struct slot *s)
 {
 	s->changes++;
 	wake_all(&changed);
-	poll_notify();
+	poll_notify(s->id);
 }
 
 int
@@ -139,16 +139,14 @@ type_add(char *text)
 	return i < SIP_TYPES ? 0 : error(ENOSPC, "sip: all %d types are in use", SIP_TYPES);
 }
 
-size_t
-types_text(char *buf, size_t n)
+void
+types_text(struct text *t, void *none)
 {
-	size_t at = 0;
-
+	(void)none;
 	spin_lock(&sip_lock);
 	for (unsigned i = 0; i < ntypes; i++)
-		at += (size_t)ksnprintf(buf + at, n - at, "%s %s\n", types[i].name, types[i].path);
+		text_add(t, "%s %s\n", types[i].name, types[i].path);
 	spin_unlock(&sip_lock);
-	return at;
 }
 
 /* --- configuration: each with sip_lock held, `rest` what follows the command's word --- */
@@ -278,30 +276,6 @@ set_number(uint64_t *to, const char *rest, uint64_t max)
 {
 	return text_size(rest, max, to) == 0 ? 0 :
 	       error(EINVAL, "sip: %s is not a number up to %lu", rest, max);
-}
-
-static int
-set_memory(struct slot *s, char *rest)
-{
-	return set_number(&s->memory, rest, 1ull << 46);
-}
-
-static int
-set_priority(struct slot *s, char *rest)
-{
-	return set_number(&s->priority, rest, PRIORITY_MAX);
-}
-
-static int
-set_deadline(struct slot *s, char *rest)
-{
-	return set_number(&s->deadline_ms, rest, DAY_MS);
-}
-
-static int
-set_interrupts(struct slot *s, char *rest)
-{
-	return set_number(&s->interrupts, rest, UINT32_MAX);
 }
 
 /* sip_lock is held; the cause is known. */
@@ -610,44 +584,53 @@ sip_proc_exit(struct proc *p, const struct sys_wait *end)
 
 /* --- commands --- */
 
-static const struct {
+#define NUMBER(field, most) .number = offsetof(struct slot, field), .max = (most)
+
+static const struct command {
 	const char *name;
 	int (*set)(struct slot *s, char *rest);	/* with sip_lock held */
 	int (*act)(uint64_t id, const char *rest);
-	bool text;			/* act takes one */
+	bool bare;			/* act takes no text */
+	size_t number;			/* without set and act: where it goes in a slot */
+	uint64_t max;
 } commands[] = {
-	{ "name", set_name, NULL, true }, { "type", set_type, NULL, true },
-	{ "exec", set_exec, NULL, true }, { "capability", add_capability, NULL, true },
-	{ "device", add_device, NULL, true }, { "port", add_port, NULL, true },
-	{ "line", add_line, NULL, true }, { "mount", add_mount, NULL, true },
-	{ "memory", set_memory, NULL, true }, { "priority", set_priority, NULL, true },
-	{ "deadline", set_deadline, NULL, true }, { "interrupts", set_interrupts, NULL, true },
-	{ "start", NULL, slot_start, false }, { "stop", NULL, slot_stop, false },
-	{ "restart", NULL, slot_restart, false }, { "kill", NULL, slot_kill, true },
-	{ "fail", NULL, slot_fail, true }, { "delete", NULL, slot_delete, false },
+	{ "name", .set = set_name }, { "type", .set = set_type }, { "exec", .set = set_exec },
+	{ "capability", .set = add_capability }, { "device", .set = add_device },
+	{ "port", .set = add_port }, { "line", .set = add_line }, { "mount", .set = add_mount },
+	{ "memory", NUMBER(memory, 1ull << 46) }, { "priority", NUMBER(priority, PRIORITY_MAX) },
+	{ "deadline", NUMBER(deadline_ms, DAY_MS) },
+	{ "interrupts", NUMBER(interrupts, UINT32_MAX) },
+	{ "start", .act = slot_start, .bare = true }, { "stop", .act = slot_stop, .bare = true },
+	{ "restart", .act = slot_restart, .bare = true }, { "kill", .act = slot_kill },
+	{ "fail", .act = slot_fail }, { "delete", .act = slot_delete, .bare = true },
 };
 
 int
 slot_command(uint64_t id, char *text)
 {
 	char *rest = sip_split(text);
+	const struct command *c = commands;
 	struct slot *s;
 	int r;
 
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strcmp(text, commands[i].name) != 0)
-			continue;
-		if (*rest != '\0' && !commands[i].text)
-			return error(EINVAL, "sip: %s takes no argument", text);
-		if (commands[i].act != NULL)
-			return commands[i].act(id, rest);
-		spin_lock(&sip_lock);
-		s = slot_find(id);
-		r = s != NULL ? commands[i].set(s, rest) : slot_gone();
-		spin_unlock(&sip_lock);
-		return r;
-	}
-	return error(EINVAL, "sip: there is no command %s", text);
+	while (c < commands + ARRAY_LEN(commands) && strcmp(text, c->name) != 0)
+		c++;
+	if (c == commands + ARRAY_LEN(commands))
+		return error(EINVAL, "sip: there is no command %s", text);
+	if (*rest != '\0' && c->bare)
+		return error(EINVAL, "sip: %s takes no argument", text);
+	if (c->act != NULL)
+		return c->act(id, rest);
+	spin_lock(&sip_lock);
+	s = slot_find(id);
+	if (s == NULL)
+		r = slot_gone();
+	else if (c->set != NULL)
+		r = c->set(s, rest);
+	else
+		r = set_number((uint64_t *)((char *)s + c->number), rest, c->max);
+	spin_unlock(&sip_lock);
+	return r;
 }
 
 struct proc *

@@ -5,6 +5,7 @@
  * all processors are busy.  A process that does not end within HANG_MS is a failure.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,6 +21,8 @@
 #define EXEC_STATUS	7
 #define HOGS		11
 #define PAGE		4096u
+#define PAIRS		4
+#define BOUNCES		400u	/* of a pair, in a round */
 #define AREA_PAGES	64u
 
 static char *self = "/boot/bin/storm";
@@ -456,6 +459,51 @@ hogs(void)
 	}
 }
 
+/* --- polls: a change that a poller misses is a pair that hangs ----------------------------------- */
+
+static void
+bounce(int in, int out, int quiet, unsigned n)
+{
+	struct pollfd f[2] = { { in, POLLIN, 0 }, { quiet, POLLIN, 0 } };
+	char c;
+
+	for (unsigned i = 0; i < n; i++)
+		if (poll(f, 2, -1) != 1 || read(in, &c, 1) != 1 || write(out, &c, 1) != 1)
+			_exit(1);
+	_exit(0);
+}
+
+static void
+poll_pairs(int rounds)
+{
+	pid_t pid[2 * PAIRS];
+	int quiet[2], status;
+
+	CHECK(pipe(quiet) == 0);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		int to[2], back[2];
+
+		CHECK(pipe(to) == 0 && pipe(back) == 0);
+		for (unsigned k = 0; k < 2; k++) {
+			pid[2 * i + k] = fork();
+			if (pid[2 * i + k] == 0)
+				bounce(k ? back[0] : to[0], k ? to[1] : back[1], quiet[0],
+				       BOUNCES * (unsigned)rounds);
+		}
+		CHECK(write(to[1], "x", 1) == 1);
+		close(to[0]);
+		close(to[1]);
+		close(back[0]);
+		close(back[1]);
+	}
+	for (unsigned i = 0; i < 2 * PAIRS; i++) {
+		end_of(pid[i], "poll", &status);
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	close(quiet[0]);
+	close(quiet[1]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -479,6 +527,8 @@ main(int argc, char **argv)
 		stop_and_move();
 	printf("storm: signals\n");
 	signals(rounds);
+	printf("storm: polls\n");
+	poll_pairs(rounds);
 	printf("storm: hogs\n");
 	hogs();
 	return all_right("storm");
