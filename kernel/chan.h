@@ -188,7 +188,8 @@ struct ns *ns_copy(struct ns *ns);
 void ns_get(struct ns *ns);
 void ns_put(struct ns *ns);
 int ns_mount(struct ns *ns, struct chan *new_, struct chan *old, unsigned flags);
-int ns_unmount(struct ns *ns, struct chan *new_, struct chan *old);
+/* All that is mounted on old, or with a name what is new_ (NULL: nothing) or a mount of that name. */
+int ns_unmount(struct ns *ns, struct chan *new_, const char *name, struct chan *old);
 
 enum name_what {
 	NAME_WALK,		/* the place itself, through mounts */
@@ -228,5 +229,7 @@ extern const struct dev dev_root, dev_boot, dev_cons, dev_env, dev_pipe, dev_pro
 int mnt_attach(struct chan *service, const char *aname, uint64_t wait_ns, struct chan **out);
 /* True if c is the root of a recoverable mount of that tree of that service. */
 bool mnt_is(const struct chan *c, struct chan *service, const char *aname);
+/* True if c is of a mount whose server has gone, and whom no successor can follow. */
+bool mnt_is_dead(const struct chan *c);
 /* dev/pipe.c: both ends, open. */
 int pipe_new(struct chan *end[2]);

@@ -109,7 +109,7 @@ create_member(const struct place *at, struct chan **out)
 	if (h == NULL || h->n == 1)
 		return 0;
 	for (int i = 0; i < h->n; i++)
-		if (h->member[i].flags & SYS_MCREATE) {
+		if (h->member[i].flags & SYS_MCREATE && !mnt_is_dead(h->member[i].to)) {
 			*out = h->member[i].to;
 			return 0;
 		}
@@ -213,7 +213,7 @@ static struct chan *
 member_with(const struct place *at, const char *name)
 {
 	for (int i = 0; at->head && i < at->head->n; i++) {
-		struct chan *m = i == 0 ? at->c : at->head->member[i].to, *c = NULL;
+		struct chan *m = at->head->member[i].to, *c = NULL;
 		struct qid q[WALK_MAX];
 		int done = 0;
 

@@ -48,6 +48,9 @@ mount_head_get(struct mount_head *h)
 	ref_get(&h->refs);
 }
 void mount_head_put(struct mount_head *h);	/* NULL is valid */
+/* The first member that is not dead, if there is one. */
+struct chan *mount_head_first(const struct mount_head *h);
+bool same_place(const struct chan *a, const struct chan *b);
 /* True if something is mounted on the place with this name. */
 bool ns_busy(struct ns *ns, const char *dir, const char *name);
 /* The table as commands, in kmalloc'd text: its length, or -ENOMEM. */

@@ -101,6 +101,13 @@ mnt_is(const struct chan *c, struct chan *service, const char *aname)
 }
 
 bool
+mnt_is_dead(const struct chan *c)
+{
+	(void)c;
+	return false;
+}
+
+bool
 cons_is_terminal(const struct chan *c)
 {
 	(void)c;

@@ -35,7 +35,7 @@ hash(const struct dev *dev, uint32_t id, uint64_t path)
 	return (uint32_t)(h >> 56);
 }
 
-static bool
+bool
 same_place(const struct chan *a, const struct chan *b)
 {
 	return a->dev == b->dev && a->id == b->id && a->qid.path == b->qid.path;
@@ -133,6 +133,16 @@ mount_head_put(struct mount_head *h)
 	kfree(h);
 }
 
+struct chan *
+mount_head_first(const struct mount_head *h)
+{
+	int i = 0;
+
+	while (i < h->n - 1 && mnt_is_dead(h->member[i].to))
+		i++;
+	return h->member[mnt_is_dead(h->member[i].to) ? 0 : i].to;
+}
+
 /* Called with the lock held: the link that points at the slot, or at the NULL where it would be. */
 static struct slot **
 slot_of(struct ns *ns, uint32_t h, const struct dev *dev, uint32_t id, uint64_t path)
@@ -227,9 +237,9 @@ head_with(const struct mount_head *now, struct chan *new_, struct chan *old, uns
 	return h;
 }
 
-/* What is left when the members that are `gone` go; NULL with *err 0 if nothing is. */
+/* What is left when the members that are `gone`, or mounts of that name, go; NULL with *err 0: nothing. */
 static struct mount_head *
-head_without(const struct mount_head *now, const struct chan *gone, int *err)
+head_without(const struct mount_head *now, const struct chan *gone, const char *name, int *err)
 {
 	struct mount_head *h = head_new(now->from, now->n);
 	int removed = 0;
@@ -240,15 +250,15 @@ head_without(const struct mount_head *now, const struct chan *gone, int *err)
 	for (int i = 0; i < now->n; i++) {
 		const struct mount_member *m = &now->member[i];
 		bool by_name = m->flags & MOUNT_SERVER &&
-			       strcmp(chan_path(m->to), chan_path(gone)) == 0;
+			       strcmp(chan_path(m->to), name) == 0;
 
-		if (by_name || same_place(m->to, gone))
+		if (by_name || (gone && same_place(m->to, gone)))
 			removed++;
 		else
 			head_add(h, m->to, m->flags);
 	}
 	if (removed == 0)
-		*err = error(EINVAL, "unmount: %s is not mounted on %s", chan_path(gone),
+		*err = error(EINVAL, "unmount: %s is not mounted on %s", name,
 			     chan_path(now->from));
 	if (removed > 0 && h->n > 0 && !(h->n == 1 && same_place(h->member[0].to, now->from)))
 		return h;
@@ -359,7 +369,7 @@ ns_mount(struct ns *ns, struct chan *new_, struct chan *old, unsigned flags)
 }
 
 int
-ns_unmount(struct ns *ns, struct chan *new_, struct chan *old)
+ns_unmount(struct ns *ns, struct chan *new_, const char *name, struct chan *old)
 {
 	int err = -EAGAIN;
 
@@ -370,8 +380,8 @@ ns_unmount(struct ns *ns, struct chan *new_, struct chan *old)
 		if (now == NULL)
 			return error(EINVAL, "unmount: nothing is mounted on %s", chan_path(old));
 		err = 0;
-		if (new_)
-			h = head_without(now, new_, &err);
+		if (name)
+			h = head_without(now, new_, name, &err);
 		if (err == 0)
 			err = replace(ns, old, now, h);
 		mount_head_put(now);
@@ -425,9 +435,10 @@ member_text(const struct mount_head *h, int i, const char *flag, char *buf, size
 	const char *create = m->flags & SYS_MCREATE ? "c" : "";
 	const char *dash = *flag || *create ? " -" : "";
 
-	return (size_t)ksnprintf(buf, n, "%s%s%s%s %s %s\n",
+	return (size_t)ksnprintf(buf, n, "%s%s%s%s %s %s%s\n",
 				 m->flags & MOUNT_SERVER ? "mount" : "bind", dash, flag, create,
-				 chan_path(m->to), chan_path(h->from));
+				 chan_path(m->to), chan_path(h->from),
+				 mnt_is_dead(m->to) ? " # dead" : "");
 }
 
 /* The commands that would make h again: the old place is first or in the middle, or not there. */

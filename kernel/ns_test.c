@@ -17,7 +17,7 @@ struct fnode {
 	char name[SYS_NAME_MAX + 1];
 	struct fnode *parent;
 	uint8_t type;			/* QT_* */
-	bool gone;
+	bool gone, dead;		/* dead: its server; of a root */
 	const char *target;
 	uint32_t tree;
 };
@@ -74,6 +74,9 @@ fake_walk(struct chan *c, int n, const char *const *names, int *done, struct qid
 	assert_false(c->open);
 	walks++;
 	*out = NULL;
+	*done = 0;
+	if (mnt_is_dead(c))
+		return -EHOSTDOWN;
 	for (*done = 0; *done < n; ++*done) {
 		struct fnode *k = f->type & QT_DIR ? child(f, names[*done]) : NULL;
 
@@ -92,6 +95,8 @@ static int
 fake_open(struct chan **c, uint32_t flags)
 {
 	(void)flags;
+	if (mnt_is_dead(*c))
+		return -EHOSTDOWN;
 	opens++;
 	(*c)->aux2 = 1;
 	return 0;
@@ -139,6 +144,8 @@ fake_readdir(struct chan *c, void *buf, size_t n, uint64_t off)
 	size_t at = 0;
 
 	assert_true(c->open);
+	if (mnt_is_dead(c))
+		return -EHOSTDOWN;
 	for (int i = (int)off; i < nnodes; i++) {
 		size_t k;
 
@@ -226,6 +233,12 @@ pipe_new(struct chan *end[2])
 {
 	(void)end;
 	return -ENOMEM;
+}
+
+bool
+mnt_is_dead(const struct chan *c)
+{
+	return c->dev == &dev_mnt && nodes[c->id - 1].dead;
 }
 
 bool
@@ -567,6 +580,89 @@ test_union(void **state)
 	assert_true(open_at(place, "a/only", SYS_O_PATH) >= 0);
 	list("/root", out, 4096);
 	assert_string_equal(out, "b2 x a a link abs loop dangle flink b2 x a ");
+}
+
+static void
+names_in_ns(char *out)
+{
+	char *text;
+	int64_t n = ns_text(test_proc.ns, &text);
+
+	assert_true(n >= 0 && n < 512);
+	memcpy(out, text, (size_t)n);
+	out[n] = '\0';
+	kfree(text);
+}
+
+/* A member whose server has gone for ever is passed over, wherever it stands, until all have gone. */
+static void
+test_union_dead(void **state)
+{
+	struct fnode *last = add(NULL, "", QT_DIR, NULL);
+	char out[512];
+	int64_t fd;
+
+	(void)state;
+	add(last, "z", QT_FILE, NULL);
+	mount_root(other, "/root", SYS_MAFTER);
+	mount_root(last, "/root", SYS_MAFTER | SYS_MCREATE);
+	fd = open_at(SYS_CWD, "/root", 0);
+	assert_true(fd >= 0);
+	tree->dead = true;
+	FAILS("/root/link", ENOENT);
+	LEADS("/root/b2", "/root/b2");
+	LEADS("/root/a/only", "/root/a/only");
+	LEADS("/root/z", "/root/z");
+	LEADS("/root/./x/../z", "/root/z");
+	list("/root", out, 4096);
+	assert_string_equal(out, "b2 x a z ");
+	list("/root", out, 40);
+	assert_string_equal(out, "b2 x a z ");
+	/* One who had it open reads what others have. */
+	char buf[64];
+	assert_true(CALL(sys_readdir, (uint64_t)fd, u(buf), sizeof buf) > 0);
+	assert_string_equal(((struct sys_dirent *)buf)->name, "b2");
+	assert_true(open_at(SYS_CWD, "/root/new", SYS_O_CREAT) >= 0);
+	assert_true(child(last, "new") != NULL);
+	assert_int_equal(CALL(sys_unlink, (uint64_t)SYS_CWD, u("/root/new"), 0), 0);
+	names_in_ns(out);
+	assert_string_equal(out, "mount /srv/x /root # dead\nmount -a /srv/x /root\n"
+			    "mount -ac /srv/x /root\n");
+	last->dead = true;
+	assert_int_equal(open_at(SYS_CWD, "/root/more", SYS_O_CREAT), -EPERM);
+	FAILS("/root/z", ENOENT);
+	other->dead = true;
+	FAILS("/root/z", EHOSTDOWN);
+	tree->dead = false;
+	LEADS("/root/link", "/root/a/b");
+	FAILS("/root/z", ENOENT);
+	list("/root", out, 4096);
+	assert_string_equal(out, "a link abs loop dangle flink ");
+}
+
+/* Its name has gone too: it can be taken away by it all the same. */
+static void
+test_unmount_dead(void **state)
+{
+	char out[512];
+
+	(void)state;
+	assert_int_equal(CALL(sys_bind, u("/root/a"), u("/mnt"), 0), 0);
+	mount_root(other, "/mnt", SYS_MBEFORE);
+	other->dead = true;
+	assert_int_equal(CALL(sys_unmount, u("/srv/y"), u("/mnt")), -EINVAL);
+	assert_int_equal(CALL(sys_unmount, u("/root/a/b"), u("/mnt")), -EINVAL);
+	assert_int_equal(CALL(sys_unmount, 8, u("/mnt")), -EFAULT);
+	list("/mnt", out, 4096);
+	assert_string_equal(out, "b d up ");
+	assert_int_equal(CALL(sys_unmount, u("/srv/x"), u("/mnt")), 0);
+	names_in_ns(out);
+	assert_string_equal(out, "mount /srv/x /root\nbind /root/a /mnt\n");
+	/* Alone at its place it goes with the place's name, or its own. */
+	tree->dead = true;
+	FAILS("/root/a", EHOSTDOWN);
+	assert_int_equal(CALL(sys_unmount, u("/srv/x"), u("/root")), 0);
+	assert_int_equal(CALL(sys_unmount, u("/srv/x"), u("/root")), -EINVAL);
 }
 
 static void
@@ -922,6 +1018,7 @@ main(void)
 		TEST(test_plain), TEST(test_one_walk), TEST(test_dotdot), TEST(test_links),
 		TEST(test_many_links), TEST(test_long), TEST(test_mounts), TEST(test_shadow),
 		TEST(test_mount_file), TEST(test_union), TEST(test_union_with_old),
+		TEST(test_union_dead), TEST(test_unmount_dead),
 		TEST(test_union_seek), TEST(test_create), TEST(test_create_race),
 		TEST(test_open_checks), TEST(test_relative), TEST(test_relative_mount),
 		TEST(test_change), TEST(test_readlink), TEST(test_copy_and_text),

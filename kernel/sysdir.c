@@ -311,11 +311,11 @@ sys_readlink(const uint64_t a[6])
 	return r;
 }
 
-/* The records of member i from off on.  A member that cannot be read hides only itself. */
+/* The member's records from off on.  A member that cannot be read hides only itself. */
 static int64_t
-member_readdir(const struct mount_head *h, int i, char *buf, size_t n, uint64_t off)
+member_readdir(struct chan *member, char *buf, size_t n, uint64_t off)
 {
-	struct chan *m = chan_clone(h->member[i].to);
+	struct chan *m = chan_clone(member);
 	int64_t r = 0;
 
 	if (m && m->dev->readdir &&
@@ -335,8 +335,9 @@ static int64_t
 union_readdir(struct chan *c, char *buf, size_t n, uint64_t off, uint64_t *member)
 {
 	for (; *member < (uint64_t)c->head->n; ++*member, off = 0) {
-		int64_t r = *member == 0 ? c->dev->readdir(c, buf, n, off)
-					 : member_readdir(c->head, (int)*member, buf, n, off);
+		struct chan *m = c->head->member[*member].to;
+		int64_t r = same_place(c, m) ? c->dev->readdir(c, buf, n, off)
+					     : member_readdir(m, buf, n, off);
 
 		if (r > 0 || r == -EINVAL || r == -EINTR)
 			return r;

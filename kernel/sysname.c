@@ -111,20 +111,26 @@ sys_mount(const uint64_t a[6])
 	return r;
 }
 
+/* A server that has gone may have no name any more: then it goes by the one that it was mounted by. */
 int64_t
 sys_unmount(const uint64_t a[6])
 {
 	struct chan *new_ = NULL, *old;
+	struct user_path path;
 	int r = allowed(0);
 
 	if (r == 0)
 		r = lookup(a[1], NAME_MOUNT_POINT, &old);
 	if (r < 0)
 		return r;
-	if (a[0] != 0)
-		r = lookup(a[0], NAME_WALK, &new_);
-	if (r == 0)
-		r = ns_unmount(ns_current(), new_, old);
+	if (a[0] == 0) {
+		r = ns_unmount(ns_current(), NULL, NULL, old);
+	} else if ((r = user_path_get(&path, a[0])) == 0) {
+		r = name_lookup(NULL, path.text, NAME_WALK, 0, 0, &new_);
+		if (r == 0 || r == -ENOENT)
+			r = ns_unmount(ns_current(), new_, new_ ? chan_path(new_) : path.text, old);
+		user_path_put(&path);
+	}
 	chan_put(new_);
 	chan_put(old);
 	return r;

@@ -211,7 +211,7 @@ walk_through(struct walker *w)
 	h = ns_find(w->ns, c->dev, c->id, c->qid.path);
 	if (h == NULL)
 		return;
-	w->at.c = h->member[0].to;
+	w->at.c = mount_head_first(h);
 	chan_get(w->at.c);
 	chan_put(c);
 	w->at.head = h;
@@ -219,7 +219,10 @@ walk_through(struct walker *w)
 	w->at.fresh = false;
 }
 
-/* One walk, in the first member of the union that has the first name; *from is that member. */
+/*
+ * One walk, in the first member of the union that has the first name; *from is that member.  What a
+ * dead one says counts only if all are, and at->c is one.
+ */
 static int
 union_walk(const struct place *at, const struct run *r, int *done, struct qid *qids,
 	   struct chan **out, struct chan **from)
@@ -228,7 +231,7 @@ union_walk(const struct place *at, const struct run *r, int *done, struct qid *q
 	int err = -ENOENT;
 
 	for (int i = 0; i < n; i++) {
-		struct chan *c = i == 0 ? at->c : at->head->member[i].to;
+		struct chan *c = n == 1 ? at->c : at->head->member[i].to;
 		int e;
 
 		*done = 0;
@@ -238,7 +241,7 @@ union_walk(const struct place *at, const struct run *r, int *done, struct qid *q
 			*from = c;
 			return 0;
 		}
-		if (e < 0 && e != -ENOENT && err == -ENOENT)
+		if (e < 0 && e != -ENOENT && err == -ENOENT && (c == at->c || !mnt_is_dead(c)))
 			err = e;
 	}
 	return err;
@@ -380,7 +383,7 @@ step(struct walker *w, const struct run *r)
 	if (head) {
 		if (c)
 			chan_put(c);
-		c = head->member[0].to;
+		c = mount_head_first(head);
 		chan_get(c);
 		return advance(w, r, stop + 1, c, head);
 	}

@@ -192,6 +192,17 @@ mnt_is(const struct chan *c, struct chan *service, const char *aname)
 	       m->service == srv_service(service, &generation) && strcmp(m->aname, aname) == 0;
 }
 
+bool
+mnt_is_dead(const struct chan *c)
+{
+	const struct mount *m = c->aux;
+
+	return c->dev == &dev_mnt &&
+	       (m->wait_ns == 0
+		? m->generation != __atomic_load_n(&m->service->serving, __ATOMIC_RELAXED)
+		: __atomic_load_n(&m->service->state, __ATOMIC_RELAXED) == SERVICE_DEAD);
+}
+
 /*
  * One attempt.  -ERESTART when the server that answered has gone, or names have changed meanwhile.
  * `transient`: the new fid is for one operation, and gets no record.
