@@ -61,8 +61,20 @@ mv /net/d/a /net/d/b &
 mover=$!
 until grep 'hang 1' /dev/pass/laststats; do sleep 0.1; done
 kill -KILL $mover
-(sleep 1; ls /mnt/d; echo clear > /dev/pass/lastctl) &
-mv /net/d/b /net/d/c && ls /mnt/d && echo "one after the other"
+before=$(grep walk /dev/pass/laststats)
+mv /net/d/b /net/d/c &
+second=$!
+# It has walked to what its names are in, and sleeps: nothing of its own goes on.
+ran=
+until grep 'state sleeping' /proc/$second/status && test "$ran" = "$(grep cpu_ns /proc/$second/status)" &&
+	test "$before" != "$(grep walk /dev/pass/laststats)"; do
+	ran=$(grep cpu_ns /proc/$second/status)
+	sleep 0.2
+done
+ls /mnt/d
+echo "asked for: $(grep walk /dev/pass/laststats), $(grep rename /dev/pass/laststats), after $before"
+echo clear > /dev/pass/lastctl
+wait $second && ls /mnt/d && echo "one after the other"
 
 # Its server goes, and it is killed before it knows what became of the rename: recovery finds out.
 (echo first; echo second; echo third) > /net/d/f
@@ -92,4 +104,5 @@ for when in before after; do
 		expect_re "^$what $when$"
 	done
 done
-expect_re '^not waited for$' '^all done$' '^one after the other$' '^open: first second$' '^open: third$'
+expect_re '^not waited for$' '^all done$' '^asked for: walk requests [0-9]+, rename requests 1 hang 1, after walk requests' '^one after the other$' \
+	'^open: first second$' '^open: third$'
