@@ -31,6 +31,7 @@ CMDS	:= $(basename $(notdir $(filter-out %_test.c,$(wildcard cmd/*.c))))
 DRVS	:= $(patsubst drv/%/main.c,%,$(DRV_DIRS))
 FSS	:= $(patsubst fs/%/main.c,%fs,$(FS_DIRS))
 NETS	:= $(patsubst net/%/main.c,%,$(NET_DIRS))
+# What is run appears whole (.new, then mv): tests may be taking it (test/boot/lib.sh).
 # Programs of one world only: those that are nothing without Lux9's calls, or without QEMU beside them.
 LUX_ONLY := $(shell cat cmd/lux9-only 2>/dev/null)
 LINUX_ONLY := $(shell cat cmd/linux-only 2>/dev/null)
@@ -75,7 +76,7 @@ define lux_prog
 $B/lux9/bin/$(1): $$(call LUX_OBJ,$$(call prog_src,$(1))) $(LUX_LIB)
 	@mkdir -p $$(@D)
 	@echo "LUXLD $(1)"
-	$V$(LUXCC) -static -no-pie -Wl,-z,noseparate-code,-z,max-page-size=4096 -o $$@ $$^
+	$V$(LUXCC) -static -no-pie -Wl,-z,noseparate-code,-z,max-page-size=4096 -o $$@.new $$^ && mv $$@.new $$@
 endef
 $(foreach p,$(PROGS),$(eval $(call lux_prog,$(p))))
 lux: $(PROGS:%=$B/lux9/bin/%) $B/lux9/personality
@@ -86,7 +87,7 @@ define fault_prog
 $B/lux9/fault/$(1): $$(call LUX_OBJ,$$(call prog_src,$(1)) drv/$(1)/fault.c lib/sip/fault.c) $(LUX_LIB)
 	@mkdir -p $$(@D)
 	@echo "LUXLD $(1), with faults"
-	$V$(LUXCC) -static -no-pie -Wl,-z,noseparate-code,-z,max-page-size=4096 -o $$@ $$^
+	$V$(LUXCC) -static -no-pie -Wl,-z,noseparate-code,-z,max-page-size=4096 -o $$@.new $$^ && mv $$@.new $$@
 endef
 $(foreach p,$(FAULT_PROGS),$(eval $(call fault_prog,$(p))))
 
@@ -100,7 +101,7 @@ $B/pers/%.o: %
 	$V$(CC) $(PERSFLAGS) $(DEPS) -c $< -o $@
 $B/lux9/personality: $(patsubst %,$B/pers/%.o,$(PERS_SRC))
 	@mkdir -p $(@D)
-	$V$(CC) -static -nostdlib -no-pie -Wl,-z,max-page-size=4096 -Wl,-Ttext-segment=$(PERS_BASE) -Wl,-e,pers_start -Wl,--build-id=none -o $@ $^
+	$V$(CC) -static -nostdlib -no-pie -Wl,-z,max-page-size=4096 -Wl,-Ttext-segment=$(PERS_BASE) -Wl,-e,pers_start -Wl,--build-id=none -o $@.new $^ && mv $@.new $@
 
 # --- the same programs for Linux -------------------------------------------------------------
 HOSTFLAGS := $(CSTD) $(WARN) -O2 -Iinclude -pthread -D_GNU_SOURCE
@@ -196,7 +197,7 @@ $B/$(1)/lux9.elf: $B/$(1)/kernel.o kernel/amd64/kernel.ld tool/symtab.sh
 	$V$(CC) $(KLD) -o $B/$(1)/pass1.elf $B/$(1)/kernel.o $B/$(1)/symtab0.o
 	$Vsh tool/symtab.sh $B/$(1)/pass1.elf > $B/$(1)/symtab.S && $(CC) -c $B/$(1)/symtab.S -o $B/$(1)/symtab.o
 	@echo "KLD   $$@"
-	$V$(CC) $(KLD) -o $$@ $B/$(1)/kernel.o $B/$(1)/symtab.o
+	$V$(CC) $(KLD) -o $$@.new $B/$(1)/kernel.o $B/$(1)/symtab.o && mv $$@.new $$@
 endef
 $(eval $(call kernel_variant,kernel,$(KLTO)))
 $(eval $(call kernel_variant,kernel-debug,$(KDEBUG),$(wildcard kernel/debug/*.c)))

@@ -10,12 +10,28 @@
 #
 # The machine ends when the commands end: with their status, which boot checks.  CPUS, MEM, DISKS,
 # CACHE, EXTRA, APPEND, KERNEL and TIMEOUT are those of tool/qemu.sh.  Files put into $dir/extra before
-# boot are laid over the boot archive.
+# boot are laid over the boot archive.  $b is the build: the programs and kernels of when it began.
 
 set -u
-b=${B:-build}
 dir=${TEST_DIR:-$(mktemp -d /tmp/lux9-test.XXXXXX)}
 mkdir -p "$dir/extra"
+
+# What is booted, as it is now, in $dir/build: a make may replace the files meanwhile, of which each is
+# whole at any time.  Links, where they can be.
+take_build()
+{
+	local f
+	rm -rf "$dir/build"
+	for f in kernel/lux9.elf kernel-debug/lux9.elf lux9/bin lux9/fault lux9/personality prog; do
+		[ -e "$1/$f" ] || continue
+		mkdir -p "$dir/build/$(dirname "$f")"
+		cp -al "$1/$f" "$dir/build/$(dirname "$f")/" 2> /dev/null ||
+			cp -a "$1/$f" "$dir/build/$(dirname "$f")/" || exit 1
+	done
+}
+take_build "${B:-build}"
+export B=$dir/build
+b=$B
 export TIMEOUT=${TIMEOUT:-120}
 
 fail()
