@@ -181,6 +181,7 @@ struct p9_srv {
 	uint32_t msize;		/* largest message; 0: P9_SRV_MSIZE */
 	uint32_t max_fids;	/* in each connection; 0: P9_SRV_FIDS */
 	uint32_t max_conns;	/* 0: P9_SRV_CONNS */
+	bool keep;		/* its counts stay after wait, until p9_srv_free */
 	struct p9_srv_state *state;	/* the library's */
 };
 
@@ -236,6 +237,8 @@ bool p9_cancelled(const struct p9_req *);
 int p9_srv_start(struct p9_srv *, const char *where, int nthreads);
 int p9_srv_wait(struct p9_srv *);
 void p9_srv_stop(struct p9_srv *);
+/* After wait, with keep: nobody may call the others meanwhile. */
+void p9_srv_free(struct p9_srv *);
 /* start and wait. */
 int p9_serve(struct p9_srv *, const char *where, int nthreads);
 

@@ -24,18 +24,19 @@
 enum { FILE_ROOT, FILE_CLONE, FILE_TYPES, FILE_SERVERS };
 
 /* Files of a slot: path is id << 8 | one of these. */
-enum slot_file { SLOT_DIR = 1, SLOT_CTL, SLOT_STATUS, SLOT_HEALTH, SLOT_CAPS, SLOT_NS, SLOT_LOG,
-		 SLOT_DEVICES, SLOT_OUTPUT };
+enum slot_file { SLOT_CTL = 1, SLOT_STATUS, SLOT_HEALTH, SLOT_CAPS, SLOT_NS, SLOT_LOG,
+		 SLOT_DEVICES, SLOT_DIR, SLOT_OUTPUT };
 
-static const struct {
-	const char *name;
-	enum slot_file file;
-	uint32_t mode;
-} slot_files[] = {
-	{ "ctl", SLOT_CTL, HW_RW }, { "status", SLOT_STATUS, HW_READ },
-	{ "health", SLOT_HEALTH, HW_RW }, { "caps", SLOT_CAPS, HW_READ },
-	{ "ns", SLOT_NS, HW_READ }, { "log", SLOT_LOG, HW_READ },
-	{ "devices", SLOT_DEVICES, HW_READ },
+/* By path. */
+static const struct dirtab root_files[] = {
+	{ "sip", FILE_ROOT, HW_DIR, 0 }, { "clone", FILE_CLONE, HW_RW, 0 },
+	{ "types", FILE_TYPES, HW_RW, 0 }, { "servers", FILE_SERVERS, HW_DIR, 0 },
+}, slot_files[] = {
+	{ "", 0, 0, 0 }, { "ctl", SLOT_CTL, HW_RW, 0 }, { "status", SLOT_STATUS, HW_READ, 0 },
+	{ "health", SLOT_HEALTH, HW_RW, 0 }, { "caps", SLOT_CAPS, HW_READ, 0 },
+	{ "ns", SLOT_NS, HW_READ, 0 }, { "log", SLOT_LOG, HW_READ, 0 },
+	{ "devices", SLOT_DEVICES, HW_READ, 0 }, { "", SLOT_DIR, HW_DIR, 0 },
+	{ "log", SLOT_OUTPUT, HW_WRITE, 0 },
 };
 
 static uint64_t
@@ -48,6 +49,12 @@ static enum slot_file
 path_file(const struct chan *c)
 {
 	return (enum slot_file)(c->qid.path & 0xff);
+}
+
+static const struct dirtab *
+entry_of(const struct chan *c)
+{
+	return path_id(c) != 0 ? &slot_files[path_file(c)] : &root_files[c->qid.path];
 }
 
 static int
@@ -72,24 +79,19 @@ servers_gen(int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 static int
 sip_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 {
-	static const struct dirtab root[] = {
-		{ "clone", FILE_CLONE, HW_RW, 0 }, { "types", FILE_TYPES, HW_RW, 0 },
-		{ "servers", FILE_SERVERS, HW_DIR, 0 },
-	};
-
 	if (c->qid.path == FILE_SERVERS)
 		return servers_gen(i, e, buf);
-	if (c->qid.path == FILE_ROOT) {
-		if ((size_t)i >= ARRAY_LEN(root))
-			return -1;
-		*e = root[i];
-		return 1;
-	}
-	if ((size_t)i >= ARRAY_LEN(slot_files))
+	if (i + 1 >= (path_id(c) != 0 ? SLOT_DIR : (int)ARRAY_LEN(root_files)))
 		return -1;
-	*e = (struct dirtab){ slot_files[i].name, path_id(c) << 8 | slot_files[i].file,
-			      slot_files[i].mode, 0 };
+	*e = path_id(c) != 0 ? slot_files[i + 1] : root_files[i + 1];
+	e->path |= path_id(c) << 8;
 	return 1;
+}
+
+static int
+sip_stat(struct chan *c, struct sys_stat *st)
+{
+	return devtab_stat(c, st, entry_of(c));
 }
 
 /* True for the server of the slot itself. */
@@ -129,6 +131,8 @@ sip_open(struct chan **cp, uint32_t flags)
 
 	if (c->qid.type & QT_DIR)
 		return 0;
+	if ((r = devtab_check(entry_of(c), flags)) < 0)
+		return r;
 	if (c->qid.path == FILE_CLONE)
 		r = cap_check(CAP_ADMIN);
 	else if (write && !(path_id(c) != 0 && path_file(c) == SLOT_HEALTH && is_own(path_id(c))))
@@ -316,5 +320,5 @@ sip_output_new(uint64_t id, const char *name)
 const struct dev dev_sip = {
 	.name = "sip", .attach = devtab_attach, .walk = devtab_walk, .open = sip_open,
 	.read = sip_read, .write = sip_write, .readdir = devtab_readdir,
-	.gen = sip_gen, .stat = devtab_plain_stat, .poll = sip_poll,
+	.gen = sip_gen, .stat = sip_stat, .poll = sip_poll,
 };

@@ -154,8 +154,8 @@ types_text(struct text *t, void *none)
 static int
 set_text(char *to, size_t n, const char *what, const char *rest)
 {
-	if (*rest == '\0' || strlen(rest) >= n)
-		return error(EINVAL, "sip: %s needs a text of at most %zu bytes", what, n - 1);
+	if (strlen(rest) >= n)
+		return error(EINVAL, "sip: %s: a text of at most %zu bytes", what, n - 1);
 	strlcpy(to, rest, n);
 	return 0;
 }
@@ -163,8 +163,8 @@ set_text(char *to, size_t n, const char *what, const char *rest)
 static int
 set_name(struct slot *s, char *rest)
 {
-	if (*rest == '\0' || strlen(rest) >= SIP_NAME || *rest == '.' ||
-	    strchr(rest, '/') != NULL || strchr(rest, ' ') != NULL)
+	if (strlen(rest) >= SIP_NAME || *rest == '.' || strchr(rest, '/') != NULL ||
+	    strchr(rest, ' ') != NULL)
 		return error(EINVAL, "sip: %s is not a name", rest);
 	if (slot_named(rest) != NULL && slot_named(rest) != s)
 		return error(EEXIST, "sip: there is a server %s", rest);
@@ -291,7 +291,7 @@ slot_ended(struct slot *s, enum sip_status status)
 /* --- start --- */
 
 struct start {
-	char exec[SIP_EXEC], name[SIP_NAME], env[SIP_ENV][64];
+	char exec[SIP_EXEC], name[SIP_NAME], env[SIP_ENV][SIP_TEXT + 16];
 	char *argv[SIP_ARGS + 1];
 	const char *envp[SIP_ENV + 1];
 	struct cap_spec caps;
@@ -331,6 +331,7 @@ start_prepare(struct slot *s, struct start *st)
 	ksnprintf(st->env[0], sizeof st->env[0], "SIP_NAME=%s", s->name);
 	ksnprintf(st->env[1], sizeof st->env[1], "SIP_GENERATION=%u", s->generation);
 	ksnprintf(st->env[2], sizeof st->env[2], "SIP_DEADLINE=%lu", s->deadline_ms);
+	ksnprintf(st->env[3], sizeof st->env[3], "SIP_MOUNT=%s", s->mounts[0]);
 	for (int i = 0; i < SIP_ENV; i++)
 		st->envp[i] = st->env[i];
 	st->spawn = (struct spawn){ .path = st->argv[0], .argv = (const char *const *)st->argv,
@@ -619,6 +620,8 @@ slot_command(uint64_t id, char *text)
 		return error(EINVAL, "sip: there is no command %s", text);
 	if (*rest != '\0' && c->bare)
 		return error(EINVAL, "sip: %s takes no argument", text);
+	if (*rest == '\0' && c->act == NULL)
+		return error(EINVAL, "sip: %s needs an argument", text);
 	if (c->act != NULL)
 		return c->act(id, rest);
 	spin_lock(&sip_lock);

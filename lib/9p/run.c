@@ -241,6 +241,7 @@ p9_srv_start(struct p9_srv *srv, const char *where, int nthreads)
 	if (rc) {
 		p9_srv_stop(srv);
 		p9_srv_wait(srv);
+		p9_srv_free(srv);
 		return rc;
 	}
 	if (where && strncmp(where, "fd!", 3) == 0) {
@@ -262,8 +263,16 @@ p9_srv_wait(struct p9_srv *srv)
 		pthread_cond_wait(&st->changed, &st->lock);
 	pthread_mutex_unlock(&st->lock);
 	p9_os_stop(st);
-	state_free(srv);
+	if (!srv->keep)
+		state_free(srv);
 	return 0;
+}
+
+void
+p9_srv_free(struct p9_srv *srv)
+{
+	if (srv->state)
+		state_free(srv);
 }
 
 void

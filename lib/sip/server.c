@@ -60,6 +60,7 @@ sip_init(struct sip_server *s, const struct sip_type *type)
 	s->config.name = under && name_ok(under) ? under : type->name;
 	s->p9.ops = type->p9;
 	s->p9.aux = s;
+	s->p9.keep = true;	/* the reporting thread asks for its counts */
 	pthread_mutex_init(&s->health.lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -197,9 +198,10 @@ static int
 post(struct sip_server *s)
 {
 	struct sip_config *c = &s->config;
+	const char *told = getenv("SIP_MOUNT");
 	char service[SIP_PATH_MAX];
 	if (!c->listen && !c->mount)
-		c->mount = s->type->mount;
+		c->mount = told && told[0] ? told : s->type->mount;
 	if (!c->listen && !c->mount) {
 		sip_log(s, "needs -mount or -listen");
 		return -EINVAL;
@@ -262,6 +264,7 @@ sip_finish(struct sip_server *s)
 	}
 	s->initialized = s->mounted = false;
 	sip_set_state(s, SIP_STOPPED, NULL);
+	p9_srv_free(&s->p9);
 	if (s->health_fd >= 0)
 		close(s->health_fd);
 	if (s->log_fd >= 0)
