@@ -188,7 +188,7 @@ struct ns *ns_copy(struct ns *ns);
 void ns_get(struct ns *ns);
 void ns_put(struct ns *ns);
 int ns_mount(struct ns *ns, struct chan *new_, struct chan *old, unsigned flags);
-/* All that is mounted on old, or with a name what is new_ (NULL: nothing) or a mount of that name. */
+/* All that is mounted on old; with a name only new_ (NULL: nothing), and mounts of that name. */
 int ns_unmount(struct ns *ns, struct chan *new_, const char *name, struct chan *old);
 
 enum name_what {

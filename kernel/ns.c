@@ -237,7 +237,10 @@ head_with(const struct mount_head *now, struct chan *new_, struct chan *old, uns
 	return h;
 }
 
-/* What is left when the members that are `gone`, or mounts of that name, go; NULL with *err 0: nothing. */
+/*
+ * What is left when the members that are `gone`, or mounts of that name, go; NULL with *err 0 if
+ * nothing is.
+ */
 static struct mount_head *
 head_without(const struct mount_head *now, const struct chan *gone, const char *name, int *err)
 {

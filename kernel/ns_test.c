@@ -594,7 +594,7 @@ names_in_ns(char *out)
 	kfree(text);
 }
 
-/* A member whose server has gone for ever is passed over, wherever it stands, until all have gone. */
+/* A member whose server has gone for ever is passed over, wherever it stands, until all have. */
 static void
 test_union_dead(void **state)
 {

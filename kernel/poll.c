@@ -1,16 +1,16 @@
 /*
  * SYS_POLL: waiting for one of several files.
  *
- * A thread can wait on one queue only, so each poller has its own, and all are in one list.  What may
- * change has a number (poll.h), of which a hash is kept: `waiting` counts the pollers of each.  A
- * change costs one load if it is 0; else those who wait for that hash are woken, and look again.
- * `lock` (class "poll") guards it all; `waiting` is read without it.  A file without a poll function
- * is always ready.
+ * A thread can wait on one queue only, so each poller has its own, and all are in one list.  What
+ * may change has a number (poll.h), of which a hash is kept: `waiting` counts the pollers of each.
+ * A change costs one load if it is 0; else those who wait for that hash are woken, and look again.
+ * `lock` (class "poll") guards it all; `waiting` is read without it.  A file without a poll
+ * function is always ready.
  *
- * No change is missed (model/poll.pml).  A poller is counted before it looks at the file, and a file
- * is changed before the count is looked at, with a barrier between: one of them sees the other.
- * Who sees the count finds the poller in the list, or the poller comes to the lock later and then
- * sees the change.  `changed` is taken back under the lock, before the poller looks again.
+ * No change is missed (model/poll.pml).  A poller is counted before it looks at the file, and a
+ * file is changed before the count is looked at, with a barrier between: one of them sees the
+ * other.  Who sees the count finds the poller in the list, or the poller comes to the lock later
+ * and then sees the change.  `changed` is taken back under the lock, before the poller looks again.
  */
 #include "poll.h"
 #include "proc.h"

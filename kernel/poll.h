@@ -3,8 +3,8 @@
  *
  * What a file's readiness depends on has a number of 64 bits: an address, or an id.  A device with
  * a poll() calls poll_on() with it, holding no lock, before it looks; and poll_notify() after each
- * change that may make a file ready, from an interrupt too.  Numbers that are alike by chance cost a
- * look, no more.
+ * change that may make a file ready, from an interrupt too.  Numbers that are alike by chance cost
+ * a look, no more.
  */
 #pragma once
 #include "chan.h"

@@ -111,7 +111,7 @@ sys_mount(const uint64_t a[6])
 	return r;
 }
 
-/* A server that has gone may have no name any more: then it goes by the one that it was mounted by. */
+/* A server that has gone may have no name any more: it goes by the one that it was mounted by. */
 int64_t
 sys_unmount(const uint64_t a[6])
 {

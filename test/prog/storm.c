@@ -459,7 +459,7 @@ hogs(void)
 	}
 }
 
-/* --- polls: a change that a poller misses is a pair that hangs ----------------------------------- */
+/* --- polls: a change that a poller misses is a pair that hangs -------------------------------- */
 
 static void
 bounce(int in, int out, int quiet, unsigned n)
