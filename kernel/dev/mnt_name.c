@@ -161,8 +161,8 @@ change_once(struct change *ch)
 }
 
 /*
- * What became of a rename is not known to a client that was killed, or has waited in vain: if the server
- * is away, the recovery finds it out.
+ * What became of a rename is not known to a client that was killed, or has waited in vain: if the
+ * server is away, the recovery finds it out.
  */
 static void
 rename_ends(const struct change *ch, int err)

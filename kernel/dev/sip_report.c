@@ -105,7 +105,8 @@ slot_report(uint64_t id, char *text)
 		else
 			next = text + strlen(text);
 		if (report_line(&rep, text) < 0)
-			r = error(EINVAL, "sip: %s: not a line of a report, or not its value", text);
+			r = error(EINVAL, "sip: %s: not a line of a report, or not its value",
+				  text);
 	}
 	if (r == 0)
 		report_apply(s, &rep);
