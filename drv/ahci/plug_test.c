@@ -227,6 +227,55 @@ successor(void **state)
 	world_stop(w);
 }
 
+static bool away; /* with the bus's lock */
+static struct sip_model_ops ops;
+static uint64_t (*registers)(void *device, unsigned bar, uint64_t off, unsigned width);
+
+static uint64_t
+read_zeros(void *device, unsigned bar, uint64_t off, unsigned width)
+{
+	uint64_t v = registers(device, bar, off, width);
+
+	return away ? 0 : v;
+}
+
+static void
+set_away(struct world *w, bool now)
+{
+	pthread_mutex_lock(&w->m.bus.lock);
+	away = now;
+	pthread_mutex_unlock(&w->m.bus.lock);
+}
+
+static void
+take_away(void *w)
+{
+	os_sleep_ns(3000000);
+	set_away(w, true);
+}
+
+/* The controller goes, and zeros are read where it was: nothing has ended well by that. */
+static void
+controller_taken_away(void **state)
+{
+	(void)state;
+	for (int ncq = 0; ncq < 2; ncq++) {
+		struct world *w = world_make(1);
+
+		ops = *w->m.bus.ops;
+		registers = ops.read;
+		ops.read = read_zeros;
+		w->m.bus.ops = &ops;
+		model_disk_make(&w->m, 0, SECTORS, 512, ncq);
+		world_attach(w);
+		model_freeze(&w->m, true);
+		world_run_load(w, UINT64_MAX, -ENODEV, take_away);
+		assert_null(world_disk(w, 0));
+		set_away(w, false);
+		world_stop(w);
+	}
+}
+
 /* One disk that keeps silent does not keep another from being shown, and has its own chance. */
 static void
 slow_disk(void **state)
@@ -257,6 +306,7 @@ main(void)
 		cmocka_unit_test(pulled_in_recovery), cmocka_unit_test(exchanged_disk),
 		cmocka_unit_test(not_disks),          cmocka_unit_test(staggered_spin_up),
 		cmocka_unit_test(successor),          cmocka_unit_test(slow_disk),
+		cmocka_unit_test(controller_taken_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

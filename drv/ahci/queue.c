@@ -145,17 +145,30 @@ take_result(const struct ahci_port *p, struct blk_io *io)
 		       ATA_FIS_D2H_SIZE);
 }
 
+/*
+ * Where a function was whose memory decoding has been turned off, an emulator reads zeros and not
+ * ones: as if every command had ended.
+ */
+static bool
+answers(const struct ahci_port *p)
+{
+	return CMD_ST_get(port_read(p, PORT_CMD));
+}
+
 void
 ahci_reap(struct drive_queue *q)
 {
 	struct ahci_port *p = (struct ahci_port *)q->port;
-	uint32_t over;
+	uint32_t over, left;
 
 	/* A plain command that failed is not over because its bit is gone. */
 	if (!q->nbusy || (!q->open && is_plain(p)))
 		return;
+	left = port_read(p, is_plain(p) ? PORT_CI : PORT_SACT);
+	if (!left && !answers(p))
+		return;
 	/* A bit that was never set tells nothing, whatever the device makes of it. */
-	over = (uint32_t)q->busy[0] & ~port_read(p, is_plain(p) ? PORT_CI : PORT_SACT);
+	over = (uint32_t)q->busy[0] & ~left;
 	/* The bit of a plain command may go though it failed: then that interrupts. */
 	if (over && is_plain(p) &&
 	    port_read(p, PORT_TFD) & (ATA_STATUS_ERR | ATA_STATUS_DF | ATA_STATUS_BSY))
