@@ -33,8 +33,10 @@ make_plan(struct manager *m, const char *dir)
 	if (devices_open(d, m->factory.root) < 0)
 		cmd_warn("pci");	/* servers without a device still start */
 	size_t n = sip_factory_plan(&m->factory, d->now, d->n, plan, SERVERS_MAX, warn);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		server_add(m, &plan[i]);
+		places_add(&m->places, &plan[i]);
+	}
 }
 
 static void

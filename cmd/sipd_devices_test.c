@@ -115,17 +115,45 @@ plan(void **state)
 	char err[SIP_TEXT_MAX];
 	struct sip_factory f;
 	struct sip_manifest m;
+	static struct places places;
 	struct sip_plan p;
 	(void)state;
 	sip_factory_init(&f);
-	assert_false(devices_plan(&f, &info, taken, (void *)names, &p));
+	assert_false(devices_plan(&f, &info, &places, taken, (void *)names, &p));
 	assert_int_equal(0, sip_manifest_parse(&m, "edu", text, sizeof text - 1, err));
 	assert_int_equal(0, sip_factory_register(&f, &m));
-	assert_true(devices_plan(&f, &info, taken, (void *)names, &p));
+	assert_true(devices_plan(&f, &info, &places, taken, (void *)names, &p));
 	assert_string_equal("edu2", p.name);
+	assert_int_equal(2, p.number);
 	assert_string_equal("1.0.0", p.device);
-	assert_true(devices_plan(&f, &info, taken, (void *)(names + 3), &p));
+	/* Its name stays with its place, also while its predecessor has it, and is no other's. */
+	info = function("0.3.0", 8);
+	assert_true(devices_plan(&f, &info, &places, taken, (void *)(names + 3), &p));
 	assert_string_equal("edu", p.name);
+	info = function("0.2.0", 9);
+	assert_true(devices_plan(&f, &info, &places, taken, (void *)(names + 3), &p));
+	assert_string_equal("edu1", p.name);
+	info = function("0.4.0", 10);
+	assert_true(devices_plan(&f, &info, &places, taken, (void *)(names + 3), &p));
+	assert_string_equal("edu3", p.name);
+	info = function("1.0.0", 11);
+	assert_true(devices_plan(&f, &info, &places, taken, (void *)names, &p));
+	assert_string_equal("edu2", p.name);
+	/* When many have gone, a number is given again; not one of a server that is there. */
+	for (unsigned i = 10; i < 20; i++) {
+		char addr[16];
+		snprintf(addr, sizeof addr, "0.%u.0", i);
+		info = function(addr, i);
+		assert_true(devices_plan(&f, &info, &places, taken, (void *)names, &p));
+		assert_in_range(p.number, 2, 7);
+	}
+	places.n = 0;
+	/* A place that was there at the start has its number. */
+	p = (struct sip_plan){ .type = p.type, .device = "0.9.0", .number = 4 };
+	places_add(&places, &p);
+	info = function("0.9.0", 12);
+	assert_true(devices_plan(&f, &info, &places, taken, (void *)names, &p));
+	assert_string_equal("edu4", p.name);
 	sip_factory_free(&f);
 }
 

@@ -254,7 +254,7 @@ struct drive_ctlr {
 	struct sip_dev *dev;
 	struct blk_server *blk;
 	char addr[16];    /* of the function: "0.31.2" */
-	unsigned number;  /* in the order of PCI addresses, among those that match the driver */
+	unsigned number;  /* among those of the kind; its disks' names are made of it */
 	uint64_t dma_max; /* no memory at or above this address; 0: no limit */
 	void (*free)(struct drive_ctlr *c); /* when nothing refers to it any more */
 

@@ -117,11 +117,15 @@ enum sip_state {
 	SIP_FAILED	/* given up by its manager; no server says it of itself */
 };
 
+enum { SIP_NUMBER_MAX = 511 };
+#define SIP_NUMBER_NONE	UINT64_MAX
+
 struct sip_config {
 	const char *name;	/* SIP_NAME from the environment, or -name, or the type's */
 	const char *mount, *listen, *device, *log;
 	const char *dev;	/* a service that is mounted at /dev first; NULL: none */
 	uint64_t wait_ms;	/* how long the mount's callers wait for a successor; 0: not */
+	uint64_t number;	/* of the device among those of its type; SIP_NUMBER_NONE */
 	bool debug, readonly;
 };
 
@@ -557,6 +561,7 @@ struct sip_plan {
 	const struct sip_manifest *type;
 	char name[SIP_NAME_MAX];	/* the type's; the second and later get a number */
 	char device[16];		/* "" for a server without one */
+	unsigned number;		/* of the device among those of the type */
 };
 
 void sip_factory_init(struct sip_factory *f);
@@ -576,6 +581,8 @@ const struct sip_manifest *sip_factory_match(const struct sip_factory *f,
  */
 size_t sip_factory_plan(const struct sip_factory *f, const struct sip_pci_info *devs, size_t ndevs,
 	struct sip_plan *plan, size_t nplan, void (*warn)(const char *text));
+/* Fills in the plan's name from its type and number. */
+void sip_factory_name(struct sip_plan *p);
 /* Tells ROOT/sip/types of every type, so that a slot can be made of one by hand. */
 int sip_factory_publish(const struct sip_factory *f);
 /* Makes a slot at ROOT/sip/clone and sets it up: the open ctl, to be kept open. */

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NAMES_MAX	1000
-
 static int
 keep(void *arg, const struct sip_pci_info *info)
 {
@@ -85,16 +83,82 @@ devices_update(struct devices *d, struct devices_change *c)
 	return e;
 }
 
+static const struct place *
+place_of(const struct places *p, const struct sip_plan *plan)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->place[i].type == plan->type &&
+		    strcmp(p->place[i].device, plan->device) == 0)
+			return &p->place[i];
+	return NULL;
+}
+
+static void
+place_forget(struct places *p, size_t i)
+{
+	memmove(&p->place[i], &p->place[i + 1], (--p->n - i) * sizeof p->place[0]);
+}
+
+/* The place with that number of the type, or p->n. */
+static size_t
+place_with(const struct places *p, const struct sip_plan *plan)
+{
+	size_t i = 0;
+	while (i < p->n &&
+	       (p->place[i].type != plan->type || p->place[i].number != plan->number))
+		i++;
+	return i;
+}
+
+void
+places_add(struct places *p, const struct sip_plan *plan)
+{
+	struct place *at;
+	if (!plan->device[0] || place_of(p, plan))
+		return;
+	if (p->n == PLACES_MAX)	/* the oldest is forgotten; if it is there, its name is taken */
+		place_forget(p, 0);
+	at = &p->place[p->n++];
+	*at = (struct place){ .type = plan->type, .number = plan->number };
+	snprintf(at->device, sizeof at->device, "%s", plan->device);
+}
+
+/* The lowest that nobody has; of those that a place has that is empty now, if there are many. */
+static void
+number_for(struct places *p, bool (*taken)(void *arg, const char *name), void *arg,
+	struct sip_plan *out)
+{
+	size_t i;
+	for (; out->number < NUMBERS_KEPT; out->number++) {
+		sip_factory_name(out);
+		if (place_with(p, out) == p->n && !taken(arg, out->name))
+			return;
+	}
+	for (out->number = 0; out->number < SIP_NUMBER_MAX; out->number++) {
+		sip_factory_name(out);
+		if (!taken(arg, out->name))
+			break;
+	}
+	i = place_with(p, out);
+	if (i < p->n)
+		place_forget(p, i);
+}
+
 bool
-devices_plan(const struct sip_factory *f, const struct sip_pci_info *info,
+devices_plan(const struct sip_factory *f, const struct sip_pci_info *info, struct places *p,
 	bool (*taken)(void *arg, const char *name), void *arg, struct sip_plan *out)
 {
+	const struct place *old;
 	*out = (struct sip_plan){ .type = sip_factory_match(f, info) };
 	if (!out->type)
 		return false;
 	snprintf(out->device, sizeof out->device, "%s", info->addr);
-	snprintf(out->name, sizeof out->name, "%.31s", out->type->name);
-	for (unsigned i = 1; i < NAMES_MAX && taken(arg, out->name); i++)
-		snprintf(out->name, sizeof out->name, "%.27s%u", out->type->name, i);
+	old = place_of(p, out);
+	if (old)
+		out->number = old->number;
+	sip_factory_name(out);
+	if (!old)
+		number_for(p, taken, arg, out);
+	places_add(p, out);
 	return true;
 }

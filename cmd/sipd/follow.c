@@ -4,7 +4,8 @@
  * The driver of a function that is leaving is asked to stop, and has STOP of sip(3) to do so; that
  * of one that has gone already is killed: it has nobody to talk to.  Its mount goes first, so that
  * nobody new comes to it.  Then its slot is deleted, which ends what clients wait for.  All that
- * waits, so a child does it; the server keeps its name until the slot has gone.
+ * waits, so a child does it; the server keeps its name until the slot has gone.  One that comes
+ * back to its place meanwhile waits for that name.
  */
 #include "sipd.h"
 
@@ -72,7 +73,7 @@ static void
 come(struct manager *m, const struct sip_pci_info *info)
 {
 	struct sip_plan plan;
-	if (!devices_plan(&m->factory, info, taken, m, &plan))
+	if (!devices_plan(&m->factory, info, &m->places, taken, m, &plan))
 		return;
 	int e = server_add(m, &plan);
 	fprintf(stderr, "sipd: %s: %s has come%s%s\n", plan.name, plan.device, e < 0 ? ": " : "",

@@ -156,6 +156,16 @@ new_generation(struct server *s, const struct facts *f, uint64_t now)
 		s->deaths = 0;
 }
 
+/* By a predecessor, whose slot is being deleted. */
+static bool
+name_is_in_use(const struct manager *m, const struct server *s)
+{
+	for (const struct server *k = m->server; k < s; k++)
+		if (strcmp(k->plan.name, s->plan.name) == 0)
+			return true;
+	return false;
+}
+
 /*
  * Until when the start waits for something that it comes after: 0: it does not; UINT64_MAX: until
  * that has settled.  At a restart it waits only for what is being started as well.
@@ -165,6 +175,8 @@ blocked_until(const struct manager *m, const struct server *s)
 {
 	const struct sip_manifest *t = s->plan.type;
 	uint64_t until = 0;
+	if (!s->made && name_is_in_use(m, s))
+		return UINT64_MAX;
 	for (size_t i = 0; i < m->nservers; i++) {
 		const struct server *k = &m->server[i];
 		bool coming = k->start_at || k->state == SIP_STARTING;

@@ -38,6 +38,7 @@ struct manager {
 	struct server server[SERVERS_MAX];
 	size_t nservers;
 	struct devices devices;
+	struct places places;
 };
 
 /* What the kernel says of a slot. */

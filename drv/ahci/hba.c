@@ -1,8 +1,7 @@
 /*
  * A controller: reset, its ports, interrupts.
  *
- * Names: the disks of the machine's n-th controller, in the order of PCI addresses, are sdC(32 n)
- * and up by port, whichever process drives it.
+ * Names: the disks of controller n are sdC(32 n) and up by port.
  */
 #include <errno.h>
 #include <stdio.h>

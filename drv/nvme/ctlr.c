@@ -1,8 +1,7 @@
 /*
  * A controller: registers, interrupts, attach and detach [NVMe 1.4, 3.1, 7.6].
  *
- * Names: name space k of the machine's n-th controller, in the order of PCI addresses, is
- * sdN(32 n + k - 1), whichever process drives it.
+ * Names: name space k of controller n is sdN(32 n + k - 1).
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * Virtio block devices: the disks of virtual machines [VIRTIO 1.2, 5.2].
  *
- * It serves /dev/sd (lib/blk) as sdV*, the number being the device's in the order of PCI addresses.
+ * It serves /dev/sd (lib/blk) as sdV*, the number being the device's.
  * Commands, recovery, hot plug: lib/drive.  Queues, vectors, resets: lib/virtio.  Here is what a
  * request looks like and what the configuration means.  Not here: legacy devices, zoned ones,
  * secure erase, lifetime.

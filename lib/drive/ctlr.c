@@ -291,13 +291,18 @@ count_before(void *arg, const struct sip_pci_info *info)
 	return 0;
 }
 
-/* Whichever process drives them, the controllers of one kind are numbered by PCI address. */
+/*
+ * As the process was told, which is how a name stays when controllers come and go; by hand, the
+ * controllers of one kind are numbered by PCI address, whichever process drives them.
+ */
 static unsigned
 ctlr_number(const struct sip_server *s, const struct sip_dev *d)
 {
 	const struct drive_program *a = s->priv;
 	struct count_before c = { s->type->driver->match, address(d->info.addr), 0 };
 
+	if (s->config.number != SIP_NUMBER_NONE)
+		return (unsigned)s->config.number + a->nctlrs;
 	if (sip_dev_scan(d->root, count_before, &c) < 0 || c.n < a->nctlrs)
 		return a->nctlrs;
 	return c.n;

@@ -139,14 +139,21 @@ struct planner {
 	bool done[SIP_TYPES_MAX];
 };
 
+void
+sip_factory_name(struct sip_plan *p)
+{
+	snprintf(p->name, sizeof p->name, p->number ? "%.27s%u" : "%.31s", p->type->name,
+		p->number % 1000);
+}
+
 static void
 plan_add(struct planner *p, const struct sip_manifest *m, unsigned number, const char *device)
 {
 	if (p->n == p->nplan)
 		return;
 	struct sip_plan *e = &p->plan[p->n++];
-	e->type = m;
-	snprintf(e->name, sizeof e->name, number ? "%.27s%u" : "%.31s", m->name, number % 1000);
+	*e = (struct sip_plan){ .type = m, .number = number };
+	sip_factory_name(e);
 	snprintf(e->device, sizeof e->device, "%s", device);
 }
 
@@ -249,7 +256,9 @@ static int
 configure(int fd, const struct sip_plan *p, char err[SIP_TEXT_MAX])
 {
 	const struct sip_manifest *m = p->type;
-	char waits[24];
+	char waits[24], device[48] = "";
+	if (p->device[0])
+		snprintf(device, sizeof device, " -device %s -number %u", p->device, p->number);
 	int e = sip_factory_tell(fd, err, "name %s", p->name);
 	if (!e)
 		e = sip_factory_tell(fd, err, "type %s", m->name);
@@ -268,8 +277,7 @@ configure(int fd, const struct sip_plan *p, char err[SIP_TEXT_MAX])
 	if (!e)
 		e = sip_factory_tell(fd, err, "interrupts %u", m->interrupts);
 	if (!e)
-		e = sip_factory_tell(fd, err, "exec %s%s%s%s%s%s%s%s", m->program,
-			p->device[0] ? " -device " : "", p->device,
+		e = sip_factory_tell(fd, err, "exec %s%s%s%s%s%s%s", m->program, device,
 			m->mount[0] ? " -mount " : "", m->mount, wait_option(m, waits),
 			m->args[0] ? " " : "", m->args);
 	return e;

@@ -157,7 +157,7 @@ making(void **state)
 	assert_string_equal("name ahci" "type ahci" "capability dma" "capability interrupt"
 		"device 0.2.0" "mount /dev/sd" "memory 16777216" "priority 10" "deadline 5"
 		"interrupts 100000"
-		"exec /boot/bin/ahci -device 0.2.0 -mount /dev/sd -wait 30000 -q", text);
+		"exec /boot/bin/ahci -device 0.2.0 -number 0 -mount /dev/sd -wait 30000 -q", text);
 	assert_int_equal(0, sip_factory_tell(fd, err, "st%s", "art"));
 	assert_true(pread(fd, text, sizeof text - 1, 0) > 5);
 	assert_string_equal("-qstart", strstr(text, "-q"));

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMMON_MAX 12
+#define COMMON_MAX 13
 
 /* The common options, as a table like a type's own. */
 static void
@@ -26,6 +26,8 @@ common(struct sip_server *s, struct sip_option out[COMMON_MAX])
 		{ "device", s->type->driver ? "B.D.F" : "FILE", s->type->driver ?
 		  "the PCI function to drive; else all that match" : "the disk or image to serve",
 		  SIP_OPT_STRING, &c->device },
+		{ "number", "N", "its number among those of its kind, for names; else by address",
+		  SIP_OPT_NUMBER, &c->number },
 		{ "dev", "SERVICE", "a service to mount before /dev, with its device's files",
 		  SIP_OPT_STRING, &c->dev },
 		{ "name", "NAME", "the service's name", SIP_OPT_STRING, &c->name },
@@ -44,7 +46,7 @@ common(struct sip_server *s, struct sip_option out[COMMON_MAX])
 			continue;
 		if (name && strcmp(name, "device") == 0 && !driver && !fs)
 			continue;
-		if (name && strcmp(name, "dev") == 0 && !driver)
+		if (name && (strcmp(name, "dev") == 0 || strcmp(name, "number") == 0) && !driver)
 			continue;
 		out[n++] = all[i];
 	}
@@ -176,6 +178,10 @@ sip_parse(struct sip_server *s, int argc, char **argv)
 		int e = store(s, o, o->arg ? argv[i] : NULL);
 		if (e)
 			return e;
+	}
+	if (s->config.number != SIP_NUMBER_NONE && s->config.number > SIP_NUMBER_MAX) {
+		sip_log(s, "-number: at most %d", SIP_NUMBER_MAX);
+		return -EINVAL;
 	}
 	if (!s->config.name[0] || s->config.name[0] == '.' || strchr(s->config.name, '/') ||
 	    strlen(s->config.name) >= SIP_NAME_MAX) {

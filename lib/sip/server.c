@@ -58,6 +58,7 @@ sip_init(struct sip_server *s, const struct sip_type *type)
 	*s = (struct sip_server){ .type = type, .log_fd = -1, .health_fd = -1,
 		.report_ms = SIP_REPORT_MS };
 	s->config.name = under && name_ok(under) ? under : type->name;
+	s->config.number = SIP_NUMBER_NONE;
 	s->p9.ops = type->p9;
 	s->p9.aux = s;
 	s->p9.keep = true;	/* the reporting thread asks for its counts */
