@@ -1,6 +1,6 @@
 """What a machine under test asks of its monitor: each line that it writes to -debugcon.
 
-monitor.py SOCKET FILE: ends with the machine.  What the monitor says of an error goes to standard
+monitor.py SOCKET FILE: ends with the machine.  Commands in a line are separated by semicolons.  What the monitor says of an error goes to standard
 output; a device whose name is not free yet is tried again for a while.
 """
 import json
@@ -67,7 +67,8 @@ def main():
                 ask(qmp, "query-status")
             if not line.endswith("\n"):
                 continue
-            carry_out(qmp, line.strip())
+            for command in line.strip().split(";"):
+                carry_out(qmp, command)
             line = ""
 
 
