@@ -95,7 +95,10 @@ cat "$err" >&2
 case $rc in
 0)	[ "${ENDS:-}" != exit ] || rc=126 ;;
 124|137) rc=124 ;;
-1)	if grep -q '^qemu-system-x86_64: ' "$err"; then rc=125; else rc=0; fi ;;
+1)	rc=0
+	if grep '^qemu-system-x86_64: ' "$err" | grep -qv '^qemu-system-x86_64: warning: '; then
+		rc=125
+	fi ;;
 *)	if [ $((rc % 2)) = 1 ]; then rc=$(((rc - 1) / 2)); else rc=125; fi ;;
 esac
 exit "$rc"

@@ -107,6 +107,7 @@ port_write(const struct ahci_port *p, enum port_reg r, uint32_t v)
 
 /* hba.c */
 extern const struct sip_driver_ops ahci_driver_ops;
+extern bool ahci_dma32; /* an option: some controllers say S64A and cannot */
 
 /* start.c: all ports at once */
 /* Before the controller's reset: what is known of each port's link. */

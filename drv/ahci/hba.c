@@ -11,6 +11,8 @@
 
 enum { ABAR = 5, CLASS_AHCI = 0x010601 };
 
+bool ahci_dma32;
+
 /* --- the controller -------------------------------------------------------------------------- */
 
 /* [AHCI 1.3.1, 10.6.3]; a BIOS that does not let go is not waited for longer. */
@@ -34,7 +36,7 @@ reset_hba(struct ahci_hba *h)
 	h->cap = sip_read32(&h->bar, HBA_CAP);
 	if (h->cap == UINT32_MAX)
 		return sip_fail(h->ctlr.server, -ENODEV, "%s: no controller answers", h->ctlr.addr);
-	h->ctlr.dma_max = CAP_S64A_get(h->cap) ? 0 : 1ull << 32;
+	h->ctlr.dma_max = CAP_S64A_get(h->cap) && !ahci_dma32 ? 0 : 1ull << 32;
 	h->nslots = CAP_NCS_get(h->cap) + 1;
 	room = (unsigned)((h->bar.size - HBA_PORTS) / HBA_PORT_SIZE);
 	h->pi = sip_read32(&h->bar, HBA_PI);

@@ -24,6 +24,11 @@
 int
 main(int argc, char **argv)
 {
+	static const struct sip_option options[] = {
+		{ "dma32", NULL, "use no memory above 4 GiB, whatever the controller says",
+		  SIP_OPT_FLAG, &ahci_dma32 },
+		{ NULL, NULL, NULL, SIP_OPT_FLAG, NULL },
+	};
 	static const struct sip_type type = {
 		.name = "ahci",
 		.about = "serves the disks of AHCI controllers",
@@ -32,6 +37,7 @@ main(int argc, char **argv)
 		.driver = &ahci_driver_ops,
 		.p9 = &blk_p9_ops,
 		.nthreads = 8,
+		.options = options,
 	};
 
 	return sip_main(argc, argv, &type);

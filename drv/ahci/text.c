@@ -76,7 +76,7 @@ ahci_disk_info(const struct ahci_port *p, struct drive_disk *d)
 	info->max_segs = AHCI_SEGS;
 	info->align = 2; /* [AHCI 1.3.1, 4.2.3.3] */
 	info->direct = true;
-	info->dma32 = !CAP_S64A_get(p->hba->cap);
+	info->dma32 = p->hba->ctlr.dma_max;
 	d->flushes = id->flush || id->flush_ext;
 	d->fua = id->fua && id->lba48;
 	d->trims = id->trim;

@@ -283,6 +283,16 @@ free_tag(const struct drive_queue *q)
 	return w * WORD + (unsigned)__builtin_ctzll(~q->busy[w]);
 }
 
+/* The kernel is asked for such memory only; an address that is cut off would be another's. */
+static bool
+in_reach(const struct blk_io *io, uint64_t max)
+{
+	for (unsigned i = 0; i < io->nsegs; i++)
+		if (io->seg[i].paddr >= max || io->seg[i].bytes > max - io->seg[i].paddr)
+			return false;
+	return true;
+}
+
 static inline int
 start(struct drive_queue *q, struct blk_io *io, bool alone)
 {
@@ -296,6 +306,8 @@ start(struct drive_queue *q, struct blk_io *io, bool alone)
 	io->deadline = atomic_load_explicit(&p->ctlr->now_ms, memory_order_relaxed) +
 		       (ms ? ms : default_ms[io->kind]);
 	io->tag = tag;
+	if (p->ctlr->dma_max && !in_reach(io, p->ctlr->dma_max))
+		return -EFAULT;
 	err = p->ops->build(q, io, tag);
 	if (err < 0)
 		return err;
