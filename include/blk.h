@@ -103,6 +103,7 @@ struct blk_io {
 	struct blk_io *next, *chain; /* chain: further discards of the same command */
 	void *drive;
 	uint32_t tries, tag;
+	uint32_t flow, big_kib;
 	uint64_t deadline;
 	int error;
 };

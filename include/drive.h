@@ -54,6 +54,8 @@ enum {
 	DRIVE_TAGS_MAX = 1024,
 	DRIVE_QUEUES_MAX = 64, /* of a port */
 	DRIVE_FLOWS = 16,      /* clients that take turns; more share a turn */
+	DRIVE_BIG_KIB = 64,    /* a command that is counted */
+	DRIVE_FLOW_KIB = 4096, /* of those in flight at most, or one more, for each client */
 
 	DRIVE_TICK_MS = 200,   /* of the keeper: a lost interrupt is found after two */
 	DRIVE_TRIES = 4,       /* of one command that is known to fail */
@@ -196,6 +198,9 @@ struct drive_queue {
 	struct blk_io **slot;
 	struct drive_list again; /* sent once already: before all others */
 	struct drive_list flow[DRIVE_FLOWS];
+	const void *owner[DRIVE_FLOWS]; /* whose the flow is, while it is in flows or bigs */
+	uint32_t kib[DRIVE_FLOWS];      /* of its large commands in flight */
+	uint32_t bigs, full;            /* flows that have some, and as much as they may */
 	uint32_t flows;               /* that are not empty, as bits */
 	unsigned turn;                /* the flow that had the last one */
 	struct drive_list behind;     /* one that must run alone, and what came after it */

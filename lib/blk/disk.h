@@ -53,9 +53,27 @@ struct blk_list {
 	struct blk_req *head, *tail;
 };
 
+/* A request that is wanted: see blk_req_want. */
+struct blk_want {
+	struct blk_disk *disk;
+	uint32_t bytes;            /* room for so many, or for as many as the largest has */
+	const struct dma_seg *seg; /* not NULL: without a buffer, for these segments */
+	uint32_t nsegs;
+	const void *client;
+	void (*go)(void *arg, struct blk_req *q);
+	void *arg;
+
+	/* pool.c's own. */
+	struct blk_want *next;
+	uint64_t round;
+	struct blk_req *got;
+	pthread_cond_t *thread; /* that waits, instead of `go` */
+};
+
 struct blk_pool { /* buffers of one size */
 	struct blk_req *free;
-	pthread_cond_t more;
+	struct blk_want *waiting; /* in the order of their turns */
+	uint64_t round;           /* of the one that had the last turn */
 	unsigned total;
 	bool full; /* asked for more in vain */
 };
@@ -66,6 +84,9 @@ struct blk_memory {
 	int (*more)(void *arg, size_t bufsize); /* set before the first request */
 	void *more_arg;
 	bool growing; /* more is running */
+	bool telling; /* one thread does it */
+	struct blk_want *ready; /* whose turn it is, and who is to be told */
+	unsigned nwaiting;      /* of those that no thread waits with */
 	struct blk_chunk {
 		struct blk_chunk *next;
 		struct blk_req *req;
@@ -127,6 +148,7 @@ enum {
 	BLK_KIND_BITS = 4,
 	BLK_PART_SEGS = BLK_IO_MAX / 4096 + 1, /* a piece has no more: see struct blk_io */
 	BLK_BARE_MAX = 64,                     /* direct requests at once */
+	BLK_WAITING_MAX = 64,                  /* requests that wait for one without a thread */
 };
 
 /* server.c */
@@ -134,12 +156,17 @@ uint64_t blk_path(unsigned kind, const struct blk_disk *d, const struct blk_file
 void blk_file_put(struct blk_file *f);
 uint64_t blk_cycles_to_ns(const struct blk_server *s, uint64_t cycles);
 
-/* request.c */
-/* A request with room for `bytes`, or for as many as the largest has; waits for a free one. */
+/* pool.c */
+/*
+ * *w's first part is set, the rest zero.  `go` is called with such a request, at once or when it
+ * is the client's turn, in any thread; with NULL when there is no memory for one without a buffer.
+ */
+void blk_req_want(const struct blk_want *w);
+/* One with a buffer; waits for it. */
 struct blk_req *blk_req_get(struct blk_disk *d, uint32_t bytes);
-/* The same without a buffer, for a client's segments; NULL: out of memory. */
-struct blk_req *blk_req_get_direct(struct blk_disk *d, const struct dma_seg *seg, uint32_t n);
 void blk_req_put(struct blk_req *q);
+
+/* request.c */
 /*
  * The part of a list that begins `skip` bytes after its start and has at most `bytes` bytes and max
  * segments: how many bytes that are.  *n: its segments, in `to`.

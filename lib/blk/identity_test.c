@@ -225,13 +225,84 @@ memory_grows(void **state)
 	blk_memory_free(g.memory);
 }
 
+struct turns {
+	struct blk_req *got[64];
+	unsigned n, of[64];
+};
+
+struct one {
+	struct turns *turns;
+	unsigned client;
+};
+
+static void
+my_turn(void *arg, struct blk_req *q)
+{
+	struct one *o = arg;
+
+	o->turns->of[o->turns->n] = o->client;
+	o->turns->got[o->turns->n++] = q;
+}
+
+static void
+want(struct blk_disk *d, struct one *o, const struct dma_seg *seg)
+{
+	blk_req_want(&(struct blk_want){ .disk = d, .bytes = 512, .seg = seg, .nsegs = 1,
+					 .client = &o->turns->of[o->client], .go = my_turn,
+					 .arg = o });
+}
+
+/* Nobody is kept who wants one; they go in rounds of one of each client. */
+static void
+clients_take_turns(void **state)
+{
+	static const unsigned order[] = { 0, 0, 0, 1, 2, 0, 1, 0, 0, 0, 0, 0 };
+	struct dma_seg segs[] = { { 0, 512 }, { 0, 512 } };
+
+	(void)state;
+	for (int direct = 0; direct < 2; direct++) {
+		struct blk_memory *m = blk_memory_new();
+		struct blk_disk d = { .info.memory = m };
+		struct turns t = { 0 }, held;
+		struct one o[] = { { &t, 0 }, { &t, 1 }, { &t, 2 }, { &t, 3 } };
+		const struct dma_seg *seg = direct ? segs : NULL;
+		uint8_t *buffers = malloc(2ul * BLK_BUF_SMALL);
+		unsigned extra = direct ? BLK_BARE_MAX - 2 : 0;
+
+		assert_int_equal(blk_memory_add(m, buffers, 0, 2ul * BLK_BUF_SMALL, BLK_BUF_SMALL),
+				 2);
+		for (unsigned i = 0; i < extra; i++)
+			want(&d, &o[3], seg);
+		held = t;
+		t = (struct turns){ 0 };
+		for (unsigned i = 0; i < 9; i++)
+			want(&d, &o[0], seg);
+		for (unsigned i = 0; i < 3; i++)
+			want(&d, &o[i == 1 ? 2 : 1], seg);
+		assert_int_equal(t.n, 2);
+		for (unsigned i = 0; i < 10; i++) {
+			blk_req_put(t.got[i]);
+			assert_int_equal(t.n, i + 3);
+			assert_ptr_equal(t.got[i + 2], t.got[i]);
+		}
+		assert_memory_equal(t.of, order, sizeof order);
+		assert_int_equal(m->nwaiting, 0);
+		for (unsigned i = 0; i < extra; i++)
+			blk_req_put(held.got[i]);
+		blk_req_put(t.got[10]);
+		blk_req_put(t.got[11]);
+		blk_memory_free(m);
+		free(buffers);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same),          cmocka_unit_test(another_disk),
 		cmocka_unit_test(another_partition), cmocka_unit_test(names),
-		cmocka_unit_test(memory_grows),
+		cmocka_unit_test(memory_grows),      cmocka_unit_test(clients_take_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

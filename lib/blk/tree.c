@@ -550,33 +550,56 @@ finish_flush(struct blk_req *q, int error)
 	}
 }
 
-static void
-start_bytes(struct p9_req *r, const struct node *n, enum blk_kind kind)
-{
-	uint64_t size = n->file->nsectors << n->disk->shift;
-	uint64_t count = size - r->in.offset;
-	struct blk_req *q = NULL;
+static void go_bytes(void *arg, struct blk_req *q);
 
-	if (count > r->in.count)
-		count = r->in.count;
-	if (r->seg && n->disk->info.direct &&
-	    !((r->in.offset | count) & (n->disk->info.secsize - 1)))
-		q = blk_req_get_direct(n->disk, r->seg, r->nsegs);
-	if (!q && r->seg && kind == BLK_WRITE) {
+static uint64_t
+count_of(const struct p9_req *r, const struct node *n)
+{
+	uint64_t left = (n->file->nsectors << n->disk->shift) - r->in.offset;
+
+	return left < r->in.count ? left : r->in.count;
+}
+
+static void
+want_bytes(struct p9_req *r, const struct node *n, bool direct)
+{
+	uint64_t count = count_of(r, n);
+	struct blk_want w = { .disk = n->disk,
+			      .bytes = count > BLK_IO_MAX ? BLK_IO_MAX : (uint32_t)count,
+			      .client = r->fid,
+			      .go = go_bytes,
+			      .arg = r };
+
+	if (direct && n->disk->info.direct &&
+	    !((r->in.offset | count) & (n->disk->info.secsize - 1))) {
+		w.seg = r->seg;
+		w.nsegs = r->nsegs;
+	}
+	if (r->seg && !w.seg && r->in.type == IPC_TWRITE) {
 		over(r);
 		p9_fail(r, ENOMEM, "%s: a direct write cannot be done", n->disk->info.name);
+	} else
+		blk_req_want(&w);
+}
+
+static void
+go_bytes(void *arg, struct blk_req *q)
+{
+	struct p9_req *r = arg;
+	const struct node *n = r->fid->aux;
+	bool write = r->in.type == IPC_TWRITE;
+	uint64_t count = count_of(r, n);
+
+	if (!q) { /* with data, then */
+		want_bytes(r, n, false);
 		return;
 	}
-	if (!q) {
-		q = blk_req_get(n->disk, count > BLK_IO_MAX ? BLK_IO_MAX : (uint32_t)count);
-		if (count > q->size)
-			count = q->size;
-	}
-	q->kind = kind;
-	q->finish = kind == BLK_READ ? finish_read : finish_write;
+	if (q->mem && count > q->size)
+		count = q->size;
+	q->kind = write ? BLK_WRITE : BLK_READ;
+	q->finish = write ? finish_write : finish_read;
 	q->aux = r;
 	q->source = r->data;
-	q->io.client = r->fid;
 	q->io.fua = r->fid->flags & O_DSYNC; /* which O_SYNC includes */
 	blk_req_bytes(q, (n->file->start << n->disk->shift) + r->in.offset, (uint32_t)count);
 }
@@ -609,7 +632,7 @@ tree_read(struct p9_req *r)
 	else if (!is_data(n->kind))
 		read_text(r, n);
 	else if (begin(r, n) && !at_end(r, n, false))
-		start_bytes(r, n, BLK_READ);
+		want_bytes(r, n, r->seg);
 }
 
 static void
@@ -622,27 +645,28 @@ tree_write(struct p9_req *r)
 	else if (!is_data(n->kind))
 		write_text(r, n);
 	else if (begin(r, n) && !at_end(r, n, true))
-		start_bytes(r, n, BLK_WRITE);
+		want_bytes(r, n, r->seg);
+}
+
+static void
+go_flush(void *arg, struct blk_req *q)
+{
+	q->kind = BLK_FLUSH;
+	q->finish = finish_flush;
+	q->aux = arg;
+	blk_req_sectors(q, 0, 0);
 }
 
 static void
 tree_fsync(struct p9_req *r)
 {
 	const struct node *n = r->fid->aux;
-	struct blk_req *q;
 
-	if (!is_data(n->kind)) {
+	if (!is_data(n->kind))
 		p9_ok(r);
-		return;
-	}
-	if (!begin(r, n))
-		return;
-	q = blk_req_get(n->disk, 0);
-	q->kind = BLK_FLUSH;
-	q->finish = finish_flush;
-	q->aux = r;
-	q->io.client = r->fid;
-	blk_req_sectors(q, 0, 0);
+	else if (begin(r, n))
+		blk_req_want(&(struct blk_want){
+			.disk = n->disk, .client = r->fid, .go = go_flush, .arg = r });
 }
 
 const struct p9_srv_ops blk_p9_ops = {

@@ -115,6 +115,56 @@ clients_take_turns(void **state)
 }
 
 static void
+send_large(struct fake *f, struct cmd *c, uint64_t sector, uintptr_t client)
+{
+	fake_prepare(c, BLK_READ, sector, client);
+	c->io.nsectors = 2 * DRIVE_FLOW_KIB / 4; /* a quarter of what a client may have */
+	drive_send(fake_disk(f), &c->io);
+}
+
+/* One client's large commands do not fill the device: small ones, and another's, go at once. */
+static void
+large_ones_leave_room(void **state)
+{
+	struct fake *f = fake_make(&fake_ops, 1, 32);
+	struct cmd deep[MANY], large[2], small[DRIVE_FLOWS];
+
+	(void)state;
+	fake_disk(f)->info.secsize = 512;
+	for (unsigned i = 0; i < MANY; i++)
+		send_large(f, &deep[i], i, 0x10000);
+	assert_int_equal(f->running, 4);
+	/* As many clients as there are flows: none comes behind the first by chance. */
+	for (unsigned i = 0; i < DRIVE_FLOWS - 2; i++) {
+		fake_send(f, &small[i], BLK_READ, 500 + i, 0x20000 + 0x1040 * i);
+		assert_true(fake_runs(f, &small[i]));
+	}
+	send_large(f, &large[0], 700, 0x90000);
+	assert_true(fake_runs(f, &large[0]));
+	/* One ends, one goes; a small one frees nothing. */
+	fake_end(f, &small[0], true);
+	assert_int_equal(f->running, 4 + DRIVE_FLOWS - 3 + 1);
+	fake_end(f, &deep[1], true);
+	assert_true(fake_runs(f, &deep[4]) && !fake_runs(f, &deep[5]));
+	/* They are counted again when they are sent again. */
+	drive_event(&f->port, DRIVE_EVENT_RESET);
+	for (unsigned ms = 0; ms < WAIT_MS && !fake_runs(f, &deep[4]); ms++)
+		os_sleep_ns(1000000);
+	fake_end_all(f, small + 1, DRIVE_FLOWS - 3);
+	fake_end_all(f, large, 1);
+	fake_end_all(f, deep, MANY);
+	assert_int_equal(f->queue[0].bigs | f->queue[0].full | f->queue[0].flows, 0);
+	for (unsigned i = 0; i < DRIVE_FLOWS; i++)
+		assert_int_equal(f->queue[0].kib[i], 0);
+	for (unsigned i = 1; i < MANY; i++)
+		assert_int_equal(deep[i].result, 0);
+	send_large(f, &large[1], 700, 0x10000);
+	fake_end(f, &large[1], true);
+	assert_int_equal(large[1].result, 0);
+	fake_stop(f);
+}
+
+static void
 one_that_fails_alone(void **state)
 {
 	struct fake *f = fake_make(&fake_ops, 1, DEPTH);
@@ -271,7 +321,7 @@ main(void)
 		cmocka_unit_test(depth_and_tags),
 		cmocka_unit_test(stray_ends),
 		cmocka_unit_test(one_alone),
-		cmocka_unit_test(clients_take_turns),
+		cmocka_unit_test(clients_take_turns), cmocka_unit_test(large_ones_leave_room),
 		cmocka_unit_test(one_that_fails_alone),
 		cmocka_unit_test(refused_by_build),
 		cmocka_unit_test(discards_go_together),

@@ -32,6 +32,27 @@ void drive_end_list(struct blk_io *list, int err, const char *why);
 /* The command with the earliest deadline, if it is over at that time: its tag; -1. */
 int drive_overdue(struct drive_queue *q, uint64_t now, unsigned *noverdue);
 
+/* turns.c; all with q's lock */
+/* The client's flow. */
+unsigned drive_flow_of(struct drive_queue *q, const struct blk_io *io);
+/* It waits there. */
+void drive_to_flow(struct drive_queue *q, struct blk_io *io);
+/* The flow that has the next turn; there is one that is neither empty nor full. */
+struct drive_list *drive_flow_next(struct drive_queue *q);
+/* A large command, big_kib, is sent; is over. */
+void drive_flow_enter(struct drive_queue *q, struct blk_io *io);
+void drive_flow_left(struct drive_queue *q, const struct blk_io *io);
+
+/* 0: not large. */
+static inline uint32_t
+drive_big_kib(const struct blk_io *io)
+{
+	const struct drive_disk *d = io->drive;
+	uint64_t kib = io->kind <= BLK_WRITE ? (uint64_t)io->nsectors * d->info.secsize >> 10 : 0;
+
+	return kib >= DRIVE_BIG_KIB ? (uint32_t)kib : 0;
+}
+
 /* port.c */
 void drive_event(struct drive_port *p, unsigned event);
 void drive_port_keep(struct drive_port *p, bool tick);

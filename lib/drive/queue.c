@@ -5,7 +5,7 @@
  * waits in one of four places; each is empty while the next is looked at:
  *
  *	again	was in flight when the port broke, or failed and is tried once more
- *	flow	by client; the flows take turns
+ *	flow	by client; the flows take turns, but for one that is full (turns.c)
  *	behind	the first must run alone; when it has been sent, those up to the next such one
  *		go to their flows
  *
@@ -160,6 +160,8 @@ untag(struct drive_queue *q, unsigned tag)
 	q->busy[tag / WORD] &= ~(1ull << tag % WORD);
 	if (!--q->nbusy)
 		q->alone = false;
+	if (q->slot[tag]->big_kib)
+		drive_flow_left(q, q->slot[tag]);
 	return q->slot[tag];
 }
 
@@ -311,27 +313,14 @@ start(struct drive_queue *q, struct blk_io *io, bool alone)
 	err = p->ops->build(q, io, tag);
 	if (err < 0)
 		return err;
+	io->big_kib = drive_big_kib(io);
+	if (io->big_kib)
+		drive_flow_enter(q, io);
 	q->slot[tag] = io;
 	q->busy[tag / WORD] |= 1ull << tag % WORD;
 	q->nbusy++;
 	q->alone = alone;
 	return 0;
-}
-
-static unsigned
-flow_of(const struct blk_io *io)
-{
-	/* From the high bits of a product: addresses differ in the middle. */
-	return (unsigned)((uintptr_t)io->client * 0x9e3779b97f4a7c15 >> 60) % DRIVE_FLOWS;
-}
-
-static void
-to_flow(struct drive_queue *q, struct blk_io *io)
-{
-	unsigned f = flow_of(io);
-
-	drive_list_append(&q->flow[f], io);
-	q->flows |= 1u << f;
 }
 
 static void
@@ -341,7 +330,7 @@ wait_for_turn(struct drive_queue *q, struct blk_io *io, bool alone)
 	if (alone || q->behind.head)
 		drive_list_append(&q->behind, io);
 	else
-		to_flow(q, io);
+		drive_to_flow(q, io);
 }
 
 static uint32_t
@@ -375,20 +364,15 @@ static void
 let_follow(struct drive_queue *q)
 {
 	while (q->behind.head && !must_be_alone(q, q->behind.head))
-		to_flow(q, pop(&q->behind));
+		drive_to_flow(q, pop(&q->behind));
 }
 
 static struct blk_io *
 next_of_flows(struct drive_queue *q)
 {
-	/* The first after the one that had the last turn. */
-	uint32_t later = q->flows & ~((2u << q->turn) - 1);
-	struct drive_list *l;
-	struct blk_io *io;
+	struct drive_list *l = drive_flow_next(q);
+	struct blk_io *io = pop(l);
 
-	q->turn = (unsigned)__builtin_ctz(later ? later : q->flows);
-	l = &q->flow[q->turn];
-	io = pop(l);
 	if (io->kind == BLK_DISCARD)
 		gather(q, l, io);
 	if (!l->head)
@@ -409,6 +393,8 @@ next(struct drive_queue *q)
 			return NULL;
 		io = pop(&q->again);
 	} else if (q->flows) {
+		if (!(q->flows & ~q->full))
+			return NULL;
 		io = next_of_flows(q);
 	} else {
 		if (q->nbusy)
@@ -445,10 +431,11 @@ pump(struct drive_queue *q)
 
 /* Nothing waits that could be overtaken, and there is room. */
 static bool
-may_go(const struct drive_queue *q, bool alone)
+may_go(struct drive_queue *q, const struct blk_io *io, bool alone)
 {
 	return q->open && !q->nwaiting && !q->alone && q->nbusy < q->depth &&
-	       (!q->nbusy || (!alone && !q->serial));
+	       (!q->nbusy || (!alone && !q->serial)) &&
+	       !(q->full && drive_big_kib(io) && q->full >> drive_flow_of(q, io) & 1);
 }
 
 static struct drive_queue *
@@ -466,6 +453,7 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 {
 	struct drive_queue *q = queue_for(d, io);
 	bool alone = must_be_alone(q, io);
+	struct blk_io *done = NULL;
 	int err = 0;
 
 	io->drive = d;
@@ -475,13 +463,19 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 	pthread_mutex_lock(&q->lock);
 	if (atomic_load_explicit(&d->gone, memory_order_relaxed))
 		err = -ENODEV;
-	else if (may_go(q, alone)) {
+	else if (may_go(q, io, alone)) {
 		err = start(q, io, alone);
 		if (!err)
 			q->port->ops->ring(q);
-	} else
+	} else {
 		wait_for_turn(q, io, alone);
+		if (q->full && q->open) { /* what waits may be another client's only */
+			pump(q);
+			done = take_done(q);
+		}
+	}
 	pthread_mutex_unlock(&q->lock);
+	end_done(done);
 	if (err)
 		drive_io_done(io, err);
 }

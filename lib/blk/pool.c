@@ -1,0 +1,342 @@
+/*
+ * The memory of a controller's requests: each is a buffer that the device can reach, in one of two
+ * sizes, or bare, for a client's own memory.  There is a fixed number of them, so nothing is
+ * allocated for a request.
+ *
+ * Who finds none waits, and what is given back goes to the next: a round has one request of each
+ * client.  What waits is not a thread, or a client with many requests would have all those that
+ * serve, and another's would not even be looked at; only what comes when BLK_WAITING_MAX wait, and
+ * blk_req_get, wait in their threads.
+ *
+ * While something waits in a pool, nothing is free there.  A buffer goes over in blk_req_put: whose
+ * turn it is is told (`go`) by one thread at a time, since that may give back the next.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "disk.h"
+
+struct blk_memory *
+blk_memory_new(void)
+{
+	struct blk_memory *m = calloc(1, sizeof *m);
+
+	if (!m)
+		return NULL;
+	pthread_mutex_init(&m->lock, NULL);
+	m->small.full = m->big.full = true;
+	return m;
+}
+
+void
+blk_memory_grows(struct blk_memory *m, int (*more)(void *arg, size_t bufsize), void *arg)
+{
+	m->more = more;
+	m->more_arg = arg;
+	m->small.full = m->big.full = false;
+}
+
+void
+blk_memory_free(struct blk_memory *m)
+{
+	struct blk_chunk *c, *next;
+	struct blk_req *q;
+
+	while ((q = m->bare.free)) {
+		m->bare.free = q->next;
+		free(q->part);
+		free(q);
+	}
+	for (c = m->chunks; c; c = next) {
+		next = c->next;
+		free(c->req);
+		free(c);
+	}
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+}
+
+/* --- whose turn it is ------------------------------------------------------------------------ */
+
+/* m->lock is held.  Behind the client's others, and those of the same round. */
+static void
+wait_in(struct blk_pool *pool, struct blk_want *w)
+{
+	struct blk_want **at;
+
+	w->round = pool->round;
+	for (at = &pool->waiting; *at; at = &(*at)->next)
+		if ((*at)->client == w->client)
+			w->round = (*at)->round + 1;
+	for (at = &pool->waiting; *at && (*at)->round <= w->round; at = &(*at)->next)
+		;
+	w->next = *at;
+	*at = w;
+}
+
+/* m->lock is held. */
+static void
+give(struct blk_memory *m, struct blk_pool *pool, struct blk_req *q)
+{
+	struct blk_want *w = pool->waiting, **at;
+
+	if (!w) {
+		q->next = pool->free;
+		pool->free = q;
+		return;
+	}
+	pool->waiting = w->next;
+	pool->round = w->round;
+	w->next = NULL;
+	w->got = q;
+	if (w->thread) {
+		pthread_cond_signal(w->thread);
+		return;
+	}
+	for (at = &m->ready; *at; at = &(*at)->next)
+		;
+	*at = w;
+}
+
+static void
+begin(struct blk_req *q, const struct blk_want *w)
+{
+	q->disk = w->disk;
+	q->direct = w->seg;
+	q->ndirect = w->nsegs;
+	q->partial = false;
+	q->source = NULL;
+	q->io.client = w->client;
+	q->io.fua = false;
+}
+
+/* m->lock is held, and let go meanwhile. */
+static void
+tell_ready(struct blk_memory *m)
+{
+	struct blk_want *w;
+
+	if (m->telling)
+		return;
+	m->telling = true;
+	while ((w = m->ready)) {
+		m->ready = w->next;
+		m->nwaiting--;
+		pthread_mutex_unlock(&m->lock);
+		begin(w->got, w);
+		w->go(w->arg, w->got);
+		free(w);
+		pthread_mutex_lock(&m->lock);
+	}
+	m->telling = false;
+}
+
+/* m->lock is held.  It is told by `go`; false: too many are, or there is no memory for it. */
+static bool
+wait_apart(struct blk_memory *m, struct blk_pool *pool, const struct blk_want *w)
+{
+	struct blk_want *copy = m->nwaiting < BLK_WAITING_MAX ? malloc(sizeof *copy) : NULL;
+
+	if (!copy)
+		return false;
+	*copy = *w;
+	m->nwaiting++;
+	wait_in(pool, copy);
+	return true;
+}
+
+/* m->lock is held, and let go meanwhile. */
+static struct blk_req *
+wait_here(struct blk_memory *m, struct blk_pool *pool, const struct blk_want *w)
+{
+	pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
+	struct blk_want here = *w;
+
+	here.thread = &turn;
+	here.got = NULL;
+	wait_in(pool, &here);
+	while (!here.got)
+		pthread_cond_wait(&turn, &m->lock);
+	pthread_cond_destroy(&turn);
+	return here.got;
+}
+
+/* --- buffers --------------------------------------------------------------------------------- */
+
+int
+blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t bytes, size_t bufsize)
+{
+	size_t n = bytes / bufsize;
+	struct blk_chunk *c = malloc(sizeof *c);
+	struct blk_pool *pool = bufsize >= BLK_BUF_BIG ? &m->big : &m->small;
+
+	if (c)
+		c->req = calloc(n ? n : 1, sizeof *c->req);
+	if (!c || !c->req) {
+		free(c);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&m->lock);
+	for (size_t i = 0; i < n; i++) {
+		struct blk_req *q = &c->req[i];
+
+		q->memory = m;
+		q->mem = (uint8_t *)vaddr + i * bufsize;
+		q->paddr = paddr + i * bufsize;
+		q->size = (uint32_t)(bufsize - BLK_BUF_SLACK);
+		give(m, pool, q);
+	}
+	pool->total += (unsigned)n;
+	c->next = m->chunks;
+	m->chunks = c;
+	pthread_mutex_unlock(&m->lock);
+	return (int)n;
+}
+
+/* m->lock is held.  There will be no big ones: who waits for one has to do with a small one. */
+static void
+do_with_small(struct blk_memory *m)
+{
+	struct blk_want *w;
+	struct blk_req *q;
+
+	while ((w = m->big.waiting)) {
+		m->big.waiting = w->next;
+		wait_in(&m->small, w);
+	}
+	while (m->small.waiting && (q = m->small.free)) {
+		m->small.free = q->next;
+		give(m, &m->small, q);
+	}
+}
+
+/* m->lock is held, and let go meanwhile.  Also for those who have come to wait meanwhile. */
+static void
+grow(struct blk_memory *m, struct blk_pool *pool)
+{
+	while (pool) {
+		size_t bufsize = pool == &m->big ? BLK_BUF_BIG : BLK_BUF_SMALL;
+		int err;
+
+		m->growing = true;
+		pthread_mutex_unlock(&m->lock);
+		err = m->more(m->more_arg, bufsize);
+		pthread_mutex_lock(&m->lock);
+		m->growing = false;
+		pool->full = err < 0;
+		if (m->big.full && !m->big.total)
+			do_with_small(m);
+		pool = m->big.waiting && !m->big.full	  ? &m->big
+		       : m->small.waiting && !m->small.full ? &m->small
+							    : NULL;
+	}
+	tell_ready(m);
+}
+
+/* m->lock is held. */
+static struct blk_req *
+new_bare(struct blk_memory *m)
+{
+	struct blk_req *q = calloc(1, sizeof *q);
+
+	if (q)
+		q->part = malloc(BLK_PART_SEGS * sizeof *q->part);
+	if (!q || !q->part) {
+		free(q);
+		return NULL;
+	}
+	q->memory = m;
+	m->bare.total++;
+	return q;
+}
+
+/* Without any big ones, a small one has to do. */
+static struct blk_pool *
+pool_for(struct blk_memory *m, const struct blk_want *w)
+{
+	bool big = w->bytes > BLK_BUF_SMALL - BLK_BUF_SLACK;
+
+	if (w->seg)
+		return &m->bare;
+	return big && (m->big.total || !m->big.full) ? &m->big : &m->small;
+}
+
+/* m->lock is held.  One that is free, or NULL; *pool is where it would be. */
+static struct blk_req *
+take(struct blk_memory *m, const struct blk_want *w, struct blk_pool **pool)
+{
+	for (;;) {
+		struct blk_pool *p = *pool = pool_for(m, w);
+		struct blk_req *q = p->free;
+
+		if (q) {
+			p->free = q->next;
+			return q;
+		}
+		if (w->seg)
+			return m->bare.total < BLK_BARE_MAX ? new_bare(m) : NULL;
+		if (p->full || m->growing)
+			return NULL;
+		grow(m, p);
+	}
+}
+
+void
+blk_req_want(const struct blk_want *w)
+{
+	struct blk_memory *m = w->disk->info.memory;
+	struct blk_pool *pool;
+	struct blk_req *q;
+
+	pthread_mutex_lock(&m->lock);
+	q = take(m, w, &pool);
+	if (!q && (!w->seg || pool->total)) {
+		if (wait_apart(m, pool, w)) {
+			pthread_mutex_unlock(&m->lock);
+			return;
+		}
+		q = wait_here(m, pool, w);
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (q)
+		begin(q, w);
+	w->go(w->arg, q);
+}
+
+struct blk_req *
+blk_req_get(struct blk_disk *d, uint32_t bytes)
+{
+	struct blk_want w = { .disk = d, .bytes = bytes };
+	struct blk_memory *m = d->info.memory;
+	struct blk_pool *pool;
+	struct blk_req *q;
+
+	pthread_mutex_lock(&m->lock);
+	q = take(m, &w, &pool);
+	if (!q)
+		q = wait_here(m, pool, &w);
+	pthread_mutex_unlock(&m->lock);
+	begin(q, &w);
+	return q;
+}
+
+static struct blk_pool *
+pool_of(struct blk_req *q)
+{
+	struct blk_memory *m = q->memory;
+
+	return !q->mem ? &m->bare : q->size > BLK_BUF_SMALL - BLK_BUF_SLACK ? &m->big : &m->small;
+}
+
+void
+blk_req_put(struct blk_req *q)
+{
+	struct blk_memory *m = q->memory;
+
+	pthread_mutex_lock(&m->lock);
+	give(m, pool_of(q), q);
+	if (m->ready)
+		tell_ready(m);
+	pthread_mutex_unlock(&m->lock);
+}

@@ -1,0 +1,71 @@
+/*
+ * Whose turn it is in a queue: each client has a flow, as long as it has commands that wait there or
+ * large ones in flight.
+ *
+ * A flow with DRIVE_FLOW_KIB of large commands in flight is full: a client that always has many would
+ * fill the device's own queue with them, where nobody takes turns, and a small one of another would
+ * come behind them all.  What waits in a full flow is overtaken by the others.
+ *
+ * The queue's lock is held in all of it.
+ */
+#include "private.h"
+
+#define ALL_FLOWS ((uint32_t)((1ull << DRIVE_FLOWS) - 1))
+
+/* The client's own; else one that nobody uses; a shared one if all are in use. */
+unsigned
+drive_flow_of(struct drive_queue *q, const struct blk_io *io)
+{
+	uint32_t used = q->flows | q->bigs;
+	/* From the high bits of a product: addresses differ in the middle. */
+	unsigned f = (unsigned)((uintptr_t)io->client * 0x9e3779b97f4a7c15 >> 60) % DRIVE_FLOWS;
+
+	for (uint32_t left = used; left; left &= left - 1)
+		if (q->owner[__builtin_ctz(left)] == io->client)
+			return (unsigned)__builtin_ctz(left);
+	if (used == ALL_FLOWS)
+		return f;
+	if (used >> f & 1)
+		f = (unsigned)__builtin_ctz(~used);
+	q->owner[f] = io->client;
+	return f;
+}
+
+void
+drive_flow_enter(struct drive_queue *q, struct blk_io *io)
+{
+	io->flow = drive_flow_of(q, io);
+	q->bigs |= 1u << io->flow;
+	q->kib[io->flow] += io->big_kib;
+	if (q->kib[io->flow] >= DRIVE_FLOW_KIB)
+		q->full |= 1u << io->flow;
+}
+
+void
+drive_flow_left(struct drive_queue *q, const struct blk_io *io)
+{
+	q->kib[io->flow] -= io->big_kib;
+	if (q->kib[io->flow] < DRIVE_FLOW_KIB)
+		q->full &= ~(1u << io->flow);
+	if (!q->kib[io->flow])
+		q->bigs &= ~(1u << io->flow);
+}
+
+void
+drive_to_flow(struct drive_queue *q, struct blk_io *io)
+{
+	unsigned f = drive_flow_of(q, io);
+
+	drive_list_append(&q->flow[f], io);
+	q->flows |= 1u << f;
+}
+
+struct drive_list *
+drive_flow_next(struct drive_queue *q)
+{
+	/* The first after the one that had the last turn. */
+	uint32_t may = q->flows & ~q->full, later = may & ~((2u << q->turn) - 1);
+
+	q->turn = (unsigned)__builtin_ctz(later ? later : may);
+	return &q->flow[q->turn];
+}
