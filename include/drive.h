@@ -186,7 +186,6 @@ struct drive_queue {
 	unsigned index;
 	unsigned alone_kinds; /* 1 << kind: must run alone; as the next two, set while not open */
 	unsigned depth;       /* tags 0 to depth - 1 are used; at most ntags */
-	bool apart;           /* its commands are no other queue's: NVMe's admin queue */
 	unsigned ntags;
 
 	pthread_mutex_t lock; /* all below */

@@ -72,7 +72,7 @@ open_queues(struct drive_port *p)
 	serial = p->queue[0]->serial;
 	pthread_mutex_unlock(&p->queue[0]->lock);
 	for (unsigned i = 0; i < p->nqueues; i++)
-		if (i == 0 || !serial || p->queue[i]->apart)
+		if (i == 0 || !serial)
 			drive_queue_open(p->queue[i]);
 }
 
@@ -282,7 +282,7 @@ drive_disk_drop(struct drive_disk *d, const char *why)
 
 /* --- recovery -------------------------------------------------------------------------------- */
 
-/* Commands in flight, but for those of a queue that is apart; if one, which. */
+/* Commands in flight; if one, which. */
 static unsigned
 flying(struct drive_port *p, struct drive_blame *only)
 {
@@ -291,8 +291,6 @@ flying(struct drive_port *p, struct drive_blame *only)
 	for (unsigned i = 0; i < p->nqueues; i++) {
 		struct drive_queue *q = p->queue[i];
 
-		if (q->apart)
-			continue;
 		pthread_mutex_lock(&q->lock);
 		for (unsigned t = 0; q->nbusy && t < q->depth; t++)
 			for (const struct blk_io *io = drive_tag(q, t); io; io = io->chain, n++) {
@@ -341,7 +339,7 @@ resend(struct drive_port *p)
 		struct drive_queue *q = p->queue[i];
 
 		pthread_mutex_lock(&q->lock);
-		n += drive_resend(q, serial && !q->apart ? p->queue[0] : q);
+		n += drive_resend(q, serial ? p->queue[0] : q);
 		pthread_mutex_unlock(&q->lock);
 	}
 	pthread_mutex_lock(&p->lock);

@@ -546,23 +546,6 @@ take_flying(struct drive_queue *q, struct drive_list *out)
 	}
 }
 
-/* Whether one of these stopped the port is not asked: none outlives so many times. */
-static void
-bound_tries(struct drive_queue *q, struct drive_list *l)
-{
-	struct drive_list kept = { 0 };
-
-	while (l->head) {
-		struct blk_io *io = pop(l);
-
-		if (++io->tries < DRIVE_TRIES)
-			drive_list_append(&kept, io);
-		else
-			put_done(q, io, -EIO);
-	}
-	*l = kept;
-}
-
 unsigned
 drive_resend(struct drive_queue *q, struct drive_queue *to)
 {
@@ -570,8 +553,6 @@ drive_resend(struct drive_queue *q, struct drive_queue *to)
 	unsigned n = 0;
 
 	take_flying(q, &all);
-	if (q->apart)
-		bound_tries(q, &all);
 	for (const struct blk_io *io = all.head; io; io = io->next)
 		n++;
 	if (!n)
