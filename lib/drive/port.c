@@ -426,26 +426,23 @@ still_overdue(const struct drive_blame *b, uint64_t now)
 	return io && io->deadline < now;
 }
 
-/* The command that `diagnose` names, off its tag. */
-static struct blk_io *
-take_over(struct drive_blame *b)
+/* The command that `diagnose` names has ended, as it would in `reap`. */
+static void
+take_over(const struct drive_blame *b)
 {
-	struct blk_io *io = NULL;
-
 	if (!b->queue)
-		return NULL;
+		return;
 	pthread_mutex_lock(&b->queue->lock);
 	if (drive_tag(b->queue, b->tag))
-		io = drive_untag(b->queue, b->tag);
+		drive_end(b->queue, b->tag);
 	pthread_mutex_unlock(&b->queue->lock);
-	return io;
 }
 
 static void
 recover(struct drive_port *p, bool failed, struct drive_blame *b)
 {
 	enum drive_verdict verdict = DRIVE_RESET;
-	struct blk_io *bad = NULL, *over = NULL;
+	struct blk_io *bad = NULL;
 
 	pthread_mutex_lock(&p->lock);
 	p->state = DRIVE_BROKEN;
@@ -461,7 +458,7 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 		if (p->ops->diagnose)
 			verdict = p->ops->diagnose(p, b);
 		if (verdict == DRIVE_OVER)
-			over = take_over(b);
+			take_over(b);
 		else if (verdict != DRIVE_CONTINUE || b->queue)
 			bad = blame(p, b);
 	}
@@ -478,8 +475,6 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 		drive_error(p, bad);
 		drive_io_done(bad, b->err);
 	}
-	if (over)
-		drive_io_done(over, 0);
 }
 
 /* --- the keeper's look ----------------------------------------------------------------------- */

@@ -142,6 +142,45 @@ late_for_good(void **state)
 	fake_stop(f);
 }
 
+/* What stopped the port is over, and no error: all that it stood for, and it is a suspect no more. */
+static void
+over_and_not_to_blame(void **state)
+{
+	struct fake *f = fake_make(&fake_ops, 1, DEPTH);
+	struct cmd c[3], sync, trim[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		fake_send(f, &c[i], BLK_READ, i, 1);
+	drive_break(&f->port); /* nobody knows whose fault it is */
+	for (unsigned ms = 0; ms < WAIT_MS && *(volatile unsigned *)&f->queue[0].serial != 3; ms++)
+		os_sleep_ns(1000000);
+	assert_true(fake_comes(f, true));
+	f->verdict = DRIVE_OVER;
+	for (unsigned i = 0; i < 3; i++) {
+		for (unsigned ms = 0; ms < WAIT_MS && !fake_runs(f, &c[i]); ms++)
+			os_sleep_ns(1000000);
+		f->blamed = (int)c[i].io.tag;
+		drive_break(&f->port);
+		assert_true(fake_becomes(&c[i], 0));
+	}
+	assert_int_equal(f->queue[0].serial, 0);
+	fake_disk(f)->ranges = 2;
+	fake_disk(f)->range_sectors = 8;
+	f->queue[0].alone_kinds = 1u << BLK_FLUSH;
+	fake_send(f, &sync, BLK_FLUSH, 0, 1);
+	for (unsigned i = 0; i < 2; i++)
+		fake_send(f, &trim[i], BLK_DISCARD, 8 * i, 1);
+	fake_end(f, &sync, true);
+	assert_ptr_equal(trim[0].io.chain, &trim[1].io);
+	f->blamed = (int)trim[0].io.tag;
+	drive_break(&f->port);
+	assert_true(fake_becomes(&trim[0], 0));
+	assert_true(fake_becomes(&trim[1], 0));
+	assert_int_equal(f->restarts, 1);
+	fake_stop(f);
+}
+
 static void
 lost_interrupt(void **state)
 {
@@ -356,6 +395,7 @@ main(void)
 		cmocka_unit_test(known_culprit),
 		cmocka_unit_test(late_and_aborted),
 		cmocka_unit_test(late_for_good),
+		cmocka_unit_test(over_and_not_to_blame),
 		cmocka_unit_test(lost_interrupt),
 		cmocka_unit_test(given_up),
 		cmocka_unit_test(gone_and_back),

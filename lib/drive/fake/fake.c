@@ -128,7 +128,7 @@ fake_diagnose(struct drive_port *p, struct drive_blame *b)
 		b->final = f->final;
 	}
 	f->blamed = -1;
-	if (f->verdict == DRIVE_CONTINUE) {
+	if (f->verdict == DRIVE_CONTINUE || f->verdict == DRIVE_OVER) {
 		pthread_mutex_lock(&f->lock);
 		f->tag[0][b->tag] = NULL;
 		f->running--;
