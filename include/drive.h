@@ -136,7 +136,7 @@ struct drive_ops {
 	void (*ready)(struct drive_port *p);
 	/*
 	 * EMPTY: after this the device reaches no memory of ours.  It listens for a new disk, if
-	 * it can.  Also called in drive_ctlr_stop.
+	 * it can.  Also called in drive_ctlr_stop, and again after a drive_break in EMPTY.
 	 */
 	void (*quiet)(struct drive_port *p);
 

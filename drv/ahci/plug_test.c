@@ -102,6 +102,38 @@ quick_plug(void **state)
 	}
 }
 
+/* The disk's last error is noticed when it has gone and the port listens: it goes on listening. */
+static void
+late_error(void **state)
+{
+	struct world *w = world_start(true);
+	struct model_port *port = &w->m.port[0];
+	uint32_t ie = 0;
+
+	(void)state;
+	model_unplug(&w->m, 0);
+	assert_true(world_becomes(w, 0, false));
+	for (unsigned ms = 0; ms < WAIT_MS && ie != IS_LINK; ms += 2) {
+		os_sleep_ns(2000000);
+		pthread_mutex_lock(&w->m.bus.lock);
+		ie = port->ie;
+		pthread_mutex_unlock(&w->m.bus.lock);
+	}
+	pthread_mutex_lock(&w->m.bus.lock);
+	port->is |= IS_IFS;
+	pthread_mutex_unlock(&w->m.bus.lock);
+	ahci_port_interrupt(&w->hba->port[0]);
+	for (unsigned ms = 0, deaf = 1; ms < WAIT_MS && deaf; ms += 2) {
+		os_sleep_ns(2000000);
+		pthread_mutex_lock(&w->m.bus.lock);
+		deaf = port->ie != IS_LINK;
+		pthread_mutex_unlock(&w->m.bus.lock);
+	}
+	model_plug(&w->m, 0, "NEXT");
+	assert_true(world_becomes(w, 0, true));
+	world_stop(w);
+}
+
 /* A disk is pulled between its reset and the moment when interrupts are on again. */
 static void
 pull_before_ready(struct model *m, unsigned port, unsigned off, uint32_t v)
@@ -303,7 +335,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hot_plug),           cmocka_unit_test(quick_plug),
-		cmocka_unit_test(pulled_in_recovery), cmocka_unit_test(exchanged_disk),
+		cmocka_unit_test(late_error),         cmocka_unit_test(exchanged_disk),
+		cmocka_unit_test(pulled_in_recovery),
 		cmocka_unit_test(not_disks),          cmocka_unit_test(staggered_spin_up),
 		cmocka_unit_test(successor),          cmocka_unit_test(slow_disk),
 		cmocka_unit_test(controller_taken_away),

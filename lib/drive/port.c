@@ -3,6 +3,7 @@
  *
  *	state	event				what is done			next
  *	EMPTY	drive_port_start, drive_change	probe; its disks are shown	READY, or EMPTY
+ *	EMPTY	drive_break			quiet: it listens again		EMPTY
  *	READY	drive_change, not `present`	commands end with ENODEV	EMPTY
  *	READY	drive_break, or overdue		hold, diagnose, restart		see BROKEN
  *	BROKEN	a command			waits				BROKEN
@@ -585,8 +586,13 @@ drive_port_keep(struct drive_port *p, bool tick)
 	pthread_mutex_lock(&p->lock);
 	state = p->state;
 	pthread_mutex_unlock(&p->lock);
-	if (state != DRIVE_EMPTY)
+	if (state != DRIVE_EMPTY) {
 		keep_working(p, events, late, &b);
-	else if (events & (DRIVE_EVENT_CHANGE | DRIVE_EVENT_RESET))
+		return;
+	}
+	/* An error of the disk that has gone, noticed late, may have turned interrupts off. */
+	if (events & DRIVE_EVENT_ERROR)
+		p->ops->quiet(p);
+	if (events & (DRIVE_EVENT_CHANGE | DRIVE_EVENT_RESET))
 		plug(p);
 }
