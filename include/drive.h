@@ -225,6 +225,7 @@ struct drive_port {
 	struct drive_disk *disks;
 	unsigned adding;       /* threads that show a disk */
 	bool replug, starting; /* replug: look for a disk when they are over */
+	bool attaching;        /* the driver's attach has the port */
 	uint64_t errors, retries, resets, lost, changes;
 	char last_error[160];
 };
@@ -310,8 +311,9 @@ int drive_queue_init(struct drive_queue *q, struct drive_port *p, unsigned ntags
 /* The keeper probes it, and drive_start waits for its disks. */
 void drive_port_start(struct drive_port *p);
 /*
- * Instead, for a driver that has done itself what `probe` does (several ports at once):
- * drive_port_expect before, then drive_port_show, which opens the queues and shows its disks.
+ * Instead, for a driver whose attach does itself what `probe` does (several ports at once):
+ * drive_port_expect before drive_ctlr_start, and then the keeper leaves the port alone until
+ * drive_port_show, which opens the queues and shows its disks.
  */
 void drive_port_expect(struct drive_port *p);
 void drive_port_show(struct drive_port *p);

@@ -308,6 +308,37 @@ controller_taken_away(void **state)
 	}
 }
 
+/* Changes while attach still has the port: the keeper takes them up afterwards. */
+static void
+change_in_attach(void **state)
+{
+	struct world *w = world_start(true);
+	struct ahci_port *p = &w->hba->port[0];
+	struct drive_disk *d = p->port.disks;
+	uint64_t resets = world_counter(p, &p->port.resets);
+
+	(void)state;
+	pthread_mutex_lock(&p->port.lock);
+	p->port.attaching = true;
+	p->port.state = DRIVE_EMPTY;
+	pthread_mutex_unlock(&p->port.lock);
+	drive_change(&p->port);
+	os_sleep_ns(3 * DRIVE_TICK_MS * 1000000ull);
+	assert_ptr_equal(p->port.disks, d);
+	assert_null(d->next);
+	assert_int_equal(world_counter(p, &p->port.resets), resets);
+	pthread_mutex_lock(&p->port.lock);
+	p->port.attaching = false;
+	p->port.state = DRIVE_READY;
+	pthread_mutex_unlock(&p->port.lock);
+	drive_wake(&w->hba->ctlr);
+	for (unsigned ms = 0; ms < WAIT_MS && world_counter(p, &p->port.resets) == resets; ms += 2)
+		os_sleep_ns(2000000);
+	assert_int_equal(world_counter(p, &p->port.resets), resets + 1);
+	assert_ptr_equal(p->port.disks, d);
+	world_stop(w);
+}
+
 /* One disk that keeps silent does not keep another from being shown, and has its own chance. */
 static void
 slow_disk(void **state)
@@ -338,8 +369,8 @@ main(void)
 		cmocka_unit_test(late_error),         cmocka_unit_test(exchanged_disk),
 		cmocka_unit_test(pulled_in_recovery),
 		cmocka_unit_test(not_disks),          cmocka_unit_test(staggered_spin_up),
-		cmocka_unit_test(successor),          cmocka_unit_test(slow_disk),
-		cmocka_unit_test(controller_taken_away),
+		cmocka_unit_test(successor),          cmocka_unit_test(controller_taken_away),
+		cmocka_unit_test(change_in_attach),   cmocka_unit_test(slow_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,14 +177,14 @@ ahci_start_poll(struct ahci_hba *h)
 		if (more && looks >= SPIN_LOOKS)
 			os_sleep_ns(POLL_NS);
 	}
+	for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
+		if (h->port[i].implemented && h->port[i].step == AHCI_STEP_DISK)
+			drive_port_expect(&h->port[i].port);
 }
 
 void
 ahci_start_disks(struct ahci_hba *h)
 {
-	for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
-		if (h->port[i].implemented && h->port[i].step == AHCI_STEP_DISK)
-			drive_port_expect(&h->port[i].port);
 	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
 		struct ahci_port *p = &h->port[i];
 

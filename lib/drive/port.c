@@ -11,8 +11,9 @@
  *	BROKEN	another disk, or none, or	commands end with ENODEV	EMPTY
  *		DRIVE_RESETS failed
  *
- * Only the keeper's thread changes the state, and drive_ctlr_stop when that has ended, and the
- * driver's attach before it has begun.
+ * Only the keeper's thread changes the state; but a port that the driver's attach makes itself is
+ * that one's from drive_port_expect to drive_port_show, and the keeper does not look at it; and
+ * drive_ctlr_stop has all of them when the keeper has ended.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -141,17 +142,24 @@ set_ready(struct drive_port *p)
 	open_queues(p);
 }
 
-void
-drive_port_expect(struct drive_port *p)
+static void
+expect(struct drive_port *p, bool attaching)
 {
 	struct drive_ctlr *c = p->ctlr;
 
 	pthread_mutex_lock(&p->lock);
 	p->starting = true;
+	p->attaching = attaching;
 	pthread_mutex_unlock(&p->lock);
 	pthread_mutex_lock(&c->keeper_lock);
 	c->starting++;
 	pthread_mutex_unlock(&c->keeper_lock);
+}
+
+void
+drive_port_expect(struct drive_port *p)
+{
+	expect(p, true);
 }
 
 void
@@ -175,12 +183,12 @@ drive_port_none(struct drive_port *p)
 void
 drive_port_start(struct drive_port *p)
 {
-	drive_port_expect(p);
+	expect(p, false);
 	drive_event(p, DRIVE_EVENT_CHANGE);
 }
 
-void
-drive_port_show(struct drive_port *p)
+static void
+show(struct drive_port *p)
 {
 	struct drive_disk *list[BLK_MAX_DISKS];
 	unsigned n = 0;
@@ -200,6 +208,16 @@ drive_port_show(struct drive_port *p)
 		drive_port_none(p);
 }
 
+void
+drive_port_show(struct drive_port *p)
+{
+	show(p);
+	pthread_mutex_lock(&p->lock);
+	p->attaching = false;
+	pthread_mutex_unlock(&p->lock);
+	drive_wake(p->ctlr); /* for what has happened meanwhile */
+}
+
 static void
 plug(struct drive_port *p)
 {
@@ -211,7 +229,7 @@ plug(struct drive_port *p)
 	if (later)
 		return; /* the end of the last thread raises the event again */
 	if (p->ops->probe(p) == 0)
-		drive_port_show(p);
+		show(p);
 	else
 		drive_port_none(p);
 }
@@ -579,13 +597,18 @@ void
 drive_port_keep(struct drive_port *p, bool tick)
 {
 	struct drive_blame b = { 0 };
-	bool late = tick && overdue(p, &b);
-	unsigned events = atomic_exchange(&p->events, 0);
 	enum drive_state state;
+	bool attaching, late;
+	unsigned events;
 
 	pthread_mutex_lock(&p->lock);
 	state = p->state;
+	attaching = p->attaching;
 	pthread_mutex_unlock(&p->lock);
+	if (attaching)
+		return;
+	late = tick && overdue(p, &b);
+	events = atomic_exchange(&p->events, 0);
 	if (state != DRIVE_EMPTY) {
 		keep_working(p, events, late, &b);
 		return;
