@@ -322,6 +322,8 @@ void drive_port_none(struct drive_port *p);
 /* From an interrupt, or wherever it is noticed; never with a queue's lock. */
 void drive_break(struct drive_port *p);  /* it has stopped with an error */
 void drive_change(struct drive_port *p); /* something has come or gone */
+/* All commands in flight are lost, and none is to blame; EMPTY: what was told to it is lost. */
+void drive_reset(struct drive_port *p);
 /* A line for the log, and last-error of its ctl. */
 void drive_tell(struct drive_port *p, const char *fmt, ...) SIP_PRINTF(2, 3);
 

@@ -68,6 +68,11 @@ struct ahci_port {
 	struct ata_transfers transfers; /* of what was identified last; the keeper's */
 	uint32_t fresh;                 /* built, and not rung for; under queue.lock */
 
+	/*
+	 * The controller was reset: what is in flight has not ended.  The keeper's, with queue.lock
+	 * for `reap`.
+	 */
+	bool fallen;
 	bool soft;         /* the next reset may be a software one; the keeper's, as the next */
 	unsigned refusals; /* in a row of what is in the port */
 	_Atomic uint64_t soft_resets, link_resets, logs, link_errors; /* logs: NCQ error logs */
@@ -90,6 +95,7 @@ struct ahci_hba {
 	struct sip_bar bar;
 	uint32_t cap, pi;
 	unsigned nslots;
+	bool muted; /* it has no bus mastering any more: it did not come out of a reset; the keeper's */
 	struct ahci_port port[HBA_MAX_PORTS];
 };
 
@@ -108,6 +114,8 @@ port_write(const struct ahci_port *p, enum port_reg r, uint32_t v)
 /* hba.c */
 extern const struct sip_driver_ops ahci_driver_ops;
 extern bool ahci_dma32; /* an option: some controllers say S64A and cannot */
+/* The port's engine did not stop: after this the port reaches no memory, whatever it takes. */
+void ahci_silence(struct ahci_port *p);
 
 /* start.c: all ports at once */
 /* Before the controller's reset: what is known of each port's link. */
@@ -127,6 +135,9 @@ int ahci_engine_stop(struct ahci_port *p);
 int ahci_engine_again(struct ahci_port *p);
 /* COMRESET, and the engine on again: 0, -ENODEV without a link, -ETIMEDOUT. */
 int ahci_port_reset(struct ahci_port *p);
+/* COMRESET alone, with ST clear; false: the engine still runs. */
+bool ahci_port_comreset(struct ahci_port *p);
+void ahci_port_await_link(struct ahci_port *p);
 /* A software reset of the disk, the link stays: the same. */
 int ahci_port_soft_reset(struct ahci_port *p);
 /* A command without data, or that reads ATA_PAGE_SIZE bytes (page not NULL), with nothing else. */

@@ -53,6 +53,75 @@ reset_hba(struct ahci_hba *h)
 	return 0;
 }
 
+/* --- an engine that does not stop ------------------------------------------------------------ */
+
+/* In the keeper's thread, so none of them is being reset. */
+static void
+let_others_fall(struct ahci_port *p)
+{
+	for (unsigned i = 0; i < HBA_MAX_PORTS; i++) {
+		struct ahci_port *o = &p->hba->port[i];
+
+		if (!o->implemented || o == p)
+			continue;
+		drive_reset(&o->port);
+		pthread_mutex_lock(&o->queue.lock);
+		o->fallen = true;
+		pthread_mutex_unlock(&o->queue.lock);
+	}
+}
+
+/* Bus mastering is off.  What was told to the ports is lost, but not where their memory is. */
+static bool
+reset_again(struct ahci_port *p)
+{
+	struct ahci_hba *h = p->hba;
+	uint32_t ghc = sip_read32(&h->bar, HBA_GHC);
+
+	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK | GHC_HR_MASK);
+	if (!sip_wait32(&h->bar, HBA_GHC, GHC_HR_MASK, 0, AHCI_HBA_RESET_MS))
+		return false;
+	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK);
+	for (unsigned i = 0; i < HBA_MAX_PORTS; i++)
+		h->port[i].cmd = 0;
+	if (CMD_CR_get(port_read(p, PORT_CMD)) || sip_dev_busmaster(h->ctlr.dev, true) < 0)
+		return false;
+	ahci_port_spin_up(p);
+	sip_write32(&h->bar, HBA_IS, UINT32_MAX);
+	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK | (ghc & GHC_IE_MASK));
+	return true;
+}
+
+/*
+ * It may still write into memory that is others' next [AHCI 1.3.1, 10.1.2, 10.4.2, 10.4.3].  The
+ * controller's reset takes the other ports' commands with it: those ports are reset too, and send
+ * them again.  A controller that does not mind its reset gets no bus mastering any more.
+ */
+void
+ahci_silence(struct ahci_port *p)
+{
+	struct ahci_hba *h = p->hba;
+	bool gone = port_read(p, PORT_CMD) == UINT32_MAX, linked = ahci_port_link(p);
+
+	if (h->muted)
+		return;
+	if (!gone && ahci_port_comreset(p)) {
+		if (linked)
+			ahci_port_await_link(p);
+		return;
+	}
+	sip_dev_busmaster(h->ctlr.dev, false);
+	let_others_fall(p);
+	if (!gone && reset_again(p)) {
+		drive_tell(&p->port, "its engine did not stop: the controller was reset");
+		if (linked)
+			ahci_port_await_link(p);
+		return;
+	}
+	h->muted = true;
+	drive_tell(&p->port, "its engine does not stop: the controller's bus mastering is off");
+}
+
 /* --- attach, detach, interrupt --------------------------------------------------------------- */
 
 static void

@@ -101,6 +101,8 @@ ahci_port_memory(struct ahci_port *p)
 {
 	int err;
 
+	if (p->hba->muted)
+		return -EIO;
 	if (ahci_engine_stop(p) < 0 || stop_receiving(p) < 0)
 		return -ETIMEDOUT;
 	if (!p->dma.vaddr) {
@@ -119,6 +121,21 @@ ahci_port_memory(struct ahci_port *p)
 	return 0;
 }
 
+bool
+ahci_port_comreset(struct ahci_port *p)
+{
+	port_write(p, PORT_SCTL, SCTL_DET_set(SCTL_IPM_set(0, SCTL_IPM_OFF), SCTL_DET_RESET));
+	os_sleep_ns(RESET_HOLD_NS); /* at least 1 ms */
+	port_write(p, PORT_SCTL, SCTL_IPM_set(0, SCTL_IPM_OFF));
+	return wait_port(p, PORT_CMD, CMD_CR_MASK, 0, AHCI_ENGINE_MS);
+}
+
+void
+ahci_port_await_link(struct ahci_port *p)
+{
+	wait_port(p, PORT_SSTS, SSTS_DET_MASK, DET_PRESENT, AHCI_LINK_MS);
+}
+
 int
 ahci_port_reset(struct ahci_port *p)
 {
@@ -127,9 +144,8 @@ ahci_port_reset(struct ahci_port *p)
 	/* CR that stays set is cured by the reset itself [10.4.2]. */
 	ahci_engine_stop(p);
 	change_cmd(p, 0, CMD_FRE_MASK);
-	port_write(p, PORT_SCTL, SCTL_DET_set(SCTL_IPM_set(0, SCTL_IPM_OFF), SCTL_DET_RESET));
-	os_sleep_ns(RESET_HOLD_NS); /* at least 1 ms */
-	port_write(p, PORT_SCTL, SCTL_IPM_set(0, SCTL_IPM_OFF));
+	if (!ahci_port_comreset(p))
+		return -ETIMEDOUT;
 	if (!wait_port(p, PORT_SSTS, SSTS_DET_MASK, DET_PRESENT, AHCI_LINK_MS))
 		return -ENODEV;
 	port_write(p, PORT_SERR, UINT32_MAX);

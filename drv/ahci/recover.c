@@ -7,7 +7,7 @@
  *	ends the disk's error state [SATA 3.3, 13.7]; then all are sent again
  *	software reset: the disk has no log or did not answer, or the same command fails again
  *	COMRESET: that did not help; twice
- *	the disk is given up
+ *	the disk is given up; if its engine does not stop even then, the controller is reset
  *
  * A bad sector is tried again without a reset, which would not mend it.  After a reset the disk is
  * asked who it is before anything is sent again.
@@ -146,6 +146,7 @@ probe(struct drive_port *port)
 	struct ata_identity id = { 0 };
 	int err;
 
+	p->fallen = false;
 	if (!CMD_SUD_get(port_read(p, PORT_CMD))) /* it had no turn at the start */
 		spin_up(p);
 	if (!ahci_port_link(p))
@@ -198,13 +199,16 @@ static void
 quiet(struct drive_port *port)
 {
 	struct ahci_port *p = of(port);
+	bool stopped;
 
 	if (!p->implemented)
 		return;
 	port_write(p, PORT_IE, 0);
-	ahci_engine_stop(p);
-	/* Another disk may have come before this. */
-	if (ahci_port_listen(p))
+	stopped = ahci_engine_stop(p) == 0;
+	if (!stopped)
+		ahci_silence(p);
+	/* Another disk may have come before this; else it is the change that a reset makes. */
+	if (ahci_port_listen(p) && stopped)
 		drive_change(port);
 }
 
@@ -286,6 +290,8 @@ diagnose(struct drive_port *port, struct drive_blame *b)
 	bool queued, known = true;
 	unsigned before;
 
+	if (p->fallen)
+		return DRIVE_RESET;
 	if (has_sense(p, b))
 		return DRIVE_OVER;
 	pthread_mutex_lock(&p->queue.lock);
@@ -323,13 +329,16 @@ restart(struct drive_port *port, unsigned attempt)
 {
 	struct ahci_port *p = of(port);
 	struct ata_identity id = { 0 };
-	int err;
+	int err = p->fallen ? ahci_port_memory(p) : 0;
 
-	if (p->soft && attempt == 0) {
+	if (err < 0)
+		return err;
+	if (p->soft && attempt == 0 && !p->fallen) {
 		err = ahci_port_soft_reset(p);
 		err = err ? err : know_disk(p, &id);
 	} else
 		err = start_disk(p, &id);
+	p->fallen = false; /* nothing is in flight here */
 	if (err == -ENOTSUP)
 		return -ESTALE;
 	return err == 0 && !same_disk(&p->id, &id) ? -ESTALE : err;

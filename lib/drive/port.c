@@ -94,6 +94,13 @@ drive_change(struct drive_port *p)
 	drive_event(p, DRIVE_EVENT_CHANGE);
 }
 
+void
+drive_reset(struct drive_port *p)
+{
+	close_queues(p);
+	drive_event(p, DRIVE_EVENT_RESET);
+}
+
 static void
 label(const struct drive_port *p, char *out, size_t n)
 {

@@ -38,6 +38,7 @@ update(struct model *m)
 static void
 link_down(struct model_port *p)
 {
+	p->runs |= p->hung && p->disk.stuck != MODEL_STOPS;
 	p->ssts = 0;
 	p->tfd = TFD_NO_DEVICE;
 	p->sig = UINT32_MAX;
@@ -92,9 +93,14 @@ reset_all(struct model *m)
 	m->bus.was_reset = true;
 	for (unsigned i = 0; i < MODEL_PORTS; i++) {
 		struct model_port *p = &m->port[i];
-		struct model_disk disk = p->disk;
+		struct model_port was = *p;
 
-		*p = (struct model_port){ .disk = disk };
+		*p = (struct model_port){ .disk = was.disk };
+		if (was.runs && was.disk.stuck == MODEL_NEVER) {
+			p->runs = true;
+			p->hung_at = was.hung_at;
+			p->cmd = CMD_CR_MASK;
+		}
 		if (!CAP_SSS_get(m->cap))
 			link_up(p);
 	}
@@ -216,6 +222,7 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 	f = find_fault(m, &c);
 	if (f && f->kind == MODEL_HANG) {
 		p->hung |= bit;
+		memcpy(&p->hung_at, table + AHCI_TABLE_PRDT, 8);
 		if (model_is_queued(c.opcode))
 			p->ci &= ~bit;
 	} else if (f && f->kind == MODEL_INTERFACE)
@@ -242,6 +249,7 @@ static bool
 step(void *device)
 {
 	struct model *m = device;
+	bool more = false;
 
 	if (m->frozen)
 		return false;
@@ -250,6 +258,14 @@ step(void *device)
 		uint32_t todo = p->ci & ~p->hung;
 		unsigned skip, n = (unsigned)__builtin_popcount(p->ci | p->sact);
 
+		if (p->runs) {
+			uint8_t *at = sip_model_memory(&m->bus, p->hung_at, 1);
+
+			if (at)
+				++*at;
+			m->late_writes++;
+			more = true;
+		}
 		if (!todo || p->halted || !CMD_ST_get(p->cmd) || !p->ssts)
 			continue;
 		if (n > p->disk.most_in_flight)
@@ -260,7 +276,7 @@ step(void *device)
 		run_slot(m, p, (unsigned)__builtin_ctz(todo));
 		return true;
 	}
-	return false;
+	return more;
 }
 
 /* --- registers ------------------------------------------------------------------------------- */
@@ -282,13 +298,17 @@ write_cmd(struct model *m, struct model_port *p, uint32_t v)
 			sip_model_lint(&m->bus, "ST without FRE");
 		if (p->tfd & (ATA_STATUS_BSY | ATA_STATUS_DRQ))
 			sip_model_lint(&m->bus, "ST while the device is busy");
+		if (p->runs)
+			sip_model_lint(&m->bus, "ST while the engine runs");
 	}
 	if (!CMD_ST_get(v)) {
+		p->runs |= p->hung && p->disk.stuck != MODEL_STOPS;
+		sip_model_wake(&m->bus);
 		if (p->hung) /* forgotten by the controller, not by the disk */
 			p->fatal = true;
 		p->ci = p->sact = p->hung = 0;
 	}
-	v = CMD_CR_set(v, CMD_ST_get(v));
+	v = CMD_CR_set(v, CMD_ST_get(v) || p->runs);
 	p->cmd = CMD_FR_set(v, CMD_FRE_get(v));
 }
 
@@ -299,6 +319,10 @@ write_sctl(struct model_port *p, uint32_t v)
 
 	p->sctl = v;
 	if (is == SCTL_DET_RESET) {
+		if (p->runs && p->disk.stuck == MODEL_UNTIL_COMRESET) {
+			p->runs = false;
+			p->cmd = CMD_CR_set(p->cmd, 0);
+		}
 		link_down(p);
 		p->ci = p->sact = 0;
 	} else if (was == SCTL_DET_RESET) {

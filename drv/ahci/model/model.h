@@ -46,6 +46,7 @@ struct model_disk {
 	uint64_t reads, writes;
 	unsigned most_in_flight;
 	bool dead; /* COMRESET brings no link */
+	enum { MODEL_STOPS, MODEL_UNTIL_COMRESET, MODEL_UNTIL_RESET, MODEL_NEVER } stuck;
 };
 
 struct model_port {
@@ -55,6 +56,8 @@ struct model_port {
 	bool srst;         /* between the two halves of a software reset */
 	uint64_t ready_ns; /* the disk spins up until then */
 	uint32_t hung;     /* slots of commands that never end */
+	uint64_t hung_at;  /* where one of them has its data */
+	bool runs;         /* though ST is clear (disk.stuck): it goes on writing there */
 	struct model_disk disk;
 };
 
@@ -65,6 +68,7 @@ struct model {
 	struct model_fault fault[MODEL_FAULTS];
 	bool frozen; /* it takes no command; see model_freeze */
 	unsigned most_spinning;
+	unsigned late_writes; /* of engines that should have stopped */
 	/* Called with the lock before a port's register is written; may be NULL. */
 	void (*before_write)(struct model *m, unsigned port, unsigned off, uint32_t v);
 };
