@@ -35,7 +35,8 @@ struct sip_server_ops {
 	int (*initialize)(struct sip_server *s);	/* options are known; no device yet */
 	int (*start)(struct sip_server *s);	/* all attached; before the first request */
 	void (*stop)(struct sip_server *s);	/* if initialize went well; before detach */
-	int (*health)(struct sip_server *s);	/* each second: < 0 is degraded */
+	/* Each second, in a thread of its own: < 0 is degraded, and os_set_errstr may say why. */
+	int (*health)(struct sip_server *s);
 };
 
 /* A list of these ends with an entry of zeros. */
@@ -522,10 +523,11 @@ int sip_manifest_load(struct sip_manifest *m, const char *path, char err[SIP_TEX
 
 enum sip_action { SIP_LEAVE, SIP_START, SIP_GIVE_UP };
 
-/* What the kernel says of an end (man/3/sip). */
+/* What the kernel says of an end (man/3/sip), and the manager if it was by its verdict. */
 struct sip_end {
 	bool stopped, by_hand, exit0;
 	uint64_t lived_ms;		/* after it was healthy */
+	uint64_t waited_ms;		/* the last part of that, in which the manager lost patience */
 };
 
 /*
@@ -543,8 +545,17 @@ uint64_t sip_blame_ns(uint64_t age_ns, uint64_t now, uint64_t others_well_since)
  * otherwise start and kill its servers until somebody helps.
  */
 uint64_t sip_start_ns(unsigned deadline_ms, unsigned missed);
+
+/* So many deadlines has a request while its server, or one that it waits for, says degraded. */
+#define SIP_DEGRADED_DEADLINES	64
+
+struct sip_late {
+	uint64_t report_ns;	/* age of the last report of health */
+	uint64_t request_ns;	/* of the oldest request: sip_blame_ns */
+	uint64_t healthy_ns;	/* since it, and what it waits for, are all healthy; 0: they are not */
+};
 /* A text for a death by its deadline, or NULL.  0 for a deadline is none. */
-const char *sip_overdue(unsigned deadline_ms, uint64_t report_age_ns, uint64_t request_age_ns);
+const char *sip_overdue(unsigned deadline_ms, const struct sip_late *late);
 
 /* --- factory: factory.c; the types known, and how to make a server of one -------------------- */
 

@@ -1,6 +1,7 @@
 /*
  * Servers that are late: a health report that has not come, a request that is not answered, a start
- * that does not end.  They are looked at four times within their deadline.
+ * that does not end.  They are looked at four times within their deadline.  What is done while one
+ * says that it is degraded is sip_overdue's.
  *
  * A machine that is too busy makes everybody late, sipd as well: a look that comes a whole period
  * late judges nobody, LATE_MAX times in a row; and who did not start in time has twice as long the
@@ -13,41 +14,58 @@
 
 #define LATE_MAX	8
 
-uint64_t
-others_well_since(const struct manager *m, const struct server *s, uint64_t now)
+/* Since when all that it comes after, and what that comes after, is so; `now`: it is not. */
+static uint64_t
+others_since(const struct manager *m, const struct server *s, uint64_t now, bool healthy)
 {
 	const struct sip_manifest *t = s->plan.type;
 	uint64_t since = 0;
 	for (size_t i = 0; i < m->nservers; i++) {
 		const struct server *k = &m->server[i];
+		uint64_t its = healthy ? k->healthy_since : k->well_since;
 		for (unsigned a = 0; a < t->nafter; a++) {
 			if (strcmp(k->plan.type->name, t->after[a]) != 0)
 				continue;
 			/* A plan has no circles, so this ends. */
-			uint64_t below = others_well_since(m, k, now);
-			if (!k->well_since)
+			uint64_t below = others_since(m, k, now, healthy);
+			if (!its)
 				return now;
-			since = k->well_since > since ? k->well_since : since;
+			since = its > since ? its : since;
 			since = below > since ? below : since;
 		}
 	}
 	return since;
 }
 
-/* Why it is to be killed, or NULL. */
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Why it is to be killed, or NULL; *since: when what it is killed for began. */
 static const char *
-overdue(const struct manager *m, const struct server *s, const struct facts *f, uint64_t now)
+overdue(const struct manager *m, const struct server *s, const struct facts *f, uint64_t now,
+	uint64_t *since)
 {
 	unsigned deadline_ms = s->plan.type->deadline_ms;
-	uint64_t well = others_well_since(m, s, now);
+	uint64_t well = others_since(m, s, now, false);
 	uint64_t own = s->well_since ? s->well_since : s->since;
+	*since = now;
 	if (f->state == SIP_STARTING)
 		return sip_blame_ns(f->uptime_ns, now, well) >
 			sip_start_ns(deadline_ms, s->nmissed) ?
 		    "not healthy within the deadline" : NULL;
-	/* What a request waited for this server's predecessor is not its fault either. */
-	return sip_overdue(deadline_ms, now > f->report_ns ? now - f->report_ns : 0,
-		sip_blame_ns(f->oldest_ns, now, well > own ? well : own));
+	uint64_t healthy = later(others_since(m, s, now, true),
+		f->state == SIP_DEGRADED ? now : later(own, s->healthy_since));
+	const struct sip_late late = {
+		.report_ns = now > f->report_ns ? now - f->report_ns : 0,
+		/* What a request waited for this server's predecessor is not its fault either. */
+		.request_ns = sip_blame_ns(f->oldest_ns, now, later(well, own)),
+		.healthy_ns = now - healthy,
+	};
+	*since = now - later(late.report_ns, late.request_ns);
+	return sip_overdue(deadline_ms, &late);
 }
 
 void
@@ -65,10 +83,12 @@ server_judge(struct manager *m, struct server *s, const struct facts *f, uint64_
 	s->look_at = now + period;
 	if (!f->running || s->killed == f->generation || (s->nlate && s->nlate <= LATE_MAX))
 		return;
-	const char *why = overdue(m, s, f, now);
+	uint64_t since;
+	const char *why = overdue(m, s, f, now, &since);
 	if (!why)
 		return;
 	s->killed = f->generation;
+	s->late_since = since;
 	s->nmissed += f->state == SIP_STARTING;
 	if (sip_factory_tell(s->ctl, err, "kill %s", why) < 0)
 		fprintf(stderr, "sipd: %s: %s\n", s->plan.name, err);

@@ -96,6 +96,7 @@ answer_end(struct server *s, const struct facts *f, uint64_t now)
 {
 	const struct sip_end end = {
 		.stopped = f->state == SIP_STOPPED, .lived_ms = f->lived_ns / NS_PER_MS,
+		.waited_ms = s->killed == f->generation ? (now - s->late_since) / NS_PER_MS : 0,
 		.by_hand = strcmp(f->cause, "killed by hand") == 0,
 		.exit0 = strcmp(f->cause, "exited with status 0") == 0,
 	};
@@ -148,7 +149,7 @@ new_generation(struct server *s, const struct facts *f, uint64_t now)
 {
 	s->generation = f->generation;
 	s->since = now;
-	s->well_since = 0;
+	s->well_since = s->healthy_since = 0;
 	s->start_at = 0;
 	s->nlate = 0;
 	s->state = SIP_STARTING;
@@ -235,6 +236,10 @@ enter(struct server *s, const struct facts *f, uint64_t now)
 		s->well_since = now;
 		s->nmissed = 0;
 	}
+	if (s->state != SIP_HEALTHY)
+		s->healthy_since = 0;
+	else if (!s->healthy_since)
+		s->healthy_since = now;
 	s->settled |= f->running && f->state != SIP_STARTING;
 	if (f->running || f->state == SIP_STOPPED)
 		s->start_at = 0;

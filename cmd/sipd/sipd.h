@@ -29,7 +29,9 @@ struct server {
 	/* Since boot, in ns; 0: never. */
 	uint64_t first, since;		/* when it was made; when this generation was seen first */
 	uint64_t died, start_at;	/* its last end; when to start it again */
-	uint64_t well_since;		/* 0: it is not healthy */
+	uint64_t well_since;		/* 0: it is neither healthy nor degraded */
+	uint64_t healthy_since;		/* 0: it is not healthy */
+	uint64_t late_since;		/* when what it was killed for (`killed`) began */
 	uint64_t look_at;		/* when to look at its deadlines */
 };
 
@@ -65,8 +67,6 @@ void follow_forget(struct manager *m);
 
 /* deadline.c: kills it if it is late. */
 void server_judge(struct manager *m, struct server *s, const struct facts *f, uint64_t now);
-/* Since when all that it comes after, and what that comes after, is healthy; `now`: it is not. */
-uint64_t others_well_since(const struct manager *m, const struct server *s, uint64_t now);
 
 /* loop.c: for ever.  A byte goes to fd, if not -1, when all have settled; 0: all are healthy. */
 void __attribute__((noreturn)) manage(struct manager *m, int fd);

@@ -148,19 +148,34 @@ sip_health_report(struct sip_server *s)
 	text_write_fd(s->health_fd, text, n);	/* sipd gone is no reason to stop serving */
 }
 
-/* A driver's own view of itself moves the state between healthy and degraded only. */
+static void
+degraded(struct sip_server *s, const char *why)
+{
+	pthread_mutex_lock(&s->health.lock);
+	bool known = s->health.state == SIP_DEGRADED && strcmp(s->health.message, why) == 0;
+	pthread_mutex_unlock(&s->health.lock);
+	if (!known)
+		sip_set_state(s, SIP_DEGRADED, "%s", why);
+}
+
+/* A server's own view of itself moves the state between healthy and degraded only. */
 static void
 ask(struct sip_server *s)
 {
+	char why[SIP_TEXT_MAX] = "";
 	const struct sip_server_ops *ops = s->type->server;
 	enum sip_state state = s->health.state;
 	if (!ops || !ops->health || (state != SIP_HEALTHY && state != SIP_DEGRADED))
 		return;
+	os_set_errstr("%s", "");
 	int e = ops->health(s);
-	if (e < 0 && state == SIP_HEALTHY)
-		sip_set_state(s, SIP_DEGRADED, "health: %s", strerror(-e));
-	else if (e >= 0 && state == SIP_DEGRADED)
-		sip_set_state(s, SIP_HEALTHY, NULL);
+	if (e < 0) {
+		os_errstr(why, sizeof why);
+		one_line(why);
+		degraded(s, why[0] ? why : strerror(-e));
+	} else if (state == SIP_DEGRADED) {
+		sip_set_state(s, SIP_HEALTHY, "well again");
+	}
 }
 
 unsigned

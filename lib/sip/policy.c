@@ -7,6 +7,13 @@
  *	killed by hand		started at once; no failure
  *	its own failure		the first at once, then after 10 ms, 20 ms, ... 5 s; given up at the
  *				limit.  A life that was stable begins the count anew
+ *
+ * A life is not stable because its end was waited for: a request that hangs each life of its server
+ * makes that fail in the end, and is told so, whatever the deadline is.
+ *
+ * A server that says that it is degraded knows of the trouble, and ends it by itself: a disk's
+ * driver tries again and resets, which takes longer than any deadline that is good for finding
+ * servers that hang.
  */
 #include "sip.h"
 
@@ -33,7 +40,7 @@ sip_policy(const struct sip_manifest *m, unsigned *deaths,
 		return SIP_LEAVE;
 	if (m->restart == SIP_RESTART_ON_FAILURE && end->exit0)
 		return SIP_LEAVE;
-	if (end->lived_ms >= m->stable_ms)
+	if (end->lived_ms >= end->waited_ms && end->lived_ms - end->waited_ms >= m->stable_ms)
 		*deaths = 0;
 	if (end->by_hand)
 		return SIP_START;
@@ -58,12 +65,16 @@ sip_start_ns(unsigned deadline_ms, unsigned missed)
 }
 
 const char *
-sip_overdue(unsigned deadline_ms, uint64_t report_age_ns, uint64_t request_age_ns)
+sip_overdue(unsigned deadline_ms, const struct sip_late *late)
 {
 	uint64_t deadline = (uint64_t)deadline_ms * NS_PER_MS;
 	if (!deadline)
 		return NULL;
-	if (report_age_ns > deadline)
+	if (late->report_ns > deadline)
 		return "missed health deadline";
-	return request_age_ns > deadline ? "a request is older than the deadline" : NULL;
+	/* What has become old meanwhile may just now be answered. */
+	if (late->request_ns > deadline && late->healthy_ns > deadline)
+		return "a request is older than the deadline";
+	return late->request_ns > SIP_DEGRADED_DEADLINES * deadline ?
+		"a request is older than 64 deadlines" : NULL;
 }

@@ -104,16 +104,54 @@ kinds(void **state)
 	assert_int_equal(2, deaths);
 }
 
+/* The time in which its end was waited for does not make a life stable. */
+static void
+waited_for(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(SIP_START,
+			dies((struct sip_end){ .lived_ms = 10500, .waited_ms = 10000 }));
+	assert_int_equal(7, deaths);
+	assert_int_equal(SIP_START, dies((struct sip_end){ .lived_ms = 11000, .waited_ms = 10000 }));
+	assert_int_equal(1, deaths);
+	for (int i = 0; i < 6; i++)	/* it is seen a little later than it happened */
+		assert_int_equal(SIP_START,
+			dies((struct sip_end){ .lived_ms = 9990, .waited_ms = 10000 }));
+	assert_int_equal(SIP_GIVE_UP, dies((struct sip_end){ .lived_ms = 640000, .waited_ms = 640000 }));
+}
+
+static const char *
+late(unsigned deadline_ms, uint64_t report_ns, uint64_t request_ns, uint64_t healthy_ns)
+{
+	return sip_overdue(deadline_ms, &(struct sip_late){ report_ns, request_ns, healthy_ns });
+}
+
 static void
 lateness(void **state)
 {
 	(void)state;
-	assert_null(sip_overdue(0, ~0ull, ~0ull));
-	assert_null(sip_overdue(100, 100 * MS, 100 * MS));
-	assert_string_equal("missed health deadline", sip_overdue(100, 100 * MS + 1, 0));
+	assert_null(late(0, ~0ull, ~0ull, ~0ull));
+	assert_null(late(100, 100 * MS, 100 * MS, ~0ull));
+	assert_string_equal("missed health deadline", late(100, 100 * MS + 1, 0, ~0ull));
 	assert_string_equal("a request is older than the deadline",
-		sip_overdue(100, 0, 100 * MS + 1));
-	assert_null(sip_overdue(3600000, 3600000 * MS, 3600000 * MS));
+		late(100, 0, 100 * MS + 1, ~0ull));
+	assert_null(late(3600000, 3600000 * MS, 3600000 * MS, ~0ull));
+}
+
+/* 64 deadlines, but not for reports; and a whole one from the moment when it is healthy again. */
+static void
+degraded(void **state)
+{
+	(void)state;
+	assert_null(late(100, 100 * MS, 6400 * MS, 0));
+	assert_string_equal("a request is older than 64 deadlines", late(100, 0, 6400 * MS + 1, 0));
+	assert_string_equal("missed health deadline", late(100, 100 * MS + 1, 0, 0));
+	assert_null(late(100, 0, 6400 * MS, 100 * MS));
+	assert_string_equal("a request is older than the deadline",
+		late(100, 0, 6400 * MS, 100 * MS + 1));
+	assert_string_equal("a request is older than 64 deadlines", late(100, 0, 6400 * MS + 1, 1));
+	assert_null(late(3600000, 0, 64 * 3600000ull * MS, 0));
 }
 
 static void
@@ -156,8 +194,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(backs_off, setup), cmocka_unit_test_setup(limit, setup),
 		cmocka_unit_test_setup(stable, setup), cmocka_unit_test_setup(by_hand, setup),
-		cmocka_unit_test_setup(kinds, setup), cmocka_unit_test(lateness),
-		cmocka_unit_test(blame),
+		cmocka_unit_test_setup(kinds, setup), cmocka_unit_test_setup(waited_for, setup),
+		cmocka_unit_test(lateness), cmocka_unit_test(degraded), cmocka_unit_test(blame),
 		cmocka_unit_test(start_deadline), cmocka_unit_test(report_periods),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,15 @@ step(char c)
 static int initialize(struct sip_server *s) { (void)s; return step('i'); }
 static int start(struct sip_server *s) { (void)s; return step('s'); }
 static void stop(struct sip_server *s) { (void)s; step('S'); }
-static int health(struct sip_server *s) { (void)s; return fail_at == 'h' ? -EIO : 0; }
+static const char *health_why = "";
+static int
+health(struct sip_server *s)
+{
+	(void)s;
+	if (fail_at == 'h')
+		os_set_errstr("%s", health_why);
+	return fail_at == 'h' ? -EIO : 0;
+}
 static int unmount(struct sip_server *s) { (void)s; return step('M'); }
 
 static int
@@ -230,6 +238,43 @@ reports(void **state)
 	unlink(path);
 }
 
+/* What it says of itself is the message, with the text that the server has given if there is one. */
+static void
+says_why(void **state)
+{
+	static const char *const why[] = { "", "disk 3\nsleeps", "disk 4 sleeps" };
+	static const char *const want[] = { "state degraded\nrequests 0\nerrors 0\n"
+		"message Input/output error\n", "message disk 3?sleeps\n", "message disk 4 sleeps\n" };
+	char path[] = "/tmp/sip" "XX" "XX" "XX", text[8192];
+	(void)state;
+	s.health_fd = mkstemp(path);
+	s.report_ms = SIP_REPORT_MIN_MS;
+	sip_set_state(&s, SIP_STARTING, NULL);
+	sip_set_state(&s, SIP_HEALTHY, NULL);
+	os_set_errstr("of something else");
+	fail_at = 'h';
+	for (size_t i = 0; i < 3; i++) {
+		health_why = why[i];
+		assert_int_equal(0, sip_health_start(&s));
+		text[0] = '\0';
+		for (int ms = 0; ms < 5000 && !strstr(text, want[i]); ms += 10) {
+			os_sleep_ns(10000000);
+			ssize_t n = pread(s.health_fd, text, sizeof text - 1, 0);
+			text[n > 0 ? n : 0] = '\0';
+		}
+		assert_non_null(strstr(text, want[i]));
+		sip_health_end(&s);
+	}
+	fail_at = 0;
+	assert_int_equal(0, sip_health_start(&s));
+	for (int ms = 0; ms < 5000 && s.health.state != SIP_HEALTHY; ms += 10)
+		os_sleep_ns(10000000);
+	assert_int_equal(SIP_HEALTHY, s.health.state);
+	sip_health_end(&s);
+	assert_string_equal("well again", s.health.message);
+	unlink(path);
+}
+
 static void
 one_line_each(void **state)
 {
@@ -260,7 +305,7 @@ main(void)
 		cmocka_unit_test(needed_device),
 		cmocka_unit_test_setup(states, setup), cmocka_unit_test_setup(health_text, setup),
 		cmocka_unit_test_setup(life, setup), cmocka_unit_test_setup(life_cut_short, setup),
-		cmocka_unit_test_setup(reports, setup),
+		cmocka_unit_test_setup(reports, setup), cmocka_unit_test_setup(says_why, setup),
 		cmocka_unit_test_setup(one_line_each, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
