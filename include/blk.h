@@ -104,7 +104,7 @@ struct blk_io {
 	void *drive;
 	uint32_t tries, tag;
 	uint32_t flow, big_kib;
-	uint64_t deadline;
+	uint64_t deadline, since_ms; /* since: when the request came here first; 0: it has not */
 	int error;
 };
 

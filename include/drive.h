@@ -62,6 +62,7 @@ enum {
 	DRIVE_RESETS = 3,      /* in a row that fail, before the port is given up */
 	DRIVE_START_MS = 4000, /* for all disks together; what takes longer comes by itself */
 	DRIVE_DEBOUNCE_MS = 100,
+	DRIVE_LATE_MS = 2000,  /* who has a command for longer says that it is degraded */
 
 	DRIVE_NSMALL = 64, /* buffers for requests, each controller's, at most */
 	DRIVE_NBIG = 8,
@@ -225,6 +226,7 @@ struct drive_port {
 	struct drive_disk *disks;
 	unsigned adding;       /* threads that show a disk */
 	bool replug, starting; /* replug: look for a disk when they are over */
+	bool given_up;         /* its resets failed; until something new is looked for */
 	bool attaching;        /* the driver's attach has the port */
 	uint64_t errors, retries, resets, lost, changes;
 	char last_error[160];
@@ -270,6 +272,8 @@ struct drive_ctlr {
 	unsigned ndma, nsmall, nbig;
 	_Atomic unsigned refs;
 	_Atomic uint64_t now_ms;   /* the clock of deadlines */
+	_Atomic uint64_t round_ms; /* when the keeper was at the beginning of its round; 0: never */
+	_Atomic(struct drive_port *) kept; /* that it looks after; NULL: none */
 	_Atomic uint64_t ahead_ms; /* to be added to it: a test lets time pass */
 
 	pthread_t keeper;

@@ -289,6 +289,7 @@ start(struct blk_req *q)
 	q->moved = 0;
 	q->step = q->partial ? STEP_FIRST : STEP_MOVE;
 	q->began = blk_cycles();
+	q->io.since_ms = 0;
 	atomic_fetch_add_explicit(&q->disk->inflight, 1, memory_order_relaxed);
 	if (q->kind != BLK_WRITE || claim(q))
 		next_step(q);

@@ -119,6 +119,7 @@ const struct sip_server_ops drive_server_ops = {
 	.initialize = initialize,
 	.start = start,
 	.stop = stop,
+	.health = drive_health,
 };
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -212,8 +213,8 @@ keeper_sleep(struct drive_ctlr *c, uint64_t until_ms)
 	return go_on;
 }
 
-static uint64_t
-clock_ms(void)
+uint64_t
+drive_clock_ms(void)
 {
 	struct timespec t;
 
@@ -237,18 +238,22 @@ static void *
 keeper(void *arg)
 {
 	struct drive_ctlr *c = arg;
-	uint64_t last = clock_ms(), next = last + DRIVE_TICK_MS;
+	uint64_t last = drive_clock_ms(), next = last + DRIVE_TICK_MS;
 
 	while (keeper_sleep(c, next)) {
-		uint64_t now = clock_ms();
+		uint64_t now = drive_clock_ms();
 		bool tick = now >= next;
 
 		pass_time(c, now - last);
 		last = now;
+		atomic_store(&c->round_ms, now);
 		if (tick)
 			next = now + DRIVE_TICK_MS;
-		for (struct drive_port *p = c->ports; p; p = p->next)
+		for (struct drive_port *p = c->ports; p; p = p->next) {
+			atomic_store(&c->kept, p);
 			drive_port_keep(p, tick);
+		}
+		atomic_store(&c->kept, NULL);
 	}
 	return NULL;
 }

@@ -101,8 +101,8 @@ drive_reset(struct drive_port *p)
 	drive_event(p, DRIVE_EVENT_RESET);
 }
 
-static void
-label(const struct drive_port *p, char *out, size_t n)
+void
+drive_label(const struct drive_port *p, char *out, size_t n)
 {
 	snprintf(out, n, "%s%s%s", p->ctlr->addr, p->name[0] ? " " : "", p->name);
 }
@@ -119,7 +119,7 @@ drive_tell(struct drive_port *p, const char *fmt, ...)
 	pthread_mutex_lock(&p->lock);
 	memcpy(p->last_error, text, sizeof text);
 	pthread_mutex_unlock(&p->lock);
-	label(p, who, sizeof who);
+	drive_label(p, who, sizeof who);
 	sip_error(p->ctlr->server, "%s: %s", who, text);
 }
 
@@ -132,7 +132,7 @@ drive_error(struct drive_port *p, const struct blk_io *io)
 	pthread_mutex_lock(&p->lock);
 	snprintf(p->last_error, sizeof p->last_error, "%s", io->why);
 	pthread_mutex_unlock(&p->lock);
-	label(p, who, sizeof who);
+	drive_label(p, who, sizeof who);
 	sip_log(p->ctlr->server, "%s: %s", who, io->why);
 }
 
@@ -232,6 +232,7 @@ plug(struct drive_port *p)
 
 	pthread_mutex_lock(&p->lock);
 	later = p->replug = p->adding > 0;
+	p->given_up &= later;
 	pthread_mutex_unlock(&p->lock);
 	if (later)
 		return; /* the end of the last thread raises the event again */
@@ -434,6 +435,9 @@ restart(struct drive_port *p)
 		drive_port_drop(p, "another disk is there");
 		plug(p);
 	} else {
+		pthread_mutex_lock(&p->lock);
+		p->given_up = true;
+		pthread_mutex_unlock(&p->lock);
 		drive_tell(p, "given up: reset: %s", strerror(-err));
 		drive_port_drop(p, "the disk does not come back after a reset");
 	}
@@ -523,7 +527,7 @@ look_for_lost(struct drive_queue *q)
 		pthread_mutex_lock(&p->lock);
 		p->lost++;
 		pthread_mutex_unlock(&p->lock);
-		label(p, who, sizeof who);
+		drive_label(p, who, sizeof who);
 		sip_log(p->ctlr->server, "%s: an interrupt is late, or lost", who);
 		stuck = false;
 	}

@@ -58,6 +58,11 @@ void drive_event(struct drive_port *p, unsigned event);
 void drive_port_keep(struct drive_port *p, bool tick);
 void drive_port_drop(struct drive_port *p, const char *why);
 void drive_error(struct drive_port *p, const struct blk_io *io);
+/* "0.31.2 port 3" */
+void drive_label(const struct drive_port *p, char *out, size_t n);
+
+/* health.c: sip_server_ops.health */
+int drive_health(struct sip_server *s);
 
 /* packet.c */
 void drive_packet_show(struct drive_disk *d);
@@ -75,3 +80,4 @@ bool drive_disk_start_adder(struct drive_disk *d);
 /* ctlr.c */
 void drive_ctlr_get(struct drive_ctlr *c);
 void drive_ctlr_put(struct drive_ctlr *c);
+uint64_t drive_clock_ms(void);

@@ -458,6 +458,8 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 
 	io->drive = d;
 	io->chain = NULL;
+	if (!io->since_ms)
+		io->since_ms = atomic_load_explicit(&d->port->ctlr->now_ms, memory_order_relaxed);
 	if (atomic_load_explicit(&d->trace, memory_order_relaxed))
 		trace(d, "start", io);
 	pthread_mutex_lock(&q->lock);

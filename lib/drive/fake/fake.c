@@ -98,6 +98,8 @@ fake_probe(struct drive_port *p)
 	struct fake *f = of(p);
 
 	f->probes++;
+	while (atomic_load(&f->slow_probe))
+		os_sleep_ns(1000000);
 	if (!f->there)
 		return -ENODEV;
 	for (unsigned i = 0; i < f->ndisks; i++) {
@@ -149,6 +151,8 @@ fake_restart(struct drive_port *p, unsigned attempt)
 
 	(void)attempt;
 	f->restarts++;
+	while (atomic_load(&f->slow_restart))
+		os_sleep_ns(1000000);
 	pthread_mutex_lock(&f->lock);
 	memset(f->tag, 0, sizeof f->tag);
 	memset(f->ends, 0, sizeof f->ends);

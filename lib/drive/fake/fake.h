@@ -31,6 +31,7 @@ struct fake {
 	unsigned sent, rings, running, most, restarts, probes, quiets;
 	bool there, again, broken_restart, freed;
 	int other; /* an error of restart */
+	atomic_bool slow_restart, slow_probe; /* it does not come back from it */
 	enum drive_verdict verdict;
 	int blamed; /* a tag of queue 0, or -1 */
 	bool final;
