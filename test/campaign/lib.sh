@@ -251,8 +251,8 @@ lossy_rules()
 	echo 'seed $1' > /dev/pass/lossyctl
 	echo 'delay all 1% 20' > /dev/pass/lossyctl
 	echo 'duplicate all 1%' > /dev/pass/lossyctl
-	echo 'drop all 0.1%' > /dev/pass/lossyctl
-	echo 'drop all 0.1% reply' > /dev/pass/lossyctl
+	echo 'drop all 0.5%' > /dev/pass/lossyctl
+	echo 'drop all 0.5% reply' > /dev/pass/lossyctl
 }; done ) &
 rules=\$!
 END
