@@ -527,7 +527,7 @@ enum sip_action { SIP_LEAVE, SIP_START, SIP_GIVE_UP };
 struct sip_end {
 	bool stopped, by_hand, exit0;
 	uint64_t lived_ms;		/* after it was healthy */
-	uint64_t waited_ms;		/* the last part of that, in which the manager lost patience */
+	uint64_t waited_ms;		/* the last part of that: the manager waited */
 };
 
 /*
@@ -552,7 +552,7 @@ uint64_t sip_start_ns(unsigned deadline_ms, unsigned missed);
 struct sip_late {
 	uint64_t report_ns;	/* age of the last report of health */
 	uint64_t request_ns;	/* of the oldest request: sip_blame_ns */
-	uint64_t healthy_ns;	/* since it, and what it waits for, are all healthy; 0: they are not */
+	uint64_t healthy_ns;	/* since it and what it waits for are healthy; 0: not */
 };
 /* A text for a death by its deadline, or NULL.  0 for a deadline is none. */
 const char *sip_overdue(unsigned deadline_ms, const struct sip_late *late);

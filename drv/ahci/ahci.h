@@ -95,7 +95,7 @@ struct ahci_hba {
 	struct sip_bar bar;
 	uint32_t cap, pi;
 	unsigned nslots;
-	bool muted; /* it has no bus mastering any more: it did not come out of a reset; the keeper's */
+	bool muted; /* without bus mastering: it did not come out of a reset; the keeper's */
 	struct ahci_port port[HBA_MAX_PORTS];
 };
 

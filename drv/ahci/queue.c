@@ -161,7 +161,7 @@ ahci_reap(struct drive_queue *q)
 	struct ahci_port *p = (struct ahci_port *)q->port;
 	uint32_t over, left;
 
-	/* A plain command that failed is not over because its bit is gone, nor is one after a reset. */
+	/* Neither a plain command that failed nor one after a reset is over as its bit is gone. */
 	if (!q->nbusy || p->fallen || (!q->open && is_plain(p)))
 		return;
 	left = port_read(p, is_plain(p) ? PORT_CI : PORT_SACT);

@@ -1,8 +1,8 @@
 /*
  * Requests: bytes at any offset, in terms of the driver's whole sectors.
  *
- * A request owns a buffer that the device can reach (pool.c).  A read goes to the driver at once, is
- * cut when it is longer than the driver takes, and is answered from the buffer.
+ * A request owns a buffer that the device can reach (pool.c).  A read goes to the driver at once,
+ * is cut when it is longer than the driver takes, and is answered from the buffer.
  *
  *	write, aligned:		claim -> copy into the buffer -> WRITE ... -> finish
  *	write, unaligned:	claim -> READ the sectors at the ends -> copy -> WRITE ... -> finish

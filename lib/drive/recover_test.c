@@ -142,7 +142,7 @@ late_for_good(void **state)
 	fake_stop(f);
 }
 
-/* What stopped the port is over, and no error: all that it stood for, and it is a suspect no more. */
+/* What stopped the port is over, and no error: with its whole chain, and no longer a suspect. */
 static void
 over_and_not_to_blame(void **state)
 {

@@ -1,10 +1,10 @@
 /*
- * Whose turn it is in a queue: each client has a flow, as long as it has commands that wait there or
- * large ones in flight.
+ * Whose turn it is in a queue: each client has a flow, as long as it has commands that wait there
+ * or large ones in flight.
  *
- * A flow with DRIVE_FLOW_KIB of large commands in flight is full: a client that always has many would
- * fill the device's own queue with them, where nobody takes turns, and a small one of another would
- * come behind them all.  What waits in a full flow is overtaken by the others.
+ * A flow with DRIVE_FLOW_KIB of large commands in flight is full: a client that always has many
+ * would fill the device's own queue with them, where nobody takes turns, and a small one of another
+ * would come behind them all.  What waits in a full flow is overtaken by the others.
  *
  * The queue's lock is held in all of it.
  */

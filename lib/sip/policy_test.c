@@ -113,12 +113,14 @@ waited_for(void **state)
 		assert_int_equal(SIP_START,
 			dies((struct sip_end){ .lived_ms = 10500, .waited_ms = 10000 }));
 	assert_int_equal(7, deaths);
-	assert_int_equal(SIP_START, dies((struct sip_end){ .lived_ms = 11000, .waited_ms = 10000 }));
+	assert_int_equal(SIP_START,
+			dies((struct sip_end){ .lived_ms = 11000, .waited_ms = 10000 }));
 	assert_int_equal(1, deaths);
 	for (int i = 0; i < 6; i++)	/* it is seen a little later than it happened */
 		assert_int_equal(SIP_START,
 			dies((struct sip_end){ .lived_ms = 9990, .waited_ms = 10000 }));
-	assert_int_equal(SIP_GIVE_UP, dies((struct sip_end){ .lived_ms = 640000, .waited_ms = 640000 }));
+	assert_int_equal(SIP_GIVE_UP,
+			dies((struct sip_end){ .lived_ms = 640000, .waited_ms = 640000 }));
 }
 
 static const char *
