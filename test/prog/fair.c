@@ -1,8 +1,8 @@
 /*
  * fair DISK WHAT: how long a client that reads 4 KiB at a time waits beside a greedy one, which
  * always has DEPTH requests of 1 MiB outstanding through one open file.  WHAT is what the greedy
- * one does: `read` and `write` are of whole sectors, which a driver may do directly; `bytes` are reads
- * from odd places, which take a buffer of the driver's.
+ * one does: `read` and `write` are of whole sectors, which a driver may do directly; `bytes` are
+ * reads from odd places, which take a buffer of the driver's.
  *
  * The measure is what the device needs for one of the greedy one's requests, with all of them
  * outstanding: a machine that is slow is slow for both.
