@@ -11,14 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <cmocka.h>
+#include "../../lib/blk/testing/testing.h"
 #include "../../lib/drive/testing/testing.h"
 #include "ide.h"
 #include "model/model.h"
 #include "os.h"
-#include "p9_client.h"
-#include "p9_srv.h"
 
 enum { SECTORS = 6000, CD_SECTORS = 500 };
 
@@ -26,9 +24,7 @@ struct world {
 	struct model m;
 	struct sip_server server;
 	struct sip_dev *dev;
-	struct p9_srv srv;
-	struct p9_client *client;
-	struct p9c_file *root;
+	struct blk_test t;
 };
 
 static const struct sip_type type = {
@@ -56,27 +52,15 @@ make(void)
 static void
 attach(struct world *w)
 {
-	char where[32];
-	int fd[2];
 
 	assert_int_equal(drive_test_attach(&w->server, &type, &w->m.bus, "0.1.1", &w->dev), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-	snprintf(where, sizeof where, "fd!%d", fd[0]);
-	w->srv = (struct p9_srv){ .ops = &blk_p9_ops,
-				  .aux = ((struct drive_program *)w->server.priv)->blk,
-				  .msize = P9_MSIZE_MAX };
-	assert_int_equal(p9_srv_start(&w->srv, where, 8), 0);
-	assert_int_equal(p9c_open(&w->client, fd[1], P9_2000L, P9_MSIZE_MAX, 60000), 0);
-	assert_int_equal(p9c_attach(w->client, "none", P9_NOUID, "", &w->root), 0);
+	blk_test_start(&w->t, ((struct drive_program *)w->server.priv)->blk);
 }
 
 static void
 stop(struct world *w)
 {
-	p9c_clunk(w->root);
-	p9c_close(w->client);
-	p9_srv_stop(&w->srv);
-	p9_srv_wait(&w->srv);
+	blk_test_stop(&w->t);
 	assert_int_equal(w->m.bus.wild, 0);
 	drive_test_stop(&w->server, &w->m.bus);
 	model_fini(&w->m);
@@ -86,48 +70,27 @@ stop(struct world *w)
 static int
 open_file(struct world *w, const char *path, uint32_t flags, struct p9c_file **f)
 {
-	int err = p9c_walk(w->root, path, f);
-
-	if (err < 0)
-		return err;
-	err = p9c_file_open(*f, flags);
-	if (err < 0)
-		p9c_clunk(*f);
-	return err;
+	return blk_test_open(&w->t, path, flags, f);
 }
 
 /* Bytes moved, or an error. */
 static int64_t
 transfer(struct world *w, const char *path, bool write, void *buf, size_t n, uint64_t off)
 {
-	struct p9c_file *f;
-	int64_t r = open_file(w, path, write ? O_WRONLY : O_RDONLY, &f);
-
-	if (r < 0)
-		return r;
-	r = write ? p9c_write(f, buf, n, off) : p9c_read(f, buf, n, off);
-	p9c_clunk(f);
-	return r;
+	return write ? blk_test_write(&w->t, path, buf, n, off)
+		     : blk_test_read(&w->t, path, buf, n, off);
 }
 
 static bool
 text_has(struct world *w, const char *path, const char *what)
 {
-	static char text[16384];
-	int64_t n = transfer(w, path, false, text, sizeof text - 1, 0);
-
-	if (n < 0)
-		return false;
-	text[n] = '\0';
-	return strstr(text, what);
+	return blk_test_says(&w->t, path, what);
 }
 
 static int
 ctl(struct world *w, const char *path, const char *command)
 {
-	int64_t n = transfer(w, path, true, (char *)(uintptr_t)command, strlen(command), 0);
-
-	return n < 0 ? (int)n : 0;
+	return blk_test_command(&w->t, path, command);
 }
 
 /* What was written is on the model's disk, and reads back: large, small, unaligned, at the end. */

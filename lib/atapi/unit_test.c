@@ -11,13 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <cmocka.h>
 #include "atapi.h"
 #include "os.h"
-#include "p9_client.h"
-#include "p9_srv.h"
+#include "../blk/testing/testing.h"
 
 enum { NSECTORS = 300, POLL_MS = 5, WAIT_LOOKS = 2000, ERR = 0x51, OK = 0x50 };
 
@@ -45,9 +42,7 @@ struct world {
 	struct atapi_unit *unit;
 	uint8_t *buffers;
 	uint8_t buffer[ATAPI_BUFFER];
-	struct p9_srv srv;
-	struct p9_client *client;
-	struct p9c_file *root;
+	struct blk_test t;
 };
 
 static int
@@ -261,8 +256,6 @@ start(bool disc, bool events)
 {
 	struct world *w = calloc(1, sizeof *w);
 	size_t size = 4 * (size_t)BLK_BUF_SMALL;
-	char where[32];
-	int fd[2];
 
 	pthread_mutex_init(&w->d.lock, NULL);
 	w->d.nsectors = NSECTORS;
@@ -276,22 +269,14 @@ start(bool disc, bool events)
 	blk_memory_add(w->memory, w->buffers, 0, size, BLK_BUF_SMALL);
 	w->unit = atapi_unit_new();
 	assert_int_equal(start_unit(w), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-	snprintf(where, sizeof where, "fd!%d", fd[0]);
-	w->srv = (struct p9_srv){ .ops = &blk_p9_ops, .aux = w->blk, .msize = P9_MSIZE_MAX };
-	assert_int_equal(p9_srv_start(&w->srv, where, 8), 0);
-	assert_int_equal(p9c_open(&w->client, fd[1], P9_2000L, P9_MSIZE_MAX, 20000), 0);
-	assert_int_equal(p9c_attach(w->client, "none", P9_NOUID, "", &w->root), 0);
+	blk_test_start(&w->t, w->blk);
 	return w;
 }
 
 static void
 stop(struct world *w)
 {
-	p9c_clunk(w->root);
-	p9c_close(w->client);
-	p9_srv_stop(&w->srv);
-	p9_srv_wait(&w->srv);
+	blk_test_stop(&w->t);
 	atapi_unit_stop(w->unit);
 	atapi_unit_free(w->unit);
 	blk_server_free(w->blk);
@@ -304,41 +289,19 @@ stop(struct world *w)
 static int
 open_file(struct world *w, const char *path, uint32_t flags, struct p9c_file **f)
 {
-	int err = p9c_walk(w->root, path, f);
-
-	if (err < 0)
-		return err;
-	err = p9c_file_open(*f, flags);
-	if (err < 0)
-		p9c_clunk(*f);
-	return err;
+	return blk_test_open(&w->t, path, flags, f);
 }
 
 static int
 ctl(struct world *w, const char *text)
 {
-	struct p9c_file *f;
-	int64_t n;
-
-	assert_int_equal(open_file(w, "sdT2/ctl", O_WRONLY, &f), 0);
-	n = p9c_write(f, text, strlen(text), 0);
-	p9c_clunk(f);
-	return n < 0 ? (int)n : 0;
+	return blk_test_command(&w->t, "sdT2/ctl", text);
 }
 
 static bool
 ctl_has(struct world *w, const char *line)
 {
-	static char text[8192];
-	struct p9c_file *f;
-	int64_t n;
-
-	assert_int_equal(open_file(w, "sdT2/ctl", O_RDONLY, &f), 0);
-	n = p9c_read(f, text, sizeof text - 1, 0);
-	assert_true(n > 0);
-	text[n] = '\0';
-	p9c_clunk(f);
-	return strstr(text, line);
+	return blk_test_says(&w->t, "sdT2/ctl", line);
 }
 
 static void
@@ -538,7 +501,7 @@ trays(void **state)
 	assert_true(ctl_has(w, "size 0\n"));
 	assert_int_equal(p9c_read(f, b, 16, 0), -ENOMEDIUM);
 	p9c_clunk(f);
-	assert_int_equal(p9c_walk(w->root, "sdT2", &f), 0);
+	assert_int_equal(p9c_walk(w->t.root, "sdT2", &f), 0);
 	assert_int_equal(p9c_walk(f, "data", &g), -ENOMEDIUM);
 	p9c_clunk(f);
 	assert_int_equal(ctl(w, "eject"), 0);
@@ -594,7 +557,7 @@ pull(void **state)
 	atapi_unit_stop(w->unit);
 	atapi_unit_stop(w->unit);
 	assert_int_equal(p9c_read(f, b, 16, 0), -ENODEV);
-	assert_int_equal(p9c_walk(w->root, "sdT2", &g), -ENOENT);
+	assert_int_equal(p9c_walk(w->t.root, "sdT2", &g), -ENOENT);
 	p9c_clunk(f);
 	w->d.gone = false;
 	assert_int_equal(start_unit(w), 0); /* the same place, again */

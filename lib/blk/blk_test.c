@@ -12,12 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <cmocka.h>
-#include "blk.h"
 #include "os.h"
-#include "p9_client.h"
-#include "p9_srv.h"
+#include "testing/testing.h"
 
 enum { NSECTORS = 4096, NSMALL = 6, NBIG = 2, MAX_SECTORS = 16, THREADS = 4 };
 
@@ -40,9 +37,7 @@ struct world {
 	struct blk_memory *memory;
 	struct blk_disk *disk;
 	uint8_t *buffers[2];
-	struct p9_srv srv;
-	struct p9_client *client;
-	struct p9c_file *root;
+	struct blk_test t;
 };
 
 static void
@@ -161,8 +156,6 @@ start(uint32_t secsize)
 {
 	struct world *w = calloc(1, sizeof *w);
 	static const size_t size[2] = { NSMALL * BLK_BUF_SMALL, NBIG * BLK_BUF_BIG };
-	char where[32];
-	int fd[2];
 
 	w->ram = (struct ram){ .data = calloc(NSECTORS, secsize),
 			       .secsize = secsize,
@@ -181,22 +174,14 @@ start(uint32_t secsize)
 			       i ? BLK_BUF_BIG : BLK_BUF_SMALL);
 	}
 	add_disk(w);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-	snprintf(where, sizeof where, "fd!%d", fd[0]);
-	w->srv = (struct p9_srv){ .ops = &blk_p9_ops, .aux = w->blk, .msize = P9_MSIZE_MAX };
-	assert_int_equal(p9_srv_start(&w->srv, where, 8), 0);
-	assert_int_equal(p9c_open(&w->client, fd[1], P9_2000L, P9_MSIZE_MAX, 20000), 0);
-	assert_int_equal(p9c_attach(w->client, "none", P9_NOUID, "", &w->root), 0);
+	blk_test_start(&w->t, w->blk);
 	return w;
 }
 
 static void
 stop(struct world *w)
 {
-	p9c_clunk(w->root);
-	p9c_close(w->client);
-	p9_srv_stop(&w->srv);
-	p9_srv_wait(&w->srv);
+	blk_test_stop(&w->t);
 	if (w->disk)
 		blk_remove_disk(w->disk);
 	blk_server_free(w->blk);
@@ -215,13 +200,7 @@ stop(struct world *w)
 static struct p9c_file *
 opened(struct world *w, const char *path, uint32_t flags)
 {
-	struct p9c_file *f;
-
-	if (p9c_walk(w->root, path, &f) < 0)
-		fail_msg("walk %s", path);
-	if (p9c_file_open(f, flags) < 0)
-		fail_msg("open %s", path);
-	return f;
+	return blk_test_opened(&w->t, path, flags);
 }
 
 /* A second connection, in plain 9P2000: its errors have texts. */
@@ -234,7 +213,7 @@ expect_error(struct world *w, const char *path, const char *data, uint64_t offse
 	int fd[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-	assert_int_equal(p9_srv_add_fd(&w->srv, fd[0]), 0);
+	assert_int_equal(p9_srv_add_fd(&w->t.srv, fd[0]), 0);
 	assert_int_equal(p9c_open(&client, fd[1], P9_2000, 0, 20000), 0);
 	assert_int_equal(p9c_attach(client, "none", P9_NOUID, "", &root), 0);
 	assert_int_equal(p9c_walk(root, path, &f), 0);
@@ -250,24 +229,13 @@ expect_error(struct world *w, const char *path, const char *data, uint64_t offse
 static int
 command(struct world *w, const char *path, const char *text)
 {
-	struct p9c_file *f = opened(w, path, O_WRONLY);
-	int64_t n = p9c_write(f, text, strlen(text), 0);
-
-	p9c_clunk(f);
-	return n < 0 ? (int)n : 0;
+	return blk_test_command(&w->t, path, text);
 }
 
 static const char *
 text_of(struct world *w, const char *path)
 {
-	static char text[8192];
-	struct p9c_file *f = opened(w, path, O_RDONLY);
-	int64_t n = p9c_read(f, text, sizeof text - 1, 0);
-
-	assert_true(n >= 0);
-	text[n] = '\0';
-	p9c_clunk(f);
-	return text;
+	return blk_test_text(&w->t, path);
 }
 
 static int
@@ -319,9 +287,9 @@ tree(void **state)
 	f = opened(w, "sdT0/part/by-uuid/../../part/by-uuid/12345678-01", O_RDONLY);
 	assert_true(f->qid.path == one.path && f->qid.version == one.version);
 	p9c_clunk(f);
-	assert_int_equal(p9c_walk(w->root, "sdT0/part/3", &f), -ENOENT);
-	assert_int_equal(p9c_walk(w->root, "sdT1", &f), -ENOENT);
-	assert_int_equal(p9c_walk(w->root, "sdT0/part/01", &f), -ENOENT);
+	assert_int_equal(p9c_walk(w->t.root, "sdT0/part/3", &f), -ENOENT);
+	assert_int_equal(p9c_walk(w->t.root, "sdT1", &f), -ENOENT);
+	assert_int_equal(p9c_walk(w->t.root, "sdT0/part/01", &f), -ENOENT);
 	/* A driver that starts anew gives the same qids. */
 	blk_remove_disk(w->disk);
 	add_disk(w);
@@ -472,7 +440,7 @@ errors(void **state)
 	assert_int_equal(p9c_read(f, buf, 512, 78 * 512), 512);
 	/* A client's mistake is not counted among the server's failures. */
 	assert_int_equal(p9c_write(f, buf, 512, NSECTORS * 512), -ENOSPC);
-	p9_srv_stats(&w->srv, &stats);
+	p9_srv_stats(&w->t.srv, &stats);
 	assert_int_equal(stats.errors, 5);
 	assert_string_equal(stats.last_error, "sdT0: bad sector 77");
 	w->ram.bad = UINT64_MAX;
@@ -571,7 +539,7 @@ removal(void **state)
 	uint8_t buf[512] = { 0 };
 
 	(void)state;
-	assert_int_equal(p9c_walk(w->root, "sdT0/ctl", &ctl), 0);
+	assert_int_equal(p9c_walk(w->t.root, "sdT0/ctl", &ctl), 0);
 	blk_remove_disk(w->disk);
 	w->disk = NULL;
 	assert_int_equal(p9c_read(f, buf, 512, 0), -ENODEV);

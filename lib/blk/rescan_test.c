@@ -10,12 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "disk.h"
-#include "p9_client.h"
-#include "p9_srv.h"
+#include "testing/testing.h"
 
 enum { NSECTORS = 4096, PATIENCE_MS = 20 };
 
@@ -28,9 +26,7 @@ struct world {
 	struct blk_memory *memory;
 	void *buffers;
 	struct blk_disk *disk;
-	struct p9_srv srv;
-	struct p9_client *client;
-	struct p9c_file *root;
+	struct blk_test t;
 	struct p9c_file *late; /* for write_late */
 	_Atomic int64_t wrote;
 	_Atomic int rescanned, seen; /* seen: a byte of the late write, after the rescan */
@@ -83,8 +79,6 @@ start(void)
 		.name = "sdT0", .nsectors = NSECTORS, .secsize = 512, .max_sectors = 128
 	};
 	size_t size = 4ul * BLK_BUF_SMALL;
-	char where[32];
-	int fd[2];
 
 	entry(w, 0, 0x83, 100, 50);
 	entry(w, 1, 0x83, 150, 1000);
@@ -95,22 +89,14 @@ start(void)
 	blk_memory_add(w->memory, w->buffers, 0, size, BLK_BUF_SMALL);
 	info.memory = w->memory;
 	assert_int_equal(blk_add_disk(w->blk, &info, &ops, w, &w->disk), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-	snprintf(where, sizeof where, "fd!%d", fd[0]);
-	w->srv = (struct p9_srv){ .ops = &blk_p9_ops, .aux = w->blk, .msize = P9_MSIZE_MAX };
-	assert_int_equal(p9_srv_start(&w->srv, where, 4), 0);
-	assert_int_equal(p9c_open(&w->client, fd[1], P9_2000L, P9_MSIZE_MAX, 20000), 0);
-	assert_int_equal(p9c_attach(w->client, "none", P9_NOUID, "", &w->root), 0);
+	blk_test_start(&w->t, w->blk);
 	return w;
 }
 
 static void
 stop(struct world *w)
 {
-	p9c_clunk(w->root);
-	p9c_close(w->client);
-	p9_srv_stop(&w->srv);
-	p9_srv_wait(&w->srv);
+	blk_test_stop(&w->t);
 	blk_remove_disk(w->disk);
 	blk_server_free(w->blk);
 	blk_memory_free(w->memory);
@@ -122,24 +108,13 @@ stop(struct world *w)
 static struct p9c_file *
 opened(struct world *w, const char *path, uint32_t flags)
 {
-	struct p9c_file *f;
-
-	assert_int_equal(p9c_walk(w->root, path, &f), 0);
-	assert_int_equal(p9c_file_open(f, flags), 0);
-	return f;
+	return blk_test_opened(&w->t, path, flags);
 }
 
 static bool
 ctl_says(struct world *w, const char *what)
 {
-	struct p9c_file *f = opened(w, "sdT0/ctl", O_RDONLY);
-	char text[4096];
-	int64_t n = p9c_read(f, text, sizeof text - 1, 0);
-
-	assert_true(n > 0);
-	text[n] = '\0';
-	p9c_clunk(f);
-	return strstr(text, what);
+	return blk_test_says(&w->t, "sdT0/ctl", what);
 }
 
 static void *
@@ -159,7 +134,7 @@ rescan_meanwhile(void *arg)
 	struct world *w = arg;
 	struct p9c_file *f;
 
-	if (p9c_walk(w->root, "sdT0/ctl", &f) < 0)
+	if (p9c_walk(w->t.root, "sdT0/ctl", &f) < 0)
 		return NULL;
 	if (p9c_file_open(f, O_WRONLY) == 0 && p9c_write(f, "rescan", 6, 0) == 6) {
 		atomic_store(&w->seen, w->data[150 * 512]);
