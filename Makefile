@@ -156,7 +156,7 @@ unit: $(UNIT_BIN)
 # --- fuzz targets: clang, libFuzzer; a target may use any library and any file system's code -----
 FUZZFLAGS := $(CSTD) -O1 -Iinclude -I. -D_GNU_SOURCE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJ = $(patsubst %,$B/fuzz/%.o,$(1))
-FUZZ_CODE := $(LIB_SRC) $(OS_HOST) $(filter-out %_test.c %/main.c,$(wildcard fs/*/*.c drv/*/*.c)) $(wildcard kernel/elf.c)
+FUZZ_CODE := $(LIB_SRC) $(OS_HOST) $(TESTING) $(filter-out %_test.c %/main.c,$(wildcard fs/*/*.c drv/*/*.c)) $(wildcard kernel/elf.c)
 $B/fuzz/%.c.o: %.c
 	@mkdir -p $(@D)
 	@echo "FUZZCC $<"

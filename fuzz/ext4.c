@@ -2,71 +2,23 @@
  * ext4 under libFuzzer: mounts a disk made of the input, walks the tree, reads everything, with
  * bounds on how much of it.
  *
- * The input is a disk without its zeros, so that small seeds can hold large file systems:
- *
- *	1 byte		flags: 1 believe bad checksums, 2 ignore the journal
- *	4 bytes, le	the size of the disk in KiB
- *	then records	4 bytes, le: which 256 bytes; the 256 bytes
- *
- * tool/mkext4.sh -pack makes one from an image.
+ * The input is a disk without its zeros (lib/blk/testing/sparse.h), with flags: 1 believe bad
+ * checksums, 2 ignore the journal.
  */
 #include <stdlib.h>
 #include <string.h>
 #include "fs/ext4/ext4.h"
+#include "lib/blk/testing/sparse.h"
 
 enum {
-	HEAD = 5, CHUNK = 256, RECORD = 4 + CHUNK, NBUCKETS = 4096,
-	MAX_RECORDS = 2048, MAX_ENTRIES = 400, MAX_DEPTH = 12, MAX_READS = 24, READ_BYTES = 20000,
+	MAX_ENTRIES = 400, MAX_DEPTH = 12, MAX_READS = 24, READ_BYTES = 20000,
 };
 enum { FLAG_NOCHECK = 1, FLAG_NOLOAD = 2 };
-
-struct disk {
-	const uint8_t *records;
-	uint16_t bucket[NBUCKETS], next[MAX_RECORDS + 1];	/* record number plus one */
-};
 
 struct walk {
 	struct ext4_fs *fs;
 	unsigned entries, depth;
 };
-
-static uint32_t
-word(const uint8_t *p)
-{
-	le32 v;
-
-	memcpy(&v, p, sizeof(v));
-	return get32(v);
-}
-
-static const uint8_t *
-find(const struct disk *d, uint64_t chunk)
-{
-	for (unsigned i = d->bucket[chunk % NBUCKETS]; i > 0; i = d->next[i])
-		if (word(d->records + (size_t)(i - 1) * RECORD) == chunk)
-			return d->records + (size_t)(i - 1) * RECORD + 4;
-	return NULL;
-}
-
-static int
-disk_read(void *ctx, void *buf, size_t n, uint64_t off)
-{
-	uint8_t *dst = buf;
-
-	while (n > 0) {
-		size_t at = off % CHUNK, part = CHUNK - at < n ? CHUNK - at : n;
-		const uint8_t *p = find(ctx, off / CHUNK);
-
-		if (p != NULL)
-			memcpy(dst, p + at, part);
-		else
-			memset(dst, 0, part);
-		dst += part;
-		off += part;
-		n -= part;
-	}
-	return 0;
-}
 
 static void
 read_file(struct ext4_inode *ip)
@@ -153,26 +105,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static struct disk d;
+	static struct blk_sparse sparse;
 	static struct ext4_fs fs;
-	struct blk_source dev = {.read = disk_read, .ctx = &d};
+	struct blk_source dev;
 	struct ext4_options opt = {.cache_bytes = EXT4_CACHE_MIN, .quiet = true};
 	struct ext4_statfs st;
 	struct walk w = {.fs = &fs};
 
-	if (n < HEAD + RECORD)
+	if (blk_sparse_open(&dev, &sparse, data, n) < 0)
 		return 0;
-	memset(d.bucket, 0, sizeof(d.bucket));
-	d.records = data + HEAD;
-	for (unsigned i = 0; i < MAX_RECORDS && HEAD + (i + 1) * RECORD <= n; i++) {
-		uint16_t *b = &d.bucket[word(d.records + i * RECORD) % NBUCKETS];
-
-		d.next[i + 1] = *b;
-		*b = (uint16_t)(i + 1);
-	}
-	opt.nocheck = (data[0] & FLAG_NOCHECK) != 0;
-	opt.noload = (data[0] & FLAG_NOLOAD) != 0;
-	dev.size = (uint64_t)word(data + 1) * 1024;
+	opt.nocheck = (sparse.flags & FLAG_NOCHECK) != 0;
+	opt.noload = (sparse.flags & FLAG_NOLOAD) != 0;
 	if (ext4_mount(&fs, &dev, &opt) < 0)
 		return 0;
 	visit(&w, ROOT_INO);

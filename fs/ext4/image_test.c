@@ -11,9 +11,10 @@
 
 #include <cmocka.h>
 
+#include "../../lib/blk/testing/sparse.h"
 #include "ext4.h"
 
-enum { CHUNK = 256, HEAD = 5, SEED_MAX = 65536 };
+enum { SEED_MAX = 65536 };
 
 struct image {
 	struct blk_source_memory mem;
@@ -26,8 +27,9 @@ static void
 load(struct image *im, const char *name)
 {
 	static uint8_t seed[SEED_MAX];
+	static struct blk_sparse sparse;
+	struct blk_source packed;
 	char path[100];
-	le32 word;
 	FILE *f;
 	size_t n;
 
@@ -37,18 +39,13 @@ load(struct image *im, const char *name)
 		fail_msg("%s: is the test run in the source tree?", path);
 	n = fread(seed, 1, sizeof(seed), f);
 	fclose(f);
-	assert_true(n > HEAD);
+	assert_int_equal(0, blk_sparse_open(&packed, &sparse, seed, n));
 	memset(im, 0, sizeof(*im));
-	memcpy(&word, seed + 1, 4);
-	im->mem.n = (size_t)get32(word) * 1024;
-	im->data = calloc(1, im->mem.n);
+	im->mem.n = packed.size;
+	im->data = malloc(im->mem.n);
 	assert_non_null(im->data);
+	assert_int_equal(0, packed.read(packed.ctx, im->data, im->mem.n, 0));
 	im->mem.data = im->data;
-	for (size_t at = HEAD; at + 4 + CHUNK <= n; at += 4 + CHUNK) {
-		memcpy(&word, seed + at, 4);
-		assert_true((size_t)get32(word) * CHUNK < im->mem.n);
-		memcpy(im->data + (size_t)get32(word) * CHUNK, seed + at + 4, CHUNK);
-	}
 	im->mem.why = ext4_set_error;
 	blk_source_memory(&im->dev, &im->mem);
 }
