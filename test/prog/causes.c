@@ -273,8 +273,9 @@ main(int argc, char **argv)
 	const char *how = argv[argc - 1], *generation = getenv("SIP_GENERATION");
 
 	CHECK(generation != NULL);
-	if (argc == 4)
-		device = argv[2];
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], "-device") == 0)
+			device = argv[i + 1];
 	if (strcmp(how, "loop") != 0 && strcmp(how, "heavy") != 0 &&
 	    atoi(generation) > (strcmp(how, "storm") == 0 ? 2 : 1))
 		good();
