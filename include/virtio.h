@@ -225,7 +225,7 @@ enum virtio_blk_type { /* [5.2.6] */
 };
 
 enum {
-	VIRTIO_BLK_CONFIG_SIZE = 60,
+	VIRTIO_BLK_CONFIG_SIZE = 57, /* what is behind that some devices answer with ones */
 	VIRTIO_BLK_CONFIG_WRITEBACK = 32,
 	VIRTIO_BLK_HEADER_SIZE = 16,
 	VIRTIO_BLK_RANGE_SIZE = 16,
