@@ -29,7 +29,7 @@ struct blk_part {
 	uint32_t number;          /* 1 and up, as Linux numbers them */
 	bool container;           /* an extended partition: holds others, is no file itself */
 	bool bootable;
-	uint8_t mbr_type;    /* MBR only, as the next two: the sector and slot of its entry */
+	uint8_t mbr_type; /* MBR only, as the next two: the sector and slot of its entry */
 	uint8_t entry_slot;
 	uint64_t entry_sector;
 	uint64_t attributes; /* GPT only, as the next two */
@@ -80,7 +80,7 @@ enum {
 /* Of the packet file: what one command can move, and what a device can say of an error. */
 enum { BLK_PACKET_MAX = 64 << 10, BLK_CDB_MAX = 16, BLK_SENSE_MAX = 32 };
 
-enum blk_kind { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_NKINDS };
+enum blk_kind { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_ZERO, BLK_NKINDS };
 
 /*
  * One command for the driver: a run of whole sectors inside the disk, at most what blk_info
@@ -92,12 +92,12 @@ struct blk_io {
 	enum blk_kind kind;
 	uint32_t nsectors; /* 0 for a flush */
 	uint64_t sector;
-	const struct dma_seg *seg; /* discard: one of BLK_BUF_SMALL bytes for the driver's use */
+	const struct dma_seg *seg; /* discard, zero: one of BLK_BUF_SMALL bytes for the driver */
 	unsigned nsegs;            /* at most blk_info.max_segs; 0 for a flush */
 	void *data;                /* NULL: somebody else's memory, if blk_info.direct */
-	char why[BLK_WHY_MAX]; /* set by the driver before blk_done with an error */
-	const void *client;    /* who asks: only to tell one from another */
-	bool fua;              /* a write is not over before it is on the medium */
+	char why[BLK_WHY_MAX];     /* set by the driver before blk_done with an error */
+	const void *client;        /* who asks: only to tell one from another */
+	bool fua;                  /* a write is not over before it is on the medium */
 
 	/* The driver's own (lib/drive). */
 	struct blk_io *next, *chain; /* chain: further discards of the same command */
@@ -124,7 +124,7 @@ struct blk_packet {
 };
 
 /*
- * The driver's functions.  Each of the first four starts a command and returns; blk_done must be
+ * The driver's functions.  Each of the first five starts a command and returns; blk_done must be
  * called once for it, from any thread (also before it returns), in bounded time.  No lock is held
  * while they run.  They may still be called for a while after blk_remove_disk.
  */
@@ -134,6 +134,9 @@ struct blk_ops {
 	void (*flush)(void *drive,
 		      struct blk_io *io); /* all that was done before is on the medium */
 	void (*discard)(void *drive, struct blk_io *io); /* NULL: cannot */
+	/* They read as zeros; their room may be given up.  NULL, or an end with -EOPNOTSUPP: it
+	 * cannot, and lib/blk writes zeros. */
+	void (*zero)(void *drive, struct blk_io *io);
 	/* Optional.  A ctl command that is not blk's own: 0, -EINVAL for an unknown one; for other
 	 * errors a text may be set with os_set_errstr. */
 	int (*command)(void *drive, const char *text);
@@ -154,7 +157,8 @@ struct blk_info {
 	uint64_t nsectors;
 	uint32_t secsize, physsecsize;
 	uint32_t max_sectors;     /* of a read or write; at least 8 */
-	uint32_t discard_sectors; /* of a discard */
+	uint32_t discard_sectors; /* of a discard; 0: no limit, as the next */
+	uint32_t zero_sectors;
 	uint32_t queue_depth;
 	uint32_t max_segs; /* of a read or write; 0 is taken as 1 */
 	uint32_t align;    /* of a segment's address: a power of 2 up to 512; 0 is taken as 512 */
@@ -220,5 +224,5 @@ int blk_set_medium(struct blk_disk *d, uint64_t nsectors, uint32_t medium);
 int blk_rescan(struct blk_disk *d);
 /* The end of a command: 0 or a negative errno. */
 void blk_done(struct blk_io *io, int error);
-/* Reads or writes whole sectors (or flushes, discards) and waits for the end. */
+/* Reads or writes whole sectors (or flushes, discards, zeroes) and waits for the end. */
 int blk_sync(struct blk_disk *d, enum blk_kind kind, uint64_t sector, uint32_t nsectors, void *buf);

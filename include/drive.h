@@ -144,6 +144,9 @@ struct drive_ops {
 	/* The queue for a command, if the port has more than one; else NULL. */
 	struct drive_queue *(*pick)(struct drive_disk *d, const struct blk_io *io);
 
+	/* Optional: the port's disks take SCSI's commands: as blk_ops.packet. */
+	int (*packet)(struct drive_disk *d, struct blk_packet *p);
+
 	/* Of the disk's ctl (what lib/blk and lib/drive do not know) and stats; may be NULL. */
 	int (*command)(struct drive_disk *d, const char *text);
 	size_t (*describe)(struct drive_disk *d, char *buf, size_t n);
@@ -160,7 +163,7 @@ struct drive_command {
 	struct blk_io io;                /* first */
 	uint8_t block[DRIVE_BLOCK_MAX];  /* in the device's own form */
 	uint8_t result[DRIVE_BLOCK_MAX]; /* for the driver to fill in before drive_end */
-	uint32_t bytes;                  /* of data, at most DRIVE_DATA_MAX; even */
+	uint32_t bytes;                  /* of data, at most DRIVE_DATA_MAX; ATA: even */
 	bool write;                      /* to the device */
 	bool alone;                      /* nothing may run beside it */
 	unsigned timeout_ms;             /* 0: as for other commands of this kind */
@@ -236,7 +239,7 @@ struct drive_disk {
 	struct drive_port *port;
 	struct blk_info info;        /* set before it is shown, but for `memory` */
 	void *priv;                  /* the driver's, as long as the disk */
-	bool flushes, trims;         /* it has a cache to flush; it can discard */
+	bool flushes, trims, zeroes; /* it has a cache to flush; can discard; BLK_ZERO */
 	bool fua;                    /* a write can go past the cache; else a flush follows it */
 	struct drive_packet *packet; /* drive_disk_packet */
 	unsigned ranges;        /* of a discard command, at most; 0: each discard is one command */

@@ -10,15 +10,21 @@
 
 enum scsi_opcode {
 	SCSI_TEST_UNIT_READY = 0x00,
+	SCSI_FORMAT_UNIT = 0x04,
 	SCSI_INQUIRY = 0x12,
+	SCSI_MODE_SELECT_6 = 0x15,
 	SCSI_MODE_SENSE_6 = 0x1a,
+	SCSI_START_STOP = 0x1b,
 	SCSI_READ_CAPACITY_10 = 0x25,
 	SCSI_READ_10 = 0x28,
 	SCSI_WRITE_10 = 0x2a,
 	SCSI_SYNCHRONIZE_CACHE_10 = 0x35,
 	SCSI_UNMAP = 0x42,
+	SCSI_SANITIZE = 0x48,
+	SCSI_MODE_SELECT_10 = 0x55,
 	SCSI_READ_16 = 0x88,
 	SCSI_WRITE_16 = 0x8a,
+	SCSI_WRITE_SAME_16 = 0x93,
 	SCSI_SERVICE_ACTION_IN_16 = 0x9e, /* READ CAPACITY(16) */
 	SCSI_REPORT_LUNS = 0xa0,
 };
@@ -68,6 +74,8 @@ unsigned scsi_cmd_flush(uint8_t *cdb); /* the whole medium */
 unsigned scsi_cmd_unmap(uint8_t *cdb, unsigned nranges);
 void scsi_unmap_range(uint8_t *list, unsigned i, uint64_t lba, uint32_t n);
 void scsi_unmap_header(uint8_t *list, unsigned nranges);
+/* One sector of data for all n; unmap: their room may be given up if they read as that then. */
+unsigned scsi_cmd_write_same(uint8_t *cdb, uint64_t lba, uint32_t n, bool unmap);
 
 /* --- lib/scsi/answer.c: decoders of the n bytes that came; -EPROTO: too few, or nonsense ----- */
 
@@ -98,9 +106,13 @@ int scsi_vpd_id(const uint8_t *b, size_t n, uint64_t *wwn); /* NAA of the unit; 
 struct scsi_limits {
 	uint32_t max_transfer;                /* sectors; 0: not told, as the next */
 	uint32_t unmap_sectors, unmap_ranges; /* of one UNMAP */
+	uint64_t same_sectors;                /* of one WRITE SAME */
 };
 int scsi_vpd_limits(const uint8_t *b, size_t n, struct scsi_limits *out);
-int scsi_vpd_provisioning(const uint8_t *b, size_t n, bool *unmap);
+struct scsi_provisioning {
+	bool unmap, same; /* UNMAP; WRITE SAME(16) that unmaps */
+};
+int scsi_vpd_provisioning(const uint8_t *b, size_t n, struct scsi_provisioning *out);
 
 struct scsi_mode {
 	bool readonly, fua;

@@ -138,5 +138,4 @@ int nvme_scan(struct nvme_ctlr *c, bool show);
 
 /* text.c */
 size_t nvme_describe(struct drive_disk *d, char *buf, size_t n);
-int nvme_disk_command(struct drive_disk *d, const char *text);
 void nvme_ask_health(struct nvme_ctlr *c);

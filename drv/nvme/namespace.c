@@ -29,6 +29,7 @@ fill_info(const struct nvme_ctlr *c, uint32_t nsid, const struct nvme_namespace 
 	info->physsecsize = ns->physsecsize;
 	info->max_sectors = (uint32_t)(bytes / ns->secsize);
 	info->discard_sectors = NVME_DISCARD_SECTORS;
+	info->zero_sectors = NVME_BLOCKS_MAX;
 	info->queue_depth = atomic_load(&c->active) * c->queue[0].q.depth;
 	info->max_segs = c->page == NVME_PAGE ? NVME_LIST_ENTRIES + 1 : 1;
 	info->align = 4;
@@ -49,6 +50,7 @@ add(struct nvme_ctlr *c, uint32_t nsid, const struct nvme_namespace *ns, bool sh
 	d->flushes = c->id.volatile_cache;
 	d->fua = true;
 	d->trims = c->id.deallocate;
+	d->zeroes = c->id.write_zeroes;
 	d->ranges = NVME_RANGES_MAX;
 	d->range_sectors = NVME_DISCARD_SECTORS;
 	fill_info(c, nsid, ns, &d->info);

@@ -91,6 +91,7 @@ nvme_build(struct drive_queue *dq, struct blk_io *io, unsigned tag)
 		break;
 	case BLK_FLUSH: cmd = nvme_cmd_flush(d->nsid); break;
 	case BLK_DISCARD: cmd = deallocate(d, io); break;
+	case BLK_ZERO: cmd = nvme_cmd_zeroes(d->nsid, io->sector, io->nsectors); break;
 	default: memcpy(&cmd, ((struct drive_command *)io)->block, sizeof cmd);
 	}
 	if (err < 0) {

@@ -192,6 +192,5 @@ const struct drive_ops nvme_ops = {
 	.restart = restart,
 	.quiet = quiet,
 	.pick = nvme_pick,
-	.command = nvme_disk_command,
 	.describe = nvme_describe,
 };

@@ -1,5 +1,5 @@
 /*
- * What a controller says of its health, the driver's lines of ctl and stats, and its ctl commands.
+ * What a controller says of its health, and the driver's lines of ctl.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -65,31 +65,4 @@ nvme_describe(struct drive_disk *d, char *buf, size_t n)
 			      atomic_load(&c->active)),
 		     n);
 	return len + length(health_text(c, buf + len, n - len), n - len);
-}
-
-/* `zero START COUNT`: commands of the driver's own, one after the other. */
-int
-nvme_disk_command(struct drive_disk *d, const char *text)
-{
-	const struct nvme_disk *disk = d->priv;
-	unsigned long long start, count, end = disk->ns.nsectors;
-	char rest;
-	int err = 0;
-
-	if (sscanf(text, "zero %llu %llu%c", &start, &count, &rest) != 2 || start > end ||
-	    count > end - start)
-		return -EINVAL;
-	if (!nvme_of(d->port)->id.write_zeroes)
-		return -EOPNOTSUPP;
-	while (count && err == 0) {
-		uint32_t part = count < NVME_BLOCKS_MAX ? (uint32_t)count : NVME_BLOCKS_MAX;
-		struct nvme_command cmd = nvme_cmd_zeroes(disk->nsid, start, part);
-		struct drive_command own = { .io.sector = start, .io.nsectors = part };
-
-		memcpy(own.block, &cmd, sizeof cmd);
-		err = drive_command(d, &own, NULL);
-		start += part;
-		count -= part;
-	}
-	return err;
 }

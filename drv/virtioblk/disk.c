@@ -49,13 +49,24 @@ put_pieces(struct virtq_chain *c, const struct blk_io *io, uint64_t max)
 		}
 }
 
-/* The ranges of all discards of the chain, into the first one's buffer; how many bytes. */
+/* A discard may be zeros that need no room. */
+static bool
+is_zeroes(const struct vblk_disk *disk, const struct blk_io *io)
+{
+	return io->kind == BLK_ZERO || disk->zeroes;
+}
+
+/*
+ * The ranges of all discards of the chain, or of what is to be zero, into the first one's buffer;
+ * how many bytes.
+ */
 static uint64_t
 put_ranges(const struct vblk_disk *disk, const struct blk_io *io)
 {
 	const struct virtio_blk_limits *l = &disk->limits;
 	uint32_t unit = l->secsize / VIRTIO_SECTOR;
-	uint32_t max = disk->zeroes ? l->zeroes_sectors : l->discard_sectors;
+	bool zeroes = is_zeroes(disk, io);
+	uint32_t max = zeroes ? l->zeroes_sectors : l->discard_sectors;
 	uint8_t *out = io->data;
 	uint64_t n = 0;
 
@@ -65,7 +76,7 @@ put_ranges(const struct vblk_disk *disk, const struct blk_io *io)
 
 			virtio_blk_range(out + n * VIRTIO_BLK_RANGE_SIZE, (io->sector + at) * unit,
 					 (left < max ? left : max) * unit,
-					 disk->zeroes ? VIRTIO_BLK_RANGE_UNMAP : 0);
+					 zeroes && l->zeroes_unmap ? VIRTIO_BLK_RANGE_UNMAP : 0);
 		}
 	return n * VIRTIO_BLK_RANGE_SIZE;
 }
@@ -77,7 +88,7 @@ type_of(const struct vblk_disk *disk, const struct blk_io *io)
 	case BLK_READ: return VIRTIO_BLK_T_IN;
 	case BLK_WRITE: return VIRTIO_BLK_T_OUT;
 	case BLK_FLUSH: return VIRTIO_BLK_T_FLUSH;
-	default: return disk->zeroes ? VIRTIO_BLK_T_WRITE_ZEROES : VIRTIO_BLK_T_DISCARD;
+	default: return is_zeroes(disk, io) ? VIRTIO_BLK_T_WRITE_ZEROES : VIRTIO_BLK_T_DISCARD;
 	}
 }
 
@@ -107,13 +118,13 @@ vblk_build(struct drive_queue *dq, struct blk_io *io, unsigned tag)
 	uint64_t max = piece_max(l);
 	struct virtq_chain c;
 
-	if (io->kind > BLK_DISCARD)
+	if (io->kind > BLK_ZERO)
 		return -EOPNOTSUPP;
 	if (io->sector > l->nsectors || io->nsectors > l->nsectors - io->sector)
 		return -EINVAL;
 	virtio_blk_header(virtq_extra(ring, tag), type_of(disk, io),
 			  io->kind < BLK_FLUSH ? io->sector * (l->secsize / VIRTIO_SECTOR) : 0);
-	if (io->kind == BLK_DISCARD) {
+	if (io->kind >= BLK_DISCARD) {
 		uint64_t bytes = put_ranges(disk, io);
 
 		begin(ring, tag, 1, &c);
@@ -303,6 +314,8 @@ make_disk(struct vblk *b, const char *serial)
 		disk->ranges = l->discard_ranges < VBLK_MAX_RANGES ? l->discard_ranges
 								   : VBLK_MAX_RANGES;
 	info->discard_sectors = disk->range_sectors;
+	disk->zeroes = l->zeroes_sectors;
+	info->zero_sectors = l->zeroes_sectors;
 	return disk;
 }
 

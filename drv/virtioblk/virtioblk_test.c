@@ -31,6 +31,7 @@ struct world {
 	uint64_t nsectors; /* of 512 bytes */
 	const char *serial;
 	int64_t bad_lba; /* a request that touches it ends with an error */
+	bool may_unmap;  /* what is zero, as its configuration says */
 	unsigned flushes, discards, ranges, zeroes, ids, errors;
 	uint64_t reads, writes, most_pieces, most_bytes;
 };
@@ -87,7 +88,7 @@ discard(struct world *w, const struct vmodel_request *r, bool zeroes)
 
 		vmodel_get(r, VIRTIO_BLK_HEADER_SIZE + i * 16, &sector, 8);
 		vmodel_get(r, VIRTIO_BLK_HEADER_SIZE + i * 16 + 8, count, 8);
-		if (sector + count[0] > w->nsectors || count[1] != zeroes) {
+		if (sector + count[0] > w->nsectors || count[1] != (zeroes && w->may_unmap)) {
 			sip_model_lint(&w->m.bus, "a range outside of the disk, or odd flags");
 			continue;
 		}
@@ -287,6 +288,30 @@ limits_are_kept(void **state)
 	free(got);
 }
 
+/* With and without the device's leave to unmap; in pieces of what it takes, or by writes. */
+static void
+zeroes(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct world *w = make(i < 2 ? VIRTIO_F(VIRTIO_BLK_WRITE_ZEROES) : 0);
+
+		set(w, 48, 100, 4);
+		set(w, 56, i, 1);
+		w->may_unmap = i;
+		attach(w);
+		memset(w->data, 0xaa, SECTORS * 512);
+		assert_int_equal(blk_sync(disk(w), BLK_ZERO, 50, 350, NULL), 0);
+		assert_int_equal(w->zeroes, i < 2 ? 4 : 0);
+		assert_int_equal(w->writes, i < 2 ? 0 : 3);
+		assert_int_equal(w->data[50 * 512 - 1], 0xaa);
+		assert_int_equal(w->data[400 * 512], 0xaa);
+		for (unsigned n = 50 * 512; n < 400 * 512; n++)
+			assert_int_equal(w->data[n], 0);
+		stop(w);
+	}
+}
+
 static void
 discards(void **state)
 {
@@ -301,6 +326,7 @@ discards(void **state)
 		set(w, 40, 4, 4);   /* ranges */
 		set(w, 48, 100, 4);
 		set(w, 56, 1, 1);
+		w->may_unmap = true;
 		attach(w);
 		memset(w->data, 0xaa, SECTORS * 512);
 		assert_int_equal(blk_sync(disk(w), BLK_DISCARD, 50, 350, NULL), 0);
@@ -560,6 +586,7 @@ main(void)
 		cmocka_unit_test(large_sectors),
 		cmocka_unit_test(limits_are_kept),
 		cmocka_unit_test(discards),
+		cmocka_unit_test(zeroes),
 		cmocka_unit_test(what_is_not_offered),
 		cmocka_unit_test(the_disk_is_described),
 		cmocka_unit_test(many_at_once),

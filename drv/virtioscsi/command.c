@@ -74,26 +74,34 @@ vscsi_build(struct drive_queue *dq, struct blk_io *io, unsigned tag)
 	const struct vscsi_unit *u = d->priv;
 	uint64_t nsectors = u->capacity.nsectors;
 	uint8_t cdb[SCSI_CDB_MAX];
-	struct dma_seg unmap;
+	struct dma_seg own;
 	const struct dma_seg *seg = io->seg;
 	struct virtq_chain c;
 	unsigned n, nsegs = io->nsegs;
 
-	if ((io->kind == DRIVE_OWN) != (d->packet != NULL))
+	if (d->packet && io->kind != DRIVE_OWN)
 		return -EOPNOTSUPP;
 	if (io->sector > nsectors || io->nsectors > nsectors - io->sector)
 		return -EINVAL;
-	if (io->kind == DRIVE_OWN)
+	if (d->packet)
 		n = build_packet(io, cdb);
+	else if (io->kind == DRIVE_OWN)
+		n = vscsi_packet_build(io, cdb);
 	else if (io->kind == BLK_FLUSH)
 		n = scsi_cmd_flush(cdb);
 	else if (io->kind == BLK_DISCARD) {
 		unsigned nranges = put_ranges(d, io);
 
 		n = scsi_cmd_unmap(cdb, nranges);
-		unmap = (struct dma_seg){ seg->paddr,
-					  SCSI_UNMAP_HEADER + nranges * SCSI_UNMAP_RANGE };
-		seg = &unmap;
+		own = (struct dma_seg){ seg->paddr,
+					SCSI_UNMAP_HEADER + nranges * SCSI_UNMAP_RANGE };
+		seg = &own;
+		nsegs = 1;
+	} else if (io->kind == BLK_ZERO) {
+		n = scsi_cmd_write_same(cdb, io->sector, io->nsectors, u->same_unmaps);
+		memset(io->data, 0, d->info.secsize);
+		own = (struct dma_seg){ seg->paddr, d->info.secsize };
+		seg = &own;
 		nsegs = 1;
 	} else {
 		bool write = io->kind == BLK_WRITE;
@@ -118,6 +126,7 @@ vscsi_build(struct drive_queue *dq, struct blk_io *io, unsigned tag)
 struct outcome {
 	int err;
 	bool again, look; /* look: a unit has come, gone or changed */
+	bool illegal;     /* it has no such command, or no such field in it */
 	char why[BLK_WHY_MAX];
 };
 
@@ -133,6 +142,7 @@ judge_sense(const struct virtio_scsi_answer *a, struct outcome *o)
 	}
 	o->err = atapi_errno(&sense);
 	o->again = sense.key == ATAPI_UNIT_ATTENTION || atapi_retry(&sense) != ATAPI_GIVE_UP;
+	o->illegal = sense.key == ATAPI_ILLEGAL_REQUEST;
 	o->look = sense.key == ATAPI_UNIT_ATTENTION && (sense.asc == 0x2a || sense.asc == 0x3f);
 	if (!o->err && sense.key > ATAPI_RECOVERED)
 		o->err = -EIO;
@@ -190,7 +200,7 @@ end_packet(struct virtio_drive_queue *q, unsigned tag, const struct virtio_scsi_
 void
 vscsi_ended(struct virtio_drive_queue *q, unsigned tag, uint32_t written)
 {
-	const struct blk_io *io = drive_tag(&q->q, tag);
+	struct blk_io *io = drive_tag(&q->q, tag);
 	const struct drive_disk *d = io->drive;
 	const struct vscsi_unit *u = d->priv;
 	struct virtio_scsi_answer a;
@@ -202,6 +212,15 @@ vscsi_ended(struct virtio_drive_queue *q, unsigned tag, uint32_t written)
 		return;
 	}
 	judge(&a, &o);
+	if (io->kind == DRIVE_OWN && a.response == VIRTIO_SCSI_OK) {
+		o.look |= vscsi_packet_ended(io, &a);
+		o.err = 0;
+		a.residual = 0;
+	}
+	if (io->kind == BLK_ZERO && o.illegal) { /* then zeros are written */
+		o.err = -EOPNOTSUPP;
+		o.again = false;
+	}
 	if (!o.err && a.residual) {
 		o.err = -EIO;
 		snprintf(o.why, sizeof o.why, "%u bytes were not moved", a.residual);

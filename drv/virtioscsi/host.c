@@ -230,6 +230,7 @@ static const struct drive_ops ops = {
 	.restart = restart,
 	.quiet = quiet,
 	.pick = virtio_drive_pick,
+	.packet = vscsi_packet,
 	.describe = vscsi_describe,
 };
 

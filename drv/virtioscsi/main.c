@@ -8,6 +8,7 @@
  *	host.c		the device: configuration, its control and event queues, resets
  *	units.c		who is there: REPORT LUNS, INQUIRY and the rest, hot plug
  *	command.c	commands and what they answer: the fast path, and the driver's own
+ *	packet.c	commands of clients' own (the packet file)
  *	task.c		a command that is over its time: ABORT TASK, LOGICAL UNIT RESET
  *	text.c		names, ctl
  *

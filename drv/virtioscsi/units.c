@@ -20,7 +20,8 @@ struct facts {
 	struct scsi_mode mode;
 	char serial[24];
 	uint64_t wwn;
-	bool has_mode, unmap;
+	struct scsi_provisioning provisioning;
+	bool has_mode;
 };
 
 /* After these the device must be reset; others are a unit's own. */
@@ -84,7 +85,7 @@ ask_pages(struct vscsi *s, struct vscsi_ask *a, struct facts *f)
 			break;
 		case SCSI_VPD_ID: scsi_vpd_id(a->data, a->moved, &f->wwn); break;
 		case SCSI_VPD_LIMITS: scsi_vpd_limits(a->data, a->moved, &f->limits); break;
-		default: scsi_vpd_provisioning(a->data, a->moved, &f->unmap); break;
+		default: scsi_vpd_provisioning(a->data, a->moved, &f->provisioning); break;
 		}
 	}
 	return 0;
@@ -152,12 +153,27 @@ set_transfers(const struct vscsi *s, const struct facts *f, struct blk_info *inf
 static void
 set_discard(const struct facts *f, struct drive_disk *d)
 {
-	d->trims = f->capacity.thin && f->unmap && f->limits.unmap_sectors;
+	d->trims = f->capacity.thin && f->provisioning.unmap && f->limits.unmap_sectors;
 	if (!d->trims)
 		return;
 	d->range_sectors = f->limits.unmap_sectors;
 	d->ranges = f->limits.unmap_ranges ? least(VSCSI_MAX_RANGES, f->limits.unmap_ranges) : 1;
 	d->info.discard_sectors = least(UINT32_MAX, (uint64_t)d->ranges * d->range_sectors);
+}
+
+/*
+ * WRITE SAME(16) where the unit tells that it has it; one that refuses it after all is written to.
+ * One that does not unmap with it, or gives no limit, takes it in the size of a write.
+ */
+static void
+set_zero(const struct facts *f, struct drive_disk *d)
+{
+	struct vscsi_unit *u = d->priv;
+
+	u->same_unmaps = f->capacity.thin && f->provisioning.same;
+	d->zeroes = u->same_unmaps || f->limits.same_sectors;
+	d->info.zero_sectors = f->limits.same_sectors ? least(UINT32_MAX, f->limits.same_sectors)
+						      : d->info.max_sectors;
 }
 
 static struct drive_disk *
@@ -192,10 +208,12 @@ make_disk(struct vscsi *s, struct virtio_scsi_address at, const struct facts *f)
 	info->direct = true;
 	set_transfers(s, f, info);
 	set_discard(f, d);
+	set_zero(f, d);
 	d->flushes = !f->has_mode || f->mode.writeback;
 	d->fua = f->has_mode && f->mode.fua;
-	snprintf(info->features, sizeof info->features, "scsi%s%s%s%s", d->flushes ? " flush" : "",
-		 d->fua ? " fua" : "", d->trims ? " discard" : "", f->capacity.thin ? " thin" : "");
+	snprintf(info->features, sizeof info->features, "scsi%s%s%s%s%s",
+		 d->flushes ? " flush" : "", d->fua ? " fua" : "", d->trims ? " discard" : "",
+		 d->zeroes ? " write-zeroes" : "", f->capacity.thin ? " thin" : "");
 	return d;
 }
 
@@ -355,7 +373,7 @@ is_same(const struct drive_disk *d, const struct facts *f)
 
 	return u->capacity.nsectors == f->capacity.nsectors &&
 	       u->capacity.secsize == f->capacity.secsize && u->wwn == f->wwn &&
-	       strcmp(d->info.serial, f->serial) == 0;
+	       u->writeback == f->mode.writeback && strcmp(d->info.serial, f->serial) == 0;
 }
 
 /* One that was there: is it still, and the same? */

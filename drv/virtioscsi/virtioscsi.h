@@ -44,6 +44,7 @@ struct vscsi_unit { /* drive_disk.priv */
 	struct scsi_capacity capacity;
 	uint64_t wwn;
 	bool writeback;
+	bool same_unmaps; /* WRITE SAME may be told to unmap */
 	/* An optical drive's: sense data that came with a command, until it is asked for. */
 	uint8_t sense_bytes, sense[ATAPI_SENSE_SIZE];
 };
@@ -87,6 +88,12 @@ void vscsi_ask_put(struct vscsi *s, struct vscsi_ask *a);
 int vscsi_ask_end(struct vscsi *s, struct vscsi_ask *a);
 /* In the keeper's slot, and again after a unit attention. */
 int vscsi_ask(struct vscsi *s, struct vscsi_ask *a);
+
+/* packet.c: a client's command to a disk */
+unsigned vscsi_packet_build(const struct blk_io *io, uint8_t cdb[SCSI_CDB_MAX]);
+/* It was answered.  True: the unit must be looked at. */
+bool vscsi_packet_ended(struct blk_io *io, const struct virtio_scsi_answer *a);
+int vscsi_packet(struct drive_disk *d, struct blk_packet *p);
 
 /* task.c */
 enum drive_verdict vscsi_diagnose(struct drive_port *p, struct drive_blame *b);

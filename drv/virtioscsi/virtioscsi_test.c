@@ -211,6 +211,135 @@ discards(void **state)
 	stop(w);
 }
 
+/* By WRITE SAME that unmaps, that does not, that is refused; and by writes from the beginning. */
+static void
+zeroes(void **state)
+{
+	static const struct {
+		bool has, unmaps;
+		uint32_t max;
+		unsigned sames, writes;
+	} cases[] = {
+		{ true, true, 100, 10, 0 }, { true, true, 0, 2, 0 },    { true, false, 300, 4, 0 },
+		{ false, false, 0, 0, 8 },  { false, true, 100, 1, 8 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct world *w = make();
+		struct unit *u = host_add(&w->h, 0, 0, 0, 512);
+
+		u->same = cases[i].has;
+		u->same_unmaps = cases[i].unmaps;
+		u->same_max = cases[i].max;
+		attach(w);
+		memset(u->data, 0xaa, SECTORS * 512);
+		assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_ZERO, 50, 1000, NULL), 0);
+		assert_int_equal(u->sames, cases[i].sames);
+		assert_int_equal(u->writes, cases[i].writes);
+		assert_int_equal(u->data[50 * 512 - 1], 0xaa);
+		assert_int_equal(u->data[1050 * 512], 0xaa);
+		for (unsigned n = 50 * 512; n < 1050 * 512; n++)
+			assert_int_equal(u->data[n], 0);
+		stop(w);
+	}
+}
+
+static int
+packet(struct world *w, const char *cdb, unsigned n, struct blk_packet *p)
+{
+	memset(p->cdb, 0, sizeof p->cdb);
+	memcpy(p->cdb, cdb, n);
+	p->cdb_len = (uint8_t)n;
+	p->timeout_ms = 1000;
+	p->moved = p->status = p->sense_len = 0;
+	return vscsi_packet(w->s->d.port.disks, p);
+}
+
+static void
+packets(void **state)
+{
+	struct world *w = start();
+	struct unit *u = &w->h.unit[0];
+	uint8_t buf[1024];
+	struct blk_packet p = { .bytes = 37, .data = buf };
+
+	(void)state;
+	memset(buf, 0xee, sizeof buf);
+	assert_int_equal(packet(w, "\x12\0\0\0\x25\0", 6, &p), 0); /* of an odd length */
+	assert_true(p.status == SCSI_GOOD && p.moved == 36);
+	assert_memory_equal(buf + 8, "MODEL   DISK", 12);
+	p.bytes = 0;
+	assert_int_equal(packet(w, "\0\0\0\0\0\0", 6, &p), 0);
+	assert_true(p.status == SCSI_GOOD && !p.moved);
+	p.bytes = sizeof buf;
+	drive_test_fill(u->data + 3 * 512, 3, 1024, 5);
+	assert_int_equal(packet(w, "\x28\0\0\0\0\x03\0\0\x02\0", 10, &p), 0);
+	assert_true(p.status == SCSI_GOOD && p.moved == 1024);
+	assert_memory_equal(buf, u->data + 3 * 512, 1024);
+	p.out = true;
+	drive_test_fill(buf, 7, 1024, 6);
+	assert_int_equal(packet(w, "\x8a\0\0\0\0\0\0\0\0\x07\0\0\0\x02\0\0", 16, &p), 0);
+	assert_true(p.status == SCSI_GOOD && p.moved == 1024);
+	assert_memory_equal(buf, u->data + 7 * 512, 1024);
+	stop(w);
+}
+
+/* What the disk says of it is the answer: no error of the driver's, and nothing is tried again. */
+static void
+packets_that_fail(void **state)
+{
+	struct world *w = start();
+	struct unit *u = &w->h.unit[0];
+	uint8_t buf[512];
+	struct blk_packet p = { .bytes = 512, .data = buf };
+	unsigned before = u->reads;
+
+	(void)state;
+	u->bad_lba = 3;
+	assert_int_equal(packet(w, "\x28\0\0\0\0\x03\0\0\x01\0", 10, &p), 0);
+	assert_true(p.status == SCSI_CHECK_CONDITION && !p.moved && p.sense_len == 18);
+	assert_int_equal(p.sense[2], ATAPI_MEDIUM_ERROR);
+	assert_int_equal(u->reads, before + 1);
+	u->attentions = 1;
+	assert_int_equal(packet(w, "\x28\0\0\0\0\x04\0\0\x01\0", 10, &p), 0);
+	assert_int_equal(p.sense[2], ATAPI_UNIT_ATTENTION);
+	w->h.hang = 1;
+	assert_int_equal(packet(w, "\x28\0\0\0\0\x04\0\0\x01\0", 10, &p), -ETIMEDOUT);
+	assert_int_equal(w->h.aborts, 1);
+	w->h.unit[0].present = false;
+	assert_true(packet(w, "\0\0\0\0\0\0", 6, &p) < 0);
+	stop(w);
+}
+
+/* Its cache is turned on by a packet: from then on it must be flushed. */
+static void
+packets_that_change(void **state)
+{
+	static const uint8_t on[24] = { 0, 0, 0, 0, SCSI_MODE_CACHING, 0x12, 4 };
+	struct world *w = make();
+	struct unit *u = host_add(&w->h, 0, 0, 0, 512);
+	struct blk_packet p = { .bytes = sizeof on, .out = true, .data = (uint8_t *)on };
+	struct blk_disk *old;
+
+	(void)state;
+	u->writethrough = true;
+	attach(w);
+	old = disk(w, "sdS0");
+	blk_disk_get(old);
+	assert_int_equal(blk_sync(old, BLK_FLUSH, 0, 0, NULL), 0);
+	assert_int_equal(u->flushes, 0);
+	assert_int_equal(packet(w, "\x15\x10\0\0\x18\0", 6, &p), 0);
+	assert_int_equal(p.status, SCSI_GOOD);
+	for (unsigned ms = 0; ms < WAIT_MS && (disk(w, "sdS0") == old || !disk(w, "sdS0")); ms += 2)
+		os_sleep_ns(2000000);
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_FLUSH, 0, 0, NULL), 0);
+	assert_int_equal(u->flushes, 1);
+	assert_int_equal(blk_sync(old, BLK_FLUSH, 0, 0, NULL), -ENODEV);
+	blk_disk_put(old);
+	stop(w);
+}
+
 static uint64_t
 counter(struct world *w, const uint64_t *which)
 {
@@ -354,10 +483,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(units_are_found),   cmocka_unit_test(data_goes_both_ways),
-		cmocka_unit_test(large_units),       cmocka_unit_test(discards),
-		cmocka_unit_test(sense_data),        cmocka_unit_test(commands_that_hang),
-		cmocka_unit_test(units_come_and_go), cmocka_unit_test(missed_events),
+		cmocka_unit_test(units_are_found),
+		cmocka_unit_test(data_goes_both_ways),
+		cmocka_unit_test(large_units),
+		cmocka_unit_test(discards),
+		cmocka_unit_test(zeroes),
+		cmocka_unit_test(packets),
+		cmocka_unit_test(packets_that_fail),
+		cmocka_unit_test(packets_that_change),
+		cmocka_unit_test(sense_data),
+		cmocka_unit_test(commands_that_hang),
+		cmocka_unit_test(units_come_and_go),
+		cmocka_unit_test(missed_events),
 		cmocka_unit_test(nonsense),
 	};
 

@@ -36,7 +36,8 @@ struct blk_req {
 	uint32_t ndirect;
 	uint32_t size; /* bytes of mem that may be asked for; the slack is not counted */
 	enum blk_kind kind;
-	bool partial; /* a write that must first read sectors at its ends */
+	bool partial;   /* a write that must first read sectors at its ends */
+	bool by_writes; /* zero: the driver cannot, and mem has zeros */
 	uint8_t step;
 	uint64_t first; /* the sectors that hold the bytes */
 	uint64_t nsectors;
@@ -80,11 +81,11 @@ struct blk_pool { /* buffers of one size */
 
 struct blk_memory {
 	pthread_mutex_t lock;
-	struct blk_pool small, big, bare; /* bare: for direct requests */
+	struct blk_pool small, big, bare;       /* bare: for direct requests */
 	int (*more)(void *arg, size_t bufsize); /* set before the first request */
 	void *more_arg;
-	bool growing; /* more is running */
-	bool telling; /* one thread does it */
+	bool growing;           /* more is running */
+	bool telling;           /* one thread does it */
 	struct blk_want *ready; /* whose turn it is, and who is to be told */
 	unsigned nwaiting;      /* of those that no thread waits with */
 	struct blk_chunk {
@@ -100,6 +101,7 @@ struct blk_kind_stats {
 struct blk_disk {
 	_Atomic uint32_t refs;
 	atomic_bool gone;
+	atomic_bool no_zero; /* the driver has a `zero`, and the device has not */
 	struct blk_info info;
 	const struct blk_ops *ops;
 	void *drive;
@@ -120,7 +122,7 @@ struct blk_disk {
 	pthread_cond_t idle;             /* a file that is gone is no longer busy */
 	struct blk_list active, waiting; /* writes */
 	unsigned npartial;               /* of both lists */
-	uint64_t waits;			 /* writes that had to wait for another */
+	uint64_t waits;                  /* writes that had to wait for another */
 
 	_Atomic uint32_t inflight;
 	struct blk_kind_stats stats[BLK_NKINDS];
@@ -149,11 +151,18 @@ enum {
 	BLK_PART_SEGS = BLK_IO_MAX / 4096 + 1, /* a piece has no more: see struct blk_io */
 	BLK_BARE_MAX = 64,                     /* direct requests at once */
 	BLK_WAITING_MAX = 64,                  /* requests that wait for one without a thread */
+	BLK_ZERO_MAX = 256 << 20,              /* bytes of one `zero` of ctl */
 };
 
 /* server.c */
 uint64_t blk_path(unsigned kind, const struct blk_disk *d, const struct blk_file *f);
 void blk_file_put(struct blk_file *f);
+/*
+ * The file is busy from before it is seen to be in the table until blk_file_idle: a rescan waits
+ * for that.  False, and it is not busy: it is no longer what was opened.
+ */
+bool blk_file_busy(struct blk_disk *d, struct blk_file *f);
+void blk_file_idle(struct blk_disk *d, struct blk_file *f);
 uint64_t blk_cycles_to_ns(const struct blk_server *s, uint64_t cycles);
 
 /* pool.c */
@@ -182,6 +191,13 @@ struct blk_answer *blk_answer_new(void);
 void blk_answer_free(struct blk_answer *a);
 void blk_answer_command(struct blk_answer *a, struct blk_disk *d, struct p9_req *r);
 void blk_answer_read(struct blk_answer *a, struct p9_req *r);
+
+/*
+ * range.c: a command of ctl that is for a range of sectors, `discard` or `zero`, without that word.
+ * 0, or a negative errno with the text in why, if there is more to say.
+ */
+int
+blk_range_command(struct blk_disk *d, enum blk_kind kind, const char *args, char why[BLK_WHY_MAX]);
 
 /* text.c: each returns the length, less than n */
 size_t blk_text_sdctl(struct blk_server *s, char *buf, size_t n);

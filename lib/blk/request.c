@@ -9,9 +9,11 @@
  *
  * A direct request has no buffer, but a list of segments, of which each command gets a part.
  *
- * Claim: an unaligned write and any other write that has a sector in common with it exclude each
- * other, first come, first served.  Aligned writes never wait for each other, and cost a look at
- * the lists only while there is an unaligned write.
+ * Zeros that the device cannot make by itself are written, from the buffer, as often as it takes.
+ *
+ * Claim: an unaligned write and any other write that has a sector in common with it (zeros are
+ * written too) exclude each other, first come, first served.  Aligned writes never wait for each
+ * other, and cost a look at the lists only while there is an unaligned write.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +50,12 @@ conflicts(const struct blk_list *l, const struct blk_req *q, const struct blk_re
 		    q->first < o->first + o->nsectors)
 			return true;
 	return false;
+}
+
+static bool
+is_write(const struct blk_req *q)
+{
+	return q->kind == BLK_WRITE || q->kind == BLK_ZERO;
 }
 
 static bool
@@ -115,7 +123,7 @@ count(const struct blk_req *q, int error)
 	if (error)
 		add(&st->errors, 1);
 	else
-		add(&st->bytes, q->kind == BLK_DISCARD ? q->nsectors << d->shift : q->count);
+		add(&st->bytes, q->kind >= BLK_DISCARD ? q->nsectors << d->shift : q->count);
 	if (!error && !q->mem)
 		add(&d->direct_bytes, q->count);
 }
@@ -124,7 +132,7 @@ static void
 finish(struct blk_req *q, int error)
 {
 	struct blk_disk *d = q->disk;
-	bool pump = q->kind == BLK_WRITE && give_back(q);
+	bool pump = is_write(q) && give_back(q);
 
 	count(q, error);
 	if (pump)
@@ -206,7 +214,7 @@ submit(struct blk_req *q, enum blk_kind kind, uint64_t sector, uint64_t nsectors
 	}
 	q->seg = (struct dma_seg){ q->paddr, BLK_BUF_SMALL };
 	if (q->mem && (kind == BLK_READ || kind == BLK_WRITE)) {
-		uint64_t skip = (sector - q->first) << q->disk->shift;
+		uint64_t skip = q->by_writes ? 0 : (sector - q->first) << q->disk->shift;
 
 		io->data = q->mem + skip;
 		q->seg.paddr += skip;
@@ -220,10 +228,33 @@ submit(struct blk_req *q, enum blk_kind kind, uint64_t sector, uint64_t nsectors
 		ops->write(q->disk->drive, io);
 	else if (kind == BLK_FLUSH)
 		ops->flush(q->disk->drive, io);
+	else if (kind == BLK_ZERO)
+		ops->zero(q->disk->drive, io);
 	else if (ops->discard)
 		ops->discard(q->disk->drive, io);
 	else
 		blk_done(io, -EOPNOTSUPP);
+}
+
+/* The sectors of one command. */
+static uint64_t
+most_sectors(const struct blk_req *q)
+{
+	const struct blk_info *info = &q->disk->info;
+	uint32_t room = q->size >> q->disk->shift;
+
+	if (q->by_writes)
+		return room < info->max_sectors ? room : info->max_sectors;
+	return q->kind == BLK_DISCARD ? info->discard_sectors
+	       : q->kind == BLK_ZERO  ? info->zero_sectors
+				      : info->max_sectors;
+}
+
+static void
+zero_by_writes(struct blk_req *q)
+{
+	q->by_writes = true;
+	memset(q->mem, 0, q->size);
 }
 
 static void
@@ -231,7 +262,7 @@ next_step(struct blk_req *q)
 {
 	const struct blk_info *info = &q->disk->info;
 	uint32_t tail = (q->head + q->count) & (info->secsize - 1);
-	uint64_t left, max;
+	uint64_t left, max = most_sectors(q);
 
 	if (q->step == STEP_FIRST) { /* its last sector too, if that is the same */
 		if (q->partial && (q->head || (q->nsectors == 1 && tail))) {
@@ -249,7 +280,6 @@ next_step(struct blk_req *q)
 	}
 	if (q->kind == BLK_WRITE && !q->moved && q->mem)
 		memcpy(q->mem + q->head, q->source, q->count);
-	max = q->kind == BLK_DISCARD ? info->discard_sectors : info->max_sectors;
 	left = q->nsectors - q->moved;
 	if (left > max)
 		left = max;
@@ -260,7 +290,7 @@ next_step(struct blk_req *q)
 			return;
 		}
 	}
-	submit(q, q->kind, q->first + q->moved, left);
+	submit(q, q->by_writes ? BLK_WRITE : q->kind, q->first + q->moved, left);
 }
 
 void
@@ -268,6 +298,12 @@ blk_done(struct blk_io *io, int error)
 {
 	struct blk_req *q = (struct blk_req *)io;
 
+	if (error == -EOPNOTSUPP && io->kind == BLK_ZERO) {
+		atomic_store(&q->disk->no_zero, true);
+		zero_by_writes(q);
+		next_step(q);
+		return;
+	}
 	if (error) {
 		finish(q, error);
 		return;
@@ -291,7 +327,10 @@ start(struct blk_req *q)
 	q->began = blk_cycles();
 	q->io.since_ms = 0;
 	atomic_fetch_add_explicit(&q->disk->inflight, 1, memory_order_relaxed);
-	if (q->kind != BLK_WRITE || claim(q))
+	q->by_writes = false;
+	if (q->kind == BLK_ZERO && (!q->disk->ops->zero || atomic_load(&q->disk->no_zero)))
+		zero_by_writes(q);
+	if (!is_write(q) || claim(q))
 		next_step(q);
 }
 
@@ -373,7 +412,7 @@ blk_sync(struct blk_disk *d, enum blk_kind kind, uint64_t sector, uint32_t nsect
 
 	if (sector > d->nsectors || nsectors > d->nsectors - sector)
 		return -EINVAL;
-	if (kind == BLK_FLUSH || kind == BLK_DISCARD)
+	if (kind >= BLK_FLUSH)
 		return sync_piece(d, kind, sector, nsectors, NULL);
 	while (nsectors && !err) {
 		uint32_t n = nsectors < max ? nsectors : max;

@@ -85,6 +85,27 @@ blk_file_put(struct blk_file *f)
 }
 
 void
+blk_file_idle(struct blk_disk *d, struct blk_file *f)
+{
+	if (atomic_fetch_sub(&f->busy, 1) > 1 || !atomic_load(&f->gone))
+		return;
+	pthread_mutex_lock(&d->lock);
+	pthread_cond_broadcast(&d->idle);
+	pthread_mutex_unlock(&d->lock);
+}
+
+bool
+blk_file_busy(struct blk_disk *d, struct blk_file *f)
+{
+	atomic_fetch_add(&f->busy, 1);
+	if (!atomic_load_explicit(&d->gone, memory_order_relaxed) &&
+	    !atomic_load_explicit(&f->gone, memory_order_acquire))
+		return true;
+	blk_file_idle(d, f);
+	return false;
+}
+
+void
 blk_disk_get(struct blk_disk *d)
 {
 	atomic_fetch_add(&d->refs, 1);
@@ -303,8 +324,8 @@ check_info(const struct blk_info *i)
 		return -EINVAL;
 	if (!i->nsectors && !i->removable)
 		return -EINVAL;
-	if (i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 ||
-	    !i->name[0] || name_number(i->name) >> BLK_NUMBER_BITS || !i->memory)
+	if (i->nsectors > INT64_MAX / i->secsize || i->max_sectors < 8 || !i->name[0] ||
+	    name_number(i->name) >> BLK_NUMBER_BITS || !i->memory)
 		return -EINVAL;
 	return 0;
 }
@@ -361,6 +382,8 @@ blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk
 	pthread_mutex_init(&d->scan_lock, NULL);
 	if (!d->info.discard_sectors)
 		d->info.discard_sectors = UINT32_MAX;
+	if (!d->info.zero_sectors)
+		d->info.zero_sectors = UINT32_MAX;
 	if (!d->info.align || d->info.align > BLK_MIN_SECTOR)
 		d->info.align = BLK_MIN_SECTOR;
 	d->info.direct &= info->max_segs >= 2; /* a sector may lie in two pages */

@@ -121,7 +121,7 @@ blk_text_geometry(const struct blk_disk *d, char *buf, size_t n)
 size_t
 blk_text_stats(struct blk_disk *d, char *buf, size_t n)
 {
-	static const char *const name[BLK_NKINDS] = { "read", "write", "flush", "discard" };
+	static const char *const name[BLK_NKINDS] = { "read", "write", "flush", "discard", "zero" };
 	const struct blk_kind_stats *st = d->stats;
 	struct out o = { buf, n, 0 };
 	uint64_t waits;
@@ -133,35 +133,11 @@ blk_text_stats(struct blk_disk *d, char *buf, size_t n)
 		put(&o, "%s-requests %llu\n%s-bytes %llu\n%s-errors %llu\n%s-ns %llu\n", name[k],
 		    ull(st->requests), name[k], ull(st->bytes), name[k], ull(st->errors), name[k],
 		    ull(blk_cycles_to_ns(d->server, st->cycles)));
-	put(&o, "in-flight %u\nunaligned-waits %llu\ndirect-bytes %llu\n", d->inflight,
-	    ull(waits), ull(d->direct_bytes));
+	put(&o, "in-flight %u\nunaligned-waits %llu\ndirect-bytes %llu\n", d->inflight, ull(waits),
+	    ull(d->direct_bytes));
 	if (d->ops->statistics && o.used + 1 < n)
 		o.used += d->ops->statistics(d->drive, buf + o.used, n - o.used);
 	return o.used;
-}
-
-static int
-discard(struct blk_disk *d, const char *args, char why[BLK_WHY_MAX])
-{
-	unsigned long long first, count;
-	char *end;
-
-	first = strtoull(args, &end, 0);
-	if (end == args || *end != ' ' || *args == '-') {
-		snprintf(why, BLK_WHY_MAX, "discard: usage: discard START COUNT");
-		return -EINVAL;
-	}
-	args = end + 1;
-	count = strtoull(args, &end, 0);
-	if (end == args || *end || *args == '-' || !count || count > UINT32_MAX) {
-		snprintf(why, BLK_WHY_MAX, "discard: usage: discard START COUNT");
-		return -EINVAL;
-	}
-	if (first > d->nsectors || count > d->nsectors - first) {
-		snprintf(why, BLK_WHY_MAX, "discard: sectors are not in the disk");
-		return -EINVAL;
-	}
-	return blk_sync(d, BLK_DISCARD, first, (uint32_t)count, NULL);
 }
 
 int
@@ -176,7 +152,9 @@ blk_ctl_command(struct blk_disk *d, const char *text, char why[BLK_WHY_MAX])
 	if (strcmp(text, "rescan") == 0)
 		return blk_rescan(d);
 	if (strncmp(text, "discard ", 8) == 0)
-		return discard(d, text + 8, why);
+		return blk_range_command(d, BLK_DISCARD, text + 8, why);
+	if (strncmp(text, "zero ", 5) == 0)
+		return blk_range_command(d, BLK_ZERO, text + 5, why);
 	os_set_errstr("%s", "");
 	err = d->ops->command ? d->ops->command(d->drive, text) : -EINVAL;
 	if (err == -EINVAL)

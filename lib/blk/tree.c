@@ -42,9 +42,9 @@ enum { TEXT_MAX = 128 << 10, COMMAND_MAX = 256, DT_DIRECTORY = 4, DT_REGULAR = 8
 struct node {
 	enum node_kind kind;
 	struct blk_server *server;
-	struct blk_disk *disk; /* NULL above the disks */
-	struct blk_file *file; /* data: never NULL */
-	bool opened;           /* and counted in file->opens */
+	struct blk_disk *disk;     /* NULL above the disks */
+	struct blk_file *file;     /* data: never NULL */
+	bool opened;               /* and counted in file->opens */
 	struct blk_answer *answer; /* packet: of the last command */
 };
 
@@ -366,9 +366,9 @@ tree_setattr(struct p9_req *r)
 static uint64_t
 direct_of(const struct blk_disk *d)
 {
-	return d->info.direct ? IPC_DIRECT_FILE(d->shift, __builtin_ctz(d->info.align),
-						d->info.dma32)
-			      : 0;
+	return d->info.direct
+		       ? IPC_DIRECT_FILE(d->shift, __builtin_ctz(d->info.align), d->info.dma32)
+		       : 0;
 }
 
 static void
@@ -457,11 +457,7 @@ over(struct p9_req *r)
 {
 	const struct node *n = r->fid->aux;
 
-	if (atomic_fetch_sub(&n->file->busy, 1) > 1 || !atomic_load(&n->file->gone))
-		return;
-	pthread_mutex_lock(&n->disk->lock);
-	pthread_cond_broadcast(&n->disk->idle);
-	pthread_mutex_unlock(&n->disk->lock);
+	blk_file_idle(n->disk, n->file);
 }
 
 /*
@@ -471,11 +467,8 @@ over(struct p9_req *r)
 static bool
 begin(struct p9_req *r, const struct node *n)
 {
-	atomic_fetch_add(&n->file->busy, 1);
-	if (!atomic_load_explicit(&n->disk->gone, memory_order_relaxed) &&
-	    !atomic_load_explicit(&n->file->gone, memory_order_acquire))
+	if (blk_file_busy(n->disk, n->file))
 		return true;
-	over(r);
 	if (atomic_load_explicit(&n->disk->gone, memory_order_relaxed))
 		p9_fail(r, ENODEV, "%s: disk is gone", n->disk->info.name);
 	else if (n->disk->info.removable)

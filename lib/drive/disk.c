@@ -49,6 +49,18 @@ submit_discard(void *drive, struct blk_io *io)
 	}
 }
 
+/* Then lib/blk writes zeros. */
+static void
+submit_zero(void *drive, struct blk_io *io)
+{
+	const struct drive_disk *d = drive;
+
+	if (d->zeroes)
+		submit(drive, io);
+	else
+		blk_done(io, -EOPNOTSUPP);
+}
+
 static int
 command(void *drive, const char *text)
 {
@@ -122,22 +134,27 @@ statistics(void *drive, char *buf, size_t n)
 	return len;
 }
 
+static int
+pass_through(void *drive, struct blk_packet *p)
+{
+	struct drive_disk *d = drive;
+
+	return d->port->ops->packet(d, p);
+}
+
 static void
 release(void *drive)
 {
 	drive_disk_put(drive);
 }
 
-const struct blk_ops drive_blk_ops = {
-	.read = submit,
-	.write = submit,
-	.flush = submit_flush,
-	.discard = submit_discard,
-	.command = command,
-	.describe = describe,
-	.statistics = statistics,
-	.release = release,
-};
+#define COMMON_OPS                                                                               \
+	.read = submit, .write = submit, .flush = submit_flush, .discard = submit_discard,       \
+	.zero = submit_zero, .command = command, .describe = describe, .statistics = statistics, \
+	.release = release
+
+const struct blk_ops drive_blk_ops = { COMMON_OPS };
+static const struct blk_ops packet_ops = { COMMON_OPS, .packet = pass_through };
 
 /* --- coming and going ------------------------------------------------------------------------ */
 
@@ -204,7 +221,8 @@ add(struct drive_disk *d)
 
 	d->info.memory = p->ctlr->memory;
 	atomic_fetch_add(&d->refs, 1); /* lib/blk's */
-	err = blk_add_disk(p->ctlr->blk, &d->info, &drive_blk_ops, d, &blk);
+	err = blk_add_disk(p->ctlr->blk, &d->info, p->ops->packet ? &packet_ops : &drive_blk_ops, d,
+			   &blk);
 	pthread_mutex_lock(&p->lock);
 	gone = atomic_load(&d->gone);
 	if (err == 0 && !gone)

@@ -23,7 +23,7 @@ enum { WORD = 64 };
 
 static const unsigned default_ms[BLK_NKINDS + 1] = {
 	[BLK_READ] = 10000,    [BLK_WRITE] = 10000, [BLK_FLUSH] = 60000,
-	[BLK_DISCARD] = 60000, [DRIVE_OWN] = 15000,
+	[BLK_DISCARD] = 60000, [BLK_ZERO] = 60000,  [DRIVE_OWN] = 15000,
 };
 
 unsigned
@@ -76,7 +76,7 @@ take_done(struct drive_queue *q)
 static void
 trace(const struct drive_disk *d, const char *what, const struct blk_io *io)
 {
-	sip_log(d->port->ctlr->server, "%s: %s %c %llu +%u", d->info.name, what, "rwfdo"[io->kind],
+	sip_log(d->port->ctlr->server, "%s: %s %c %llu +%u", d->info.name, what, "rwfdzo"[io->kind],
 		(unsigned long long)io -> sector, io -> nsectors);
 }
 
@@ -225,7 +225,9 @@ drive_end(struct drive_queue *q, unsigned tag)
 void
 drive_describe(struct blk_io *io, const char *why)
 {
-	static const char *const kinds[] = { "read", "write", "flush", "discard", "command" };
+	static const char *const kinds[] = {
+		"read", "write", "flush", "discard", "zero", "command"
+	};
 
 	if (io->kind == BLK_FLUSH || io->kind == DRIVE_OWN)
 		snprintf(io->why, sizeof io->why, "%s: %s", kinds[io->kind], why);

@@ -20,6 +20,7 @@ enum {
 	DESIGNATOR_NAA = 3,
 	LIMITS_MIN = 16, /* old devices end before the limits of UNMAP */
 	LIMITS_UNMAP = 28,
+	LIMITS_SAME = 44,
 	MODE_HEAD = 4,
 	MODE_WP = 0x80,
 	MODE_DPOFUA = 0x10,
@@ -189,18 +190,21 @@ scsi_vpd_limits(const uint8_t *b, size_t n, struct scsi_limits *out)
 		return 0;
 	out->unmap_sectors = (uint32_t)get(b + 20, 4);
 	out->unmap_ranges = (uint32_t)get(b + 24, 4);
+	if (length >= LIMITS_SAME - VPD_HEAD)
+		out->same_sectors = get(b + 36, 8);
 	return 0;
 }
 
 int
-scsi_vpd_provisioning(const uint8_t *b, size_t n, bool *unmap)
+scsi_vpd_provisioning(const uint8_t *b, size_t n, struct scsi_provisioning *out)
 {
 	int length = page_bytes(b, n, SCSI_VPD_PROVISIONING);
 
-	*unmap = false;
+	*out = (struct scsi_provisioning){ 0 };
 	if (length < 4)
 		return -EPROTO;
-	*unmap = b[5] & 0x80; /* LBPU */
+	out->unmap = b[5] & 0x80; /* LBPU */
+	out->same = b[5] & 0x40;  /* LBPWS */
 	return 0;
 }
 

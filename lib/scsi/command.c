@@ -4,7 +4,7 @@
 #include <string.h>
 #include "scsi.h"
 
-enum { ACTION_READ_CAPACITY = 0x10, INQUIRY_EVPD = 1, MODE_DBD = 8, RW_FUA = 8 };
+enum { ACTION_READ_CAPACITY = 0x10, INQUIRY_EVPD = 1, MODE_DBD = 8, RW_FUA = 8, SAME_UNMAP = 8 };
 
 static void
 put(uint8_t *at, uint64_t v, unsigned bytes)
@@ -127,4 +127,15 @@ scsi_unmap_header(uint8_t *list, unsigned nranges)
 	put(list, SCSI_UNMAP_HEADER - 2 + nranges * SCSI_UNMAP_RANGE, 2);
 	put(list + 2, nranges * SCSI_UNMAP_RANGE, 2);
 	put(list + 4, 0, 4);
+}
+
+unsigned
+scsi_cmd_write_same(uint8_t *cdb, uint64_t lba, uint32_t n, bool unmap)
+{
+	unsigned length = begin(cdb, SCSI_WRITE_SAME_16, 16);
+
+	cdb[1] = unmap ? SAME_UNMAP : 0;
+	put(cdb + 2, lba, 8);
+	put(cdb + 10, n, 4);
+	return length;
 }

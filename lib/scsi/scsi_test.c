@@ -45,6 +45,8 @@ commands(void **state)
 	assert_memory_equal(list, "\0\x26\0\x20\0\0\0\0", 8);
 	assert_memory_equal(list + 8, "\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0\0", 16);
 	assert_memory_equal(list + 24, "\0\0\0\x01\0\0\0\0\0\0\0\x03\0\0\0\0", 16);
+	assert_int_equal(scsi_cmd_write_same(c, 0x123456789, 0x10000, true), 16);
+	assert_memory_equal(c, "\x93\x08\0\0\0\x01\x23\x45\x67\x89\0\x01\0\0\0\0", 16);
 }
 
 static void
@@ -136,7 +138,7 @@ product_data(void **state)
 	struct scsi_limits l;
 	char text[24];
 	uint64_t wwn;
-	bool unmap;
+	struct scsi_provisioning can;
 
 	(void)state;
 	assert_true(scsi_vpd_has(pages, 7, 0xb0));
@@ -153,17 +155,22 @@ product_data(void **state)
 	assert_int_equal(scsi_vpd_id(cut, sizeof cut - 1, &wwn), -ENOENT);
 	memcpy(b + 8, "\0\0\x02\0", 4);
 	memcpy(b + 20, "\0\x01\0\0\0\0\0\xff", 8);
+	memcpy(b + 36, "\0\0\0\x01\0\0\0\x02", 8);
 	assert_int_equal(scsi_vpd_limits(b, 64, &l), 0);
 	assert_true(l.max_transfer == 512 && l.unmap_sectors == 65536 && l.unmap_ranges == 255);
+	assert_true(l.same_sectors == 0x100000002);
 	b[3] = 12; /* an old device */
 	assert_int_equal(scsi_vpd_limits(b, 64, &l), 0);
-	assert_true(l.max_transfer == 512 && !l.unmap_sectors);
+	assert_true(l.max_transfer == 512 && !l.unmap_sectors && !l.same_sectors);
 	assert_int_equal(scsi_vpd_limits(b, 15, &l), -EPROTO);
 	memcpy(b, "\0\xb2\0\x04\x01\xe0\0\0", 8);
-	assert_int_equal(scsi_vpd_provisioning(b, 8, &unmap), 0);
-	assert_true(unmap);
-	assert_int_equal(scsi_vpd_provisioning(b, 7, &unmap), -EPROTO);
-	assert_false(unmap);
+	assert_int_equal(scsi_vpd_provisioning(b, 8, &can), 0);
+	assert_true(can.unmap && can.same);
+	b[5] = 0x80;
+	assert_int_equal(scsi_vpd_provisioning(b, 8, &can), 0);
+	assert_true(can.unmap && !can.same);
+	assert_int_equal(scsi_vpd_provisioning(b, 7, &can), -EPROTO);
+	assert_false(can.unmap);
 }
 
 static void
@@ -204,7 +211,7 @@ nonsense(void **state)
 		uint16_t lun[4];
 		char text[8];
 		uint64_t wwn;
-		bool unmap;
+		struct scsi_provisioning can;
 
 		for (unsigned k = 0; k < n; k++) {
 			random = random * 1664525 + 1013904223;
@@ -220,7 +227,7 @@ nonsense(void **state)
 		scsi_vpd_serial(b, n, text, sizeof text);
 		scsi_vpd_id(b, n, &wwn);
 		scsi_vpd_limits(b, n, &l);
-		scsi_vpd_provisioning(b, n, &unmap);
+		scsi_vpd_provisioning(b, n, &can);
 		scsi_mode(b, n, &m);
 		free(b);
 	}

@@ -8,6 +8,7 @@ head -c 3000000 /dev/urandom > "$dir/tree/data"
 echo 'a small file' > "$dir/tree/hello"
 genisoimage -quiet -R -o "$dir/cd.iso" "$dir/tree" || fail genisoimage
 truncate -s 16M "$dir/disk"
+with_prog packet
 init <<'END'
 ramfs -mount /n &
 ahci &
@@ -22,6 +23,7 @@ isofs -device /dev/sd/sdC2/data -mount /n/cd &
 await -t 20 /n/cd/hello
 cat /n/cd/hello
 dd if=/n/cd/data bs=100000 | sha256sum
+packet sdC2
 echo eject > /dev/sd/sdC2/ctl && echo ejected
 cat /dev/sd/sdC2/ctl
 cat /dev/sd/sdC2/data || echo no medium, no data
@@ -33,5 +35,5 @@ EXTRA="-drive file=$dir/disk,if=none,id=d,format=raw -device ide-hd,drive=d,bus=
 -drive file=$dir/cd.iso,if=none,id=c,format=raw,media=cdrom,readonly=on -device ide-cd,drive=c,bus=ide.2" boot
 block=$(dd if="$dir/cd.iso" bs=2048 skip=100 count=1 status=none | sha256sum)
 expect "$(sha256sum < "$dir/cd.iso")" "$block" "$(sha256sum < "$dir/tree/data")" 'a small file' \
-	'disk written' ejected 'medium none' 'no medium, no data' loaded 'resets 0'
+	'disk written' ejected 'medium none' 'no medium, no data' loaded 'resets 0' 'packet: sdC2: type 5' 'packet: sdC2: all right'
 [ "$(tr -d '\r' < "$dir/console" | grep -c "^$block")" = 2 ] || fail "not the same block after load"

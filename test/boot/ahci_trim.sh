@@ -17,6 +17,7 @@ await -t 30 /dev/sd/sdC2/part/0
 echo discard 2048 32768 > /dev/sd/sdC1/ctl && echo discarded
 echo discard 63488 2048 > /dev/sd/sdC1/ctl && echo discarded the end
 echo discard 65000 2048 > /dev/sd/sdC1/ctl || echo refused beyond the end
+echo zero 50000 1000 > /dev/sd/sdC1/ctl && echo zeroed by writes
 dd if=/dev/zero of=/dev/sd/sdC1/data bs=4096 seek=10 count=5 conv=notrunc oflag=dsync
 cat /dev/sd/sdC1/stats
 f="dd if=/dev/zero of=/dev/sd/sdC2/data count=1 conv=notrunc,fsync"
@@ -29,7 +30,7 @@ EXTRA="-trace ide_exec_cmd -D $dir/trace -drive file=$dir/a,if=none,id=fa,format
 -device ide-hd,drive=fa,bus=ide.1 \
 -drive file=blkdebug:$dir/rules:$dir/b,if=none,id=fb,format=raw,rerror=report,werror=report \
 -device ide-hd,drive=fb,bus=ide.2" boot
-expect discarded 'discarded the end' 'refused beyond the end' 'write-requests 5' \
+expect discarded 'discarded the end' 'zeroed by writes' 'refused beyond the end' 'write-requests 5' \
 	'first flush' 'second flush' 'a flush is told to fail' 'flush-errors 1' 'flush: status 0x'
 blocks=$(stat -c %b "$dir/a")
 [ "$blocks" -le $((65536 - 32768 - 2048 + 64)) ] || fail "the image still has $blocks blocks"
@@ -37,7 +38,7 @@ python3 - "$dir" <<'END' || fail "the image is not what it should be"
 import sys
 d = sys.argv[1]
 was, now = (bytearray(open(d + "/" + n, "rb").read()) for n in ("was", "a"))
-for first, count in ((2048, 32768), (63488, 2048), (80, 40)):
+for first, count in ((2048, 32768), (63488, 2048), (50000, 1000), (80, 40)):
     was[first * 512:(first + count) * 512] = bytes(count * 512)
 sys.exit(was != now)
 END

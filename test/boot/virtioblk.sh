@@ -31,6 +31,7 @@ dd if=/dev/sd/sdV2/data bs=65536 count=10 | sha256sum
 echo flush > /dev/sd/sdV0/ctl
 echo flush > /dev/sd/sdV0/ctl
 echo discard 16384 16384 > /dev/sd/sdV0/ctl
+echo zero 8192 4096 > /dev/sd/sdV0/ctl
 cat /dev/sd/sdV0/stats
 dd if=/dev/sd/sdV0/data bs=1048576 skip=8 count=8 | sha256sum
 
@@ -66,7 +67,7 @@ CPUS=2 EXTRA="-d guest_errors -D $dir/guest -qmp unix:$dir/qmp,server=on,wait=of
 [ ! -s "$dir/guest" ] || fail "QEMU complains: $(head -5 "$dir/guest")"
 expect 'done a' 'done b' 'done c' 'done d' 'a write is refused' 'it has gone' 'it has grown' \
 	'size 33554432' 'size 67108864' 'serial LUX9-V0' 'queues 2' \
-	'secsize 4096' 'discard-requests 1'
+	'secsize 4096' 'discard-requests 1' 'zero-requests 1' 'zero-bytes 2097152'
 expect_re '^1048576$'
 expect "$(sha256sum < "$dir/before")" "$(dd if="$dir/fixed" bs=65536 count=10 status=none | sha256sum)" \
 	"$(head -c 8M /dev/zero | sha256sum)"

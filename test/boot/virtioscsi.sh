@@ -12,7 +12,7 @@ for name, seed in ("small", 1), ("fixed", 2), ("hot", 3):
 END
 cp "$dir/small" "$dir/before"
 head -c 2000000 /dev/urandom > "$dir/extra/blob"
-with_prog monitor
+with_prog monitor packet
 init <<'END'
 sipd -1
 for d in sdS0 sdS1 sdS192; do await -t 30 /dev/sd/$d/part/0; done
@@ -29,11 +29,16 @@ dd if=/dev/sd/sdS192/data bs=65536 count=10 | sha256sum
 await -t 30 /dev/sd/sdS320/part/0
 cat /dev/sd/sdS320/ctl
 dd if=/dev/sd/sdS320/data bs=65536 count=10 | sha256sum
+packet sdS320
 echo eject > /dev/sd/sdS320/ctl
 dd if=/dev/sd/sdS320/data bs=2048 count=1 > /dev/null || echo "the disc is out"
+packet sdS0
+packet sdS1 write
+packet sdS192
 echo flush > /dev/sd/sdS0/ctl
 echo flush > /dev/sd/sdS0/ctl
 echo discard 16384 16384 > /dev/sd/sdS0/ctl
+echo zero 8192 4096 > /dev/sd/sdS0/ctl
 cat /dev/sd/sdS0/stats
 dd if=/dev/sd/sdS0/data bs=1048576 skip=8 count=8 | sha256sum
 
@@ -66,7 +71,11 @@ $unit,drive=large,logical_block_size=4096,physical_block_size=4096,scsi-id=0,lun
 -device scsi-cd,bus=host.0,scsi-id=5,drive=disc" boot
 [ ! -s "$dir/guest" ] || fail "QEMU complains: $(head -5 "$dir/guest")"
 expect 'done a' 'done b' 'done c' 'done d' 'a write is refused' 'it has grown' 'the disc is out' 'size 33554432' \
-	'serial LUX9-S0' 'queues 2' 'secsize 4096' 'discard-requests 1'
+	'serial LUX9-S0' 'queues 2' 'secsize 4096' 'discard-requests 1' 'zero-requests 1' 'zero-bytes 2097152' 'write-zeroes' \
+	"packet: sdS0: type 0 'QEMU    ' 'QEMU HARDDISK   '" 'packet: sdS0: 65536 sectors of 512' \
+	'packet: sdS1: 16384 sectors of 4096' 'packet: sdS1: written' 'packet: sdS320: type 5' \
+	'packet: sdS0: sense 5/20/00' 'packet: sdS0: all right' 'packet: sdS1: all right' \
+	'packet: sdS192: all right' 'packet: sdS320: all right'
 expect_re '^1048576$'
 expect "$(sha256sum < "$dir/before")" "$(dd if="$dir/fixed" bs=65536 count=10 status=none | sha256sum)" \
 	"$(head -c 8M /dev/zero | sha256sum)"

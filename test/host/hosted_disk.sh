@@ -1,6 +1,6 @@
 # Each disk driver of tool/hosted.tab as a process of Linux, under address and undefined sanitizers, on
 # QEMU's model of its controller: random reads and writes of four clients with eight requests in flight
-# each, discard as the host's file system sees it, errors of single sectors and of flushes, and its end by
+# each, discard and zeros as the host's file system sees them, errors of single sectors and of flushes, and its end by
 # SIGKILL in the middle of it all, with a new one that takes over the device.
 # bound: 300
 set -u
@@ -62,6 +62,33 @@ check_discard()
 	after=$(stat -c %b "$h/disk")
 	[ $((blocks - after)) -ge 32000 ] || fail "the image has not shrunk: $blocks, $after blocks"
 	judge_machine discard
+}
+
+# Where the device can, the zeros take no room.
+check_zero()
+{
+	local blocks after
+	cp "$h/disk" "$h/was"
+	blocks=$(stat -c %b "$h/disk")
+	echo "zero 65000 2048" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || fail "zero"
+	echo "zero 40000 20481" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || fail "zero"
+	echo flush | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || fail "flush"
+	python3 - "$h/was" "$h/disk" <<'EOF' || fail "the image has not zeros where they were asked for"
+import sys
+was, now = (open(n, "rb").read() for n in sys.argv[1:])
+want = bytearray(was)
+for first, count in (65000, 2048), (40000, 20481):
+    assert any(was[first * 512:(first + count) * 512])
+    want[first * 512:(first + count) * 512] = bytes(count * 512)
+sys.exit(want != now)
+EOF
+	after=$(stat -c %b "$h/disk")
+	case $(hosted_value "$h/sd" "$disk_name/ctl" features) in
+	*write-zeroes*)	[ $((blocks - after)) -ge 20000 ] || fail "zeros take room: $blocks, $after blocks" ;;
+	*)	[ "$after" -ge "$blocks" ] || fail "zeros were written and take no room" ;;
+	esac
+	rm -f "$h/was"
+	judge_machine zero
 }
 
 check_kill()
@@ -144,6 +171,7 @@ for name in $(hosted_disks); do
 	new_image
 	check_load
 	check_discard
+	check_zero
 	check_kill
 	check_errors
 	echo "$name: well"

@@ -114,8 +114,9 @@ inquiry(const struct unit *u, const uint8_t *cdb, const struct vmodel_request *r
 		put(b + 8, 512, 4);
 		put(b + 20, 100, 4);
 		put(b + 24, 3, 4);
+		put(b + 36, u->same_max, 8);
 		break;
-	default: b[3] = 4; b[5] = 0x80;
+	default: b[3] = 4; b[5] = u->same_unmaps ? 0xc0 : 0x80;
 	}
 	answer_with(r, b, 4u + b[3], get(cdb + 3, 2), a);
 }
@@ -142,7 +143,7 @@ capacity(const struct unit *u, bool wide, const struct vmodel_request *r, struct
 static void
 mode_sense(const struct unit *u, const struct vmodel_request *r, struct answer *a)
 {
-	uint8_t b[24] = { 23, 0, u->readonly ? 0x80 : 0, 0, 0x08, 0x12, 0x04 };
+	uint8_t b[24] = { 23, 0, u->readonly ? 0x80 : 0, 0, 0x08, 0x12, u->writethrough ? 0 : 4 };
 
 	answer_with(r, b, sizeof b, 64, a);
 }
@@ -197,6 +198,42 @@ unmap_list(struct host *h, struct unit *u, const uint8_t *cdb, const struct vmod
 	a->moved = (uint32_t)n;
 }
 
+/* Of the caching page only, as the tests give it. */
+static void
+mode_select(struct unit *u, const struct vmodel_request *r, struct answer *a)
+{
+	uint8_t b[24] = { 0 };
+
+	a->moved = (uint32_t)vmodel_get(r, VIRTIO_SCSI_COMMAND_SIZE, b, sizeof b);
+	if (a->moved != sizeof b || (b[4] & 0x3f) != SCSI_MODE_CACHING)
+		sense(a, ATAPI_ILLEGAL_REQUEST, 0x26, 0);
+	else
+		u->writethrough = !(b[6] & 4);
+}
+
+static void
+write_same(struct host *h, struct unit *u, const uint8_t *cdb, const struct vmodel_request *r,
+	   struct answer *a)
+{
+	uint64_t lba = get(cdb + 2, 8), n = get(cdb + 10, 4);
+	uint8_t sector[4096];
+
+	a->moved = (uint32_t)vmodel_get(r, VIRTIO_SCSI_COMMAND_SIZE, sector, u->secsize);
+	u->sames++;
+	if (!u->same) {
+		sense(a, ATAPI_ILLEGAL_REQUEST, 0x20, 0);
+		return;
+	}
+	if (lba + n > u->nsectors || !n || (u->same_max && n > u->same_max) ||
+	    cdb[1] != (u->thin && u->same_unmaps ? 8 : 0) || a->moved != u->secsize) {
+		sip_model_lint(&h->m.bus,
+			       "WRITE SAME outside of the unit, too long, or with odd flags");
+		return;
+	}
+	for (uint64_t i = 0; i < n; i++)
+		memcpy(u->data + (lba + i) * u->secsize, sector, u->secsize);
+}
+
 static void
 unit_command(struct host *h, struct unit *u, const uint8_t *cdb, const struct vmodel_request *r,
 	     struct answer *a)
@@ -222,6 +259,8 @@ unit_command(struct host *h, struct unit *u, const uint8_t *cdb, const struct vm
 	case SCSI_MODE_SENSE_6: mode_sense(u, r, a); break;
 	case SCSI_SYNCHRONIZE_CACHE_10: u->flushes++; break;
 	case SCSI_UNMAP: unmap_list(h, u, cdb, r, a); break;
+	case SCSI_WRITE_SAME_16: write_same(h, u, cdb, r, a); break;
+	case SCSI_MODE_SELECT_6: mode_select(u, r, a); break;
 	case SCSI_READ_10:
 	case SCSI_READ_16:
 	case SCSI_WRITE_10:

@@ -10,6 +10,9 @@ enum { SECTORS = 4096, UNITS = 8, NO_LBA = -1 };
 
 struct unit {
 	bool present, readonly, thin, old; /* old: no READ CAPACITY(16), no pages */
+	bool writethrough;
+	bool same, same_unmaps; /* WRITE SAME: it has it; it tells that it unmaps with it */
+	uint32_t same_max;      /* sectors of one, as it tells; 0: it does not */
 	uint8_t target, type;
 	uint16_t lun;
 	uint64_t nsectors;
@@ -18,7 +21,7 @@ struct unit {
 	uint8_t *data;
 	int64_t bad_lba;
 	unsigned attentions, busy; /* so many commands end so */
-	unsigned reads, writes, long_ones, flushes, unmaps, ranges;
+	unsigned reads, writes, long_ones, flushes, unmaps, ranges, sames;
 };
 
 struct host {
