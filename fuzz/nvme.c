@@ -67,6 +67,40 @@ prps(const uint8_t *data, size_t size)
 	check(((uint8_t *)&entry[ENTRIES])[0] == GUARD);
 }
 
+/* Every byte of the segments is said once, in order, or the list is refused. */
+static void
+sgl(const uint8_t *data, size_t size)
+{
+	uint8_t room[ENTRIES * NVME_SGL_SIZE + 1];
+	struct nvme_sgl_list list = { room, 0x800, ENTRIES / 8 };
+	struct nvme_command c = { 0 };
+	struct dma_seg seg[SEGS];
+	unsigned n = (unsigned)(size / sizeof seg[0]) < SEGS ? (unsigned)(size / sizeof seg[0])
+							     : SEGS;
+	uint64_t said = 0, bytes = 0;
+	uint32_t length;
+
+	memcpy(seg, data, n * sizeof seg[0]);
+	for (unsigned i = 0; i < n; i++) {
+		seg[i].bytes &= 0xffff;
+		bytes += seg[i].bytes;
+	}
+	nvme_sgl_is_shorter(seg, n, NVME_PAGE);
+	memset(room, GUARD, sizeof room);
+	if (nvme_sgl(&c, seg, n, 1, &list) == 0) {
+		unsigned many = c.prp2 >> 56 ? (uint32_t)c.prp2 / NVME_SGL_SIZE : 1;
+
+		check(many <= ENTRIES / 8 && c.flags == 0x40);
+		for (unsigned i = 0; i < many; i++) {
+			memcpy(&length, room + i * NVME_SGL_SIZE + 8, 4);
+			check(length && !room[i * NVME_SGL_SIZE + 15]);
+			said += length;
+		}
+		check(said == bytes);
+	}
+	check(room[ENTRIES / 8 * NVME_SGL_SIZE] == GUARD);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -77,6 +111,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(page, data, size < NVME_IDENTIFY_SIZE ? size : NVME_IDENTIFY_SIZE);
 	pages(page);
 	prps(data, size);
+	sgl(data, size);
 	free(page);
 	return 0;
 }

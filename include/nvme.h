@@ -1,5 +1,6 @@
 /*
- * NVM Express, without hardware: registers, commands, PRP lists, completions, IDENTIFY pages, logs.
+ * NVM Express, without hardware: registers, commands, PRP lists and SGLs, completions, IDENTIFY
+ * pages, logs.
  * Pure functions; the caller owns all memory.  Sections are those of NVMe 1.4.
  */
 #pragma once
@@ -139,6 +140,29 @@ struct nvme_prp_list {
 int nvme_prps(struct nvme_command *c, const struct dma_seg *seg, unsigned nsegs, uint32_t page,
 	      const struct nvme_prp_list *list);
 
+/* --- lib/nvme/sgl.c -------------------------------------------------------------------------- */
+
+enum { NVME_SGL_SIZE = 16 }; /* bytes of a descriptor */
+
+/*
+ * Has the controller less to read for an SGL than for PRPs, for pages of `page` bytes?  Two PRPs
+ * are in the command itself, as is one descriptor; else 8 bytes of each against 16.
+ */
+bool nvme_sgl_is_shorter(const struct dma_seg *seg, unsigned nsegs, uint32_t page);
+/*
+ * The SGL of a command's data [4.4], any segments, in memory at `at` (paddr for the device) if one
+ * descriptor does not do; that memory is written in any case.  0; -EINVAL for nothing, for an
+ * address or a length that is no multiple of `align` bytes or does not fit; -E2BIG above max
+ * descriptors.
+ */
+struct nvme_sgl_list {
+	uint8_t *at;
+	uint64_t paddr;
+	unsigned max; /* at least 1 */
+};
+int nvme_sgl(struct nvme_command *c, const struct dma_seg *seg, unsigned nsegs, uint32_t align,
+	     const struct nvme_sgl_list *list);
+
 /* --- lib/nvme/ring.c ------------------------------------------------------------------------- */
 
 struct nvme_completion { /* [4.6] */
@@ -209,7 +233,8 @@ struct nvme_identity {                           /* of a controller */
 	unsigned nevents, naborts;               /* at once; at least 1 */
 	bool deallocate, write_zeroes;           /* commands that it has */
 	bool volatile_cache;
-	bool namespace_events;                    /* tells when name spaces come and go */
+	unsigned sgl_align;    /* bytes: of the data of SGLs in I/O commands; 0: it takes none */
+	bool namespace_events; /* tells when name spaces come and go */
 	unsigned sqe_shift, cqe_shift;            /* the least that it takes */
 	unsigned warning_kelvin, critical_kelvin; /* 0: not told */
 	uint32_t shutdown_ms;                     /* that it may take; 0: not told */

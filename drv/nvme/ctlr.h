@@ -18,6 +18,7 @@ enum {
 	NVME_PAGE_SHIFT_MAX = 4,  /* CAP.MPSMIN: 64 KiB */
 	NVME_LIST_ENTRIES = BLK_IO_MAX / NVME_PAGE, /* PRPs of a command behind the first */
 	NVME_LIST_SIZE = NVME_LIST_ENTRIES * 8,
+	NVME_SGL_ENTRIES = NVME_LIST_SIZE / NVME_SGL_SIZE, /* in the same memory */
 	NVME_DISCARD_SECTORS = 1 << 22,
 
 	NVME_ADMIN_MS = 5000,
@@ -37,7 +38,7 @@ struct nvme_queue {
 	struct nvme_ring ring;
 	struct sip_dma dma;
 	unsigned vector;
-	uint8_t *lists; /* of PRPs, by tag */
+	uint8_t *lists; /* of PRPs or SGL descriptors, by tag */
 	uint64_t sq_paddr, cq_paddr, lists_paddr;
 };
 

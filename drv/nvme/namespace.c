@@ -7,7 +7,10 @@
 #include <string.h>
 #include "ctlr.h"
 
-/* A page that is larger than the processor's holds pieces of different requests' memory. */
+/*
+ * A page that is larger than the processor's holds pieces of different requests' memory, which only
+ * SGLs can tell of.
+ */
 static void
 fill_info(const struct nvme_ctlr *c, uint32_t nsid, const struct nvme_namespace *ns,
 	  struct blk_info *info)
@@ -20,10 +23,11 @@ fill_info(const struct nvme_ctlr *c, uint32_t nsid, const struct nvme_namespace 
 	snprintf(info->model, sizeof info->model, "%s", id->model);
 	snprintf(info->serial, sizeof info->serial, "%s", id->serial);
 	snprintf(info->firmware, sizeof info->firmware, "%s", id->firmware);
-	snprintf(info->features, sizeof info->features, "%sfua%s%s%s%s smart solid-state",
+	snprintf(info->features, sizeof info->features, "%sfua%s%s%s%s%s smart solid-state",
 		 id->volatile_cache ? "write-cache flush " : "", id->deallocate ? " trim" : "",
 		 id->deallocate && ns->deallocated_zero ? " trim-zeroes" : "",
-		 id->write_zeroes ? " write-zeroes" : "", ns->thin ? " thin" : "");
+		 id->write_zeroes ? " write-zeroes" : "", id->sgl_align ? " sgl" : "",
+		 ns->thin ? " thin" : "");
 	info->nsectors = ns->nsectors;
 	info->secsize = ns->secsize;
 	info->physsecsize = ns->physsecsize;
@@ -31,8 +35,13 @@ fill_info(const struct nvme_ctlr *c, uint32_t nsid, const struct nvme_namespace 
 	info->discard_sectors = NVME_DISCARD_SECTORS;
 	info->zero_sectors = NVME_BLOCKS_MAX;
 	info->queue_depth = atomic_load(&c->active) * c->queue[0].q.depth;
-	info->max_segs = c->page == NVME_PAGE ? NVME_LIST_ENTRIES + 1 : 1;
 	info->align = 4;
+	if (c->page == NVME_PAGE)
+		info->max_segs = NVME_LIST_ENTRIES + 1;
+	else {
+		info->max_segs = id->sgl_align ? NVME_SGL_ENTRIES : 1;
+		info->align = id->sgl_align ? id->sgl_align : 4;
+	}
 	info->direct = true;
 }
 

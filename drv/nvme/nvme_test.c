@@ -32,6 +32,7 @@ data_goes_both_ways(void **state)
 		w->m.bus.info.msix = i + 1;
 		w->m.max_pairs = i + 1;
 		w->m.ready_reads = i * 30;
+		w->m.sgls = i % 3;
 		w->m.cap_high = NVME_CAPH_DSTRD_set(w->m.cap_high, i);
 		w->m.cap_high = NVME_CAPH_MPSMIN_set(w->m.cap_high, i);
 		world_attach(w);
@@ -85,6 +86,7 @@ load(void **state)
 
 		model_namespace_make(&w->m, 1, SECTORS, 512);
 		w->m.cache = cache;
+		w->m.sgls = cache ? 2 : 0;
 		w->m.bus.delay_us = 50;
 		world_attach(w);
 		world_load(w, UINT64_MAX, 0, NULL);
@@ -203,6 +205,109 @@ segments(void **state)
 		assert_memory_equal(at, memory_at(&dma, &seg[i]), seg[i].bytes);
 	seg[3].paddr += 512; /* that is not how memory is told of */
 	assert_int_equal(world_run_io(w, &io), -EINVAL);
+	sip_dma_free(w->dev, &dma);
+	world_stop(w);
+}
+
+/* A name space of a controller that takes SGLs, or not, at addresses of its own choice. */
+static struct world *
+sgl_world(unsigned sgls, unsigned mps)
+{
+	struct world *w = world_make();
+
+	w->m.sgls = sgls;
+	w->m.cap_high = NVME_CAPH_MPSMIN_set(w->m.cap_high, mps);
+	model_namespace_make(&w->m, 1, SECTORS, 512);
+	world_attach(w);
+	return w;
+}
+
+/* Of data that the driver's buffers hold: contiguous, whatever their pages. */
+static void
+sgls_for_buffers(void **state)
+{
+	uint8_t buf[64 * 512], got[64 * 512];
+
+	(void)state;
+	for (unsigned sgls = 0; sgls < 4; sgls++) { /* 3 means nothing */
+		struct world *w = sgl_world(sgls, 0);
+		unsigned prps = w->m.prp_data;
+		bool takes = sgls == 1 || sgls == 2;
+
+		world_fill(buf, 5, sizeof buf, 1);
+		assert_int_equal(blk_sync(world_disk0(w), BLK_WRITE, 5, 64, buf), 0);
+		assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 5, 64, got), 0);
+		assert_memory_equal(got, buf, sizeof buf);
+		assert_memory_equal(w->m.ns[0].data + 5 * 512, buf, sizeof buf);
+		assert_int_equal(w->m.sgl_data, takes ? 2 : 0);
+		assert_int_equal(w->m.sgl_lists, 0);
+		assert_int_equal(w->m.prp_data - prps, takes ? 0 : 2);
+		assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 5, 8, got), 0); /* short */
+		assert_int_equal(w->m.sgl_data, takes ? 2 : 0);
+		world_stop(w);
+	}
+}
+
+/* Of a client's pages: scattered ones are PRPs, those that lie together an SGL's segment. */
+static void
+sgls_for_segments(void **state)
+{
+	struct world *w = sgl_world(1, 0);
+	struct dma_seg seg[16];
+	struct sip_dma dma;
+	struct blk_io io = { .kind = BLK_WRITE, .sector = 9, .nsectors = 128, .seg = seg };
+
+	(void)state;
+	assert_int_equal(sip_dma_alloc(w->dev, PAGES * 4096, 4096, &dma), 0);
+	world_fill(dma.vaddr, 0, dma.size, 9);
+	for (unsigned i = 0; i < 16; i++)
+		seg[i] = (struct dma_seg){ dma.paddr + 8192ull * i, 4096 };
+	io.nsegs = 16;
+	assert_int_equal(world_run_io(w, &io), 0);
+	assert_int_equal(w->m.sgl_data, 0);
+	for (unsigned i = 0; i < 16; i++)
+		assert_memory_equal(w->m.ns[0].data + 9 * 512 + 4096ul * i,
+				    (uint8_t *)dma.vaddr + 8192ul * i, 4096);
+	for (unsigned i = 0; i < 16; i++) /* fours of pages, in some order */
+		seg[i].paddr = dma.paddr + 4096ull * (i % 4 + 8 * (3 - i / 4));
+	assert_int_equal(world_run_io(w, &io), 0);
+	assert_int_equal(w->m.sgl_lists, 1);
+	for (unsigned i = 0; i < 16; i++)
+		assert_memory_equal(w->m.ns[0].data + 9 * 512 + 4096ul * i,
+				    memory_at(&dma, &seg[i]), 4096);
+	sip_dma_free(w->dev, &dma);
+	world_stop(w);
+}
+
+/*
+ * Pages of 64 KiB: without SGLs nothing but the driver's own buffers can be told of; with them a
+ * client's pages can, of 4 KiB and at any address.
+ */
+static void
+sgls_for_large_pages(void **state)
+{
+	struct world *w = sgl_world(0, 4);
+	struct dma_seg seg[3];
+	struct sip_dma dma;
+	struct blk_io io = {
+		.kind = BLK_READ, .sector = 9, .nsectors = 16, .seg = seg, .nsegs = 3
+	};
+
+	(void)state;
+	assert_int_equal(world_drive(w, "sdN0")->info.max_segs, 1); /* so lib/blk asks for none */
+	world_stop(w);
+	w = sgl_world(1, 4);
+	assert_int_equal(world_drive(w, "sdN0")->info.max_segs, NVME_SGL_ENTRIES);
+	assert_int_equal(world_drive(w, "sdN0")->info.align, 1);
+	assert_int_equal(sip_dma_alloc(w->dev, PAGES * 4096, 65536, &dma), 0);
+	world_fill(w->m.ns[0].data, 0, (size_t)SECTORS * 512, 5);
+	seg[0] = (struct dma_seg){ dma.paddr + 4096 + 3001, 4096 - 3001 };
+	seg[1] = (struct dma_seg){ dma.paddr + 8 * 4096, 4096 };
+	seg[2] = (struct dma_seg){ dma.paddr + 3 * 4096, 3001 };
+	assert_int_equal(world_run_io(w, &io), 0);
+	assert_int_equal(w->m.sgl_lists, 1);
+	for (unsigned i = 0, at = 9 * 512; i < 3; at += (unsigned)seg[i++].bytes)
+		assert_memory_equal(w->m.ns[0].data + at, memory_at(&dma, &seg[i]), seg[i].bytes);
 	sip_dma_free(w->dev, &dma);
 	world_stop(w);
 }
@@ -360,6 +465,9 @@ main(void)
 		cmocka_unit_test(discard),
 		cmocka_unit_test(zero),
 		cmocka_unit_test(segments),
+		cmocka_unit_test(sgls_for_buffers),
+		cmocka_unit_test(sgls_for_segments),
+		cmocka_unit_test(sgls_for_large_pages),
 		cmocka_unit_test(no_deallocate),
 		cmocka_unit_test(register_accesses),
 		cmocka_unit_test(bad_controllers),

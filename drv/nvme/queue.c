@@ -63,14 +63,24 @@ deallocate(const struct nvme_disk *d, const struct blk_io *io)
 	return nvme_cmd_deallocate(d->nsid, (unsigned)n, paddr);
 }
 
+/*
+ * An SGL, if the controller takes one, where it is the shorter, or where PRPs cannot say what there
+ * is: pages of the processor's in a controller's larger ones.
+ */
 static int
 build_data(struct nvme_queue *q, struct nvme_command *cmd, const struct blk_io *io, unsigned tag)
 {
 	size_t at = (size_t)tag * NVME_LIST_SIZE;
-	struct nvme_prp_list list = { (uint64_t *)(void *)(q->lists + at), q->lists_paddr + at,
+	struct nvme_prp_list prps = { (uint64_t *)(void *)(q->lists + at), q->lists_paddr + at,
 				      NVME_LIST_ENTRIES };
+	struct nvme_sgl_list sgl = { q->lists + at, q->lists_paddr + at, NVME_SGL_ENTRIES };
+	unsigned align = q->ctlr->id.sgl_align;
+	uint32_t page = q->ctlr->page;
+	int err = -EINVAL;
 
-	return nvme_prps(cmd, io->seg, io->nsegs, q->ctlr->page, &list);
+	if (!align || !nvme_sgl_is_shorter(io->seg, io->nsegs, page))
+		err = nvme_prps(cmd, io->seg, io->nsegs, page, &prps);
+	return err == -EINVAL && align ? nvme_sgl(cmd, io->seg, io->nsegs, align, &sgl) : err;
 }
 
 int

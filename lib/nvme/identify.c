@@ -24,6 +24,7 @@ enum controller { /* offsets in IDENTIFY's page, CNS 1 */
 		  ID_NN = 516,
 		  ID_ONCS = 520,
 		  ID_VWC = 525,
+		  ID_SGLS = 536,
 		  SN_SIZE = 20,
 		  MN_SIZE = 40,
 		  FR_SIZE = 8,
@@ -31,6 +32,9 @@ enum controller { /* offsets in IDENTIFY's page, CNS 1 */
 		  OAES_NAMESPACES = 1 << 8,
 		  ONCS_DSM = 1 << 2,
 		  ONCS_ZEROES = 1 << 3,
+		  SGLS_MASK = 3, /* it takes them: at any address, or of whole dwords */
+		  SGLS_ANY = 1,
+		  SGLS_DWORDS = 2,
 };
 
 enum namespace { /* CNS 0 */
@@ -88,7 +92,7 @@ int
 nvme_identity(const void *data, uint32_t page, struct nvme_identity *out)
 {
 	const uint8_t *p = data;
-	uint64_t commands = number(p + ID_ONCS, 2);
+	uint64_t commands = number(p + ID_ONCS, 2), sgls = number(p + ID_SGLS, 4) & SGLS_MASK;
 
 	*out = (struct nvme_identity){
 		.version = (uint32_t)number(p + ID_VER, 4),
@@ -100,6 +104,9 @@ nvme_identity(const void *data, uint32_t page, struct nvme_identity *out)
 		.deallocate = commands & ONCS_DSM,
 		.write_zeroes = commands & ONCS_ZEROES,
 		.volatile_cache = p[ID_VWC] & 1,
+		.sgl_align = sgls == SGLS_ANY      ? 1
+			     : sgls == SGLS_DWORDS ? 4
+						   : 0,
 		.namespace_events = number(p + ID_OAES, 4) & OAES_NAMESPACES,
 		.sqe_shift = p[ID_SQES] & 15,
 		.cqe_shift = p[ID_CQES] & 15,

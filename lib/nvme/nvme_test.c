@@ -199,6 +199,65 @@ prps_that_are_refused(void **state)
 	assert_int_equal(entry[LIST_MAX], 0);
 }
 
+/* What the controller must read beside the command is what counts. */
+static void
+sgl_or_prps(void **state)
+{
+	struct dma_seg one = { 0x10200, 0xe00 }, two = { 0x10000, 0x2000 };
+	struct dma_seg three = { 0x10000, 0x3000 }, inside = { 0x10ffc, 0x1008 };
+	struct dma_seg seg[9];
+
+	(void)state;
+	assert_false(nvme_sgl_is_shorter(&one, 1, PAGE));
+	assert_false(nvme_sgl_is_shorter(&two, 1, PAGE));
+	assert_true(nvme_sgl_is_shorter(&three, 1, PAGE));
+	assert_true(nvme_sgl_is_shorter(&inside, 1, PAGE)); /* it touches three */
+	assert_false(nvme_sgl_is_shorter(&three, 1, 64 << 10));
+	for (unsigned i = 0; i < 9; i++)
+		seg[i] = (struct dma_seg){ 0x100000 + 0x2000ull * i, PAGE };
+	assert_false(nvme_sgl_is_shorter(seg, 9, PAGE));
+	for (unsigned i = 1; i < 9; i++) /* in pairs: 5 descriptors of 16 against 8 of 8 */
+		if (i % 2)
+			seg[i].paddr = seg[i - 1].paddr + PAGE;
+	assert_false(nvme_sgl_is_shorter(seg, 9, PAGE));
+	for (unsigned i = 3; i < 8; i++) /* 3 of 16 */
+		seg[i].paddr = seg[i - 1].paddr + PAGE;
+	assert_true(nvme_sgl_is_shorter(seg, 9, PAGE));
+}
+
+static void
+sgls(void **state)
+{
+	uint8_t room[3 * NVME_SGL_SIZE];
+	struct nvme_sgl_list list = { room, 0x123456780, 2 };
+	struct dma_seg one[] = { { 0x10200, 0xe00 }, { 0x11000, 0x1000 }, { 0x12000, 0x201 } };
+	struct dma_seg two[] = { { 0x5000, 0x1000 }, { 0x9003, 7 }, { 0x900a, 0x10 } };
+	struct nvme_command c = { 0 };
+
+	(void)state;
+	memset(room, 0xee, sizeof room);
+	assert_int_equal(nvme_sgl(&c, one, 3, 1, &list), 0);
+	assert_int_equal(c.flags, 0x40);
+	assert_memory_equal(&c.prp1, "\x00\x02\x01\0\0\0\0\0\x01\x20\0\0\0\0\0\0", 16);
+	assert_int_equal(nvme_sgl(&c, two, 3, 1, &list), 0);
+	assert_memory_equal(&c.prp1, "\x80\x67\x45\x23\x01\0\0\0\x20\0\0\0\0\0\0\x30", 16);
+	assert_memory_equal(room, "\0\x50\0\0\0\0\0\0\0\x10\0\0\0\0\0\0", 16);
+	assert_memory_equal(room + 16, "\x03\x90\0\0\0\0\0\0\x17\0\0\0\0\0\0\0", 16);
+	two[2].paddr++;
+	assert_int_equal(nvme_sgl(&c, two, 3, 1, &list), -E2BIG);
+	assert_int_equal(room[32], 0xee);
+	assert_int_equal(nvme_sgl(&c, one, 3, 4, &list), -EINVAL);
+	one[2].bytes = 0x200;
+	assert_int_equal(nvme_sgl(&c, one, 3, 4, &list), 0);
+	assert_int_equal(nvme_sgl(&c, one, 0, 4, &list), -EINVAL);
+	one[0] = (struct dma_seg){ 0x1000, 0 };
+	assert_int_equal(nvme_sgl(&c, one, 1, 4, &list), -EINVAL);
+	one[0] = (struct dma_seg){ UINT64_MAX - 3, 8 };
+	assert_int_equal(nvme_sgl(&c, one, 1, 4, &list), -EINVAL);
+	one[0] = (struct dma_seg){ 0x1000, 1ull << 32 };
+	assert_int_equal(nvme_sgl(&c, one, 1, 4, &list), -EINVAL);
+}
+
 static void
 completions(void **state)
 {
@@ -409,6 +468,8 @@ main(void)
 		cmocka_unit_test(rings),
 		cmocka_unit_test(prps),
 		cmocka_unit_test(prps_that_are_refused),
+		cmocka_unit_test(sgl_or_prps),
+		cmocka_unit_test(sgls),
 		cmocka_unit_test(completions),
 		cmocka_unit_test(controller),
 		cmocka_unit_test(namespaces),

@@ -39,8 +39,68 @@ prp(struct model *m, const struct nvme_command *c, size_t i, size_t npages)
 	return v;
 }
 
+/* --- SGLs [4.4] ------------------------------------------------------------------------------ */
+
+enum { SGL_DATA = 0x00, SGL_LAST_SEGMENT = 0x30, SGL_DESCRIPTORS = 512 };
+
+struct sgl {
+	uint64_t paddr;
+	uint32_t bytes;
+	uint8_t reserved[3], type;
+};
+
+/* True: buf and n are behind what it says. */
 static bool
-move(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool to_host)
+move_block(struct model *m, const struct sgl *d, uint8_t **buf, size_t *n, bool to_host)
+{
+	uint8_t *mem;
+
+	if (d->type != SGL_DATA || !d->bytes || d->bytes > *n) {
+		sip_model_lint(&m->bus, "a descriptor that is none, or for too much");
+		return false;
+	}
+	if (m->sgls == 2 && (d->paddr | d->bytes) % 4)
+		sip_model_lint(&m->bus, "a descriptor that is not aligned");
+	mem = sip_model_memory(&m->bus, d->paddr, d->bytes);
+	if (!mem)
+		return false;
+	memcpy(to_host ? mem : *buf, to_host ? *buf : mem, d->bytes);
+	*buf += d->bytes;
+	*n -= d->bytes;
+	return true;
+}
+
+static bool
+move_sgl(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool to_host)
+{
+	struct sgl first, d;
+	const uint8_t *at;
+	bool ok = true;
+
+	memcpy(&first, &c->prp1, sizeof first);
+	m->sgl_data++;
+	if (!m->sgls)
+		sip_model_lint(&m->bus, "an SGL, which it does not take");
+	if (first.type != SGL_LAST_SEGMENT) {
+		ok = move_block(m, &first, &buf, &n, to_host);
+	} else {
+		m->sgl_lists++;
+		at = sip_model_memory(&m->bus, first.paddr, first.bytes);
+		if (!at || !first.bytes || first.bytes % sizeof d ||
+		    first.bytes / sizeof d > SGL_DESCRIPTORS)
+			sip_model_lint(&m->bus, "a segment that is none");
+		for (size_t i = 0; ok && at && i < first.bytes; i += sizeof d) {
+			memcpy(&d, at + i, sizeof d);
+			ok = move_block(m, &d, &buf, &n, to_host);
+		}
+	}
+	if (n)
+		sip_model_lint(&m->bus, "an SGL for too little");
+	return ok && !n;
+}
+
+static bool
+move_prps(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool to_host)
 {
 	size_t page = page_size(m), first = page - c->prp1 % page;
 	size_t npages = n <= first ? 1 : 1 + (n - first + page - 1) / page;
@@ -62,6 +122,17 @@ move(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool
 		n -= part;
 	}
 	return true;
+}
+
+static bool
+move(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool to_host)
+{
+	if (c->flags & 0x80)
+		sip_model_lint(&m->bus, "an SGL for metadata");
+	if (c->flags & 0x40)
+		return move_sgl(m, c, buf, n, to_host);
+	m->prp_data++;
+	return move_prps(m, c, buf, n, to_host);
 }
 
 /* --- pages ----------------------------------------------------------------------------------- */
@@ -99,6 +170,7 @@ controller_page(const struct model *m, uint8_t *p)
 	put(p, 516, MODEL_NAMESPACES, 4);
 	put(p, 520, (m->deallocate ? 4 : 0) | (m->zeroes ? 8 : 0), 2);
 	p[525] = m->cache;
+	p[536] = (uint8_t)m->sgls;
 }
 
 static void
@@ -258,6 +330,8 @@ set_feature(struct model *m, const struct nvme_command *c, uint32_t *result)
 uint16_t
 model_admin(struct model *m, const struct nvme_command *c, uint32_t *result)
 {
+	if (c->flags)
+		sip_model_lint(&m->bus, "an SGL in an admin command");
 	switch (c->opcode) {
 	case NVME_CREATE_CQ: return create_cq(m, c);
 	case NVME_CREATE_SQ: return create_sq(m, c);

@@ -74,6 +74,7 @@ struct model {
 	uint32_t cap_low, cap_high, vs;
 	unsigned max_pairs;                   /* that it gives */
 	bool cache, deallocate, zeroes, list; /* list: it knows CNS 2 */
+	unsigned sgls;                        /* IDENTIFY's word: 0 none, 1 any, 2 dwords */
 	unsigned ready_reads;                 /* of CSTS until RDY follows EN */
 	bool stuck;                           /* RDY never does */
 	unsigned kelvin;
@@ -94,6 +95,7 @@ struct model {
 	struct model_namespace ns[MODEL_NAMESPACES];
 	struct model_fault fault[MODEL_FAULTS];
 	unsigned resets, shutdowns, aborts;
+	unsigned prp_data, sgl_data, sgl_lists; /* commands with data; SGLs with a segment */
 };
 
 void model_init(struct model *m);
