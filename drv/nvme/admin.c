@@ -59,15 +59,16 @@ reap(struct nvme_ctlr *c)
 {
 	struct nvme_completion a;
 	bool event = false;
-	unsigned n = 0;
+	unsigned n = 0, log;
 
 	while (n < c->admin.entries && nvme_ring_take(&c->admin, &a)) {
 		n++;
 		if (a.cid >= EVENT_CID && c->nevents) {
 			c->nevents--;
 			c->events_seen++;
-			if (!(a.status & NVME_STATUS_CODE))
-				c->logs |= 1u << nvme_event(a.result).log % LOGS;
+			log = nvme_event(a.result).log;
+			if (!(a.status & NVME_STATUS_CODE) && log < LOGS)
+				c->logs |= 1u << log; /* others are the vendor's */
 			event = true;
 		} else if (a.cid == c->cid) {
 			c->answer = a;

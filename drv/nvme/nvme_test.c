@@ -55,10 +55,13 @@ identity(void **state)
 	model_namespace_make(&w->m, 1, SECTORS, 512);
 	model_namespace_make(&w->m, 2, SECTORS, 512);
 	model_namespace_make(&w->m, 4, SECTORS, 4096);
+	model_namespace_make(&w->m, 3, SECTORS, 4096);
 	w->m.ns[1].metadata = 8;
+	w->m.ns[2].metadata = 64;
 	w->m.kelvin = 300;
 	world_attach(w);
-	assert_null(world_drive(w, "sdN1")); /* refused */
+	assert_null(world_drive(w, "sdN1")); /* refused, as the next */
+	assert_null(world_drive(w, "sdN2"));
 	info = &world_drive(w, "sdN3")->info;
 	assert_string_equal(info->model, "Model NVMe");
 	assert_string_equal(info->serial, "SN1");

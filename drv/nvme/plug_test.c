@@ -82,6 +82,75 @@ health_event(void **state)
 	world_stop(w);
 }
 
+/* The driver's requests for events are as many as it wants, and the log was read so often. */
+static bool
+listens(struct world *w, unsigned log, unsigned reads)
+{
+	for (unsigned ms = 0; ms < WAIT_MS; ms += 2) {
+		bool well;
+
+		pthread_mutex_lock(&w->m.bus.lock);
+		well = w->m.nevents == NVME_EVENTS && w->m.logs[log] >= reads;
+		pthread_mutex_unlock(&w->m.bus.lock);
+		if (well)
+			return true;
+		os_sleep_ns(2000000);
+	}
+	return false;
+}
+
+/* Events that it has no use for: their logs are read, a vendor's are not, and it asks again. */
+static void
+other_events(void **state)
+{
+	struct world *w = world_start();
+	uint8_t buf[512];
+
+	(void)state;
+	assert_true(listens(w, 0, 0));
+	for (unsigned i = 1; i < 4; i++) {
+		assert_true(model_event_now(&w->m, NVME_EVENT_TYPE_ERROR, 3, NVME_LOG_ERROR));
+		assert_true(listens(w, NVME_LOG_ERROR, i));
+		/* Firmware is about to be activated. */
+		assert_true(model_event_now(&w->m, NVME_EVENT_TYPE_NOTICE, 1, 3));
+		assert_true(listens(w, 3, i));
+	}
+	assert_true(model_event_now(&w->m, 7, 0, 0xc1));
+	assert_true(listens(w, 0, 0));
+	assert_int_equal(w->m.logs[0xc1] + w->m.logs[0xc1 % 32 + 32], 0);
+	assert_int_equal(w->m.logs[1], 3);
+	assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 0, 1, buf), 0);
+	assert_int_equal(world_counter(w, &w->c->port.resets), 0);
+	world_stop(w);
+}
+
+/* One that tells of events without an end is not listened to any more, until it is reset. */
+static void
+endless_events(void **state)
+{
+	struct world *w = world_start();
+	unsigned told = 0, reads;
+	uint8_t buf[512];
+
+	(void)state;
+	for (unsigned idle = 0; idle < 500;) {
+		bool now = model_event_now(&w->m, NVME_EVENT_TYPE_ERROR, 0, NVME_LOG_ERROR);
+
+		told += now;
+		idle = now ? 0 : idle + 1;
+		if (!now)
+			os_sleep_ns(200000);
+	}
+	/* The last requests were sent before the last events came. */
+	assert_in_range(told, NVME_EVENTS_LIMIT, NVME_EVENTS_LIMIT + NVME_EVENTS - 1);
+	reads = w->m.logs[NVME_LOG_ERROR];
+	assert_true(reads && reads <= told);
+	assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 0, 1, buf), 0);
+	assert_int_equal(drive_blk_ops.command(world_drive(w, "sdN0"), "reset"), 0);
+	assert_true(listens(w, 0, 0));
+	world_stop(w);
+}
+
 /* After a reset another one answers: the old disk is gone, the new one is there. */
 static void
 exchanged_controller(void **state)
@@ -146,6 +215,7 @@ main(void)
 		cmocka_unit_test(removal),         cmocka_unit_test(namespaces_come_and_go),
 		cmocka_unit_test(health_event),    cmocka_unit_test(exchanged_controller),
 		cmocka_unit_test(normal_shutdown), cmocka_unit_test(two_controllers),
+		cmocka_unit_test(other_events),    cmocka_unit_test(endless_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

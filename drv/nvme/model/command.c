@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { SMART_CRITICAL = 0, SMART_KELVIN = 1 };
+enum { SMART_CRITICAL = 0, SMART_KELVIN = 1, LOG_FIRMWARE = 3 };
 
 /* --- PRPs [NVMe 1.4, 4.3] -------------------------------------------------------------------- */
 
@@ -235,6 +235,7 @@ get_log(struct model *m, const struct nvme_command *c)
 	size_t n = ((c->cdw10 >> 16) + 1ul) * 4;
 	unsigned log = c->cdw10 & 0xff;
 
+	m->logs[log]++;
 	if (n > sizeof page)
 		return NVME_INVALID_FIELD | NVME_DO_NOT_RETRY;
 	if (log == NVME_LOG_SMART) {
@@ -242,9 +243,11 @@ get_log(struct model *m, const struct nvme_command *c)
 		put(page, SMART_KELVIN, m->kelvin, 2);
 		page[3] = 100;
 		m->event_masked[NVME_EVENT_TYPE_SMART] = false;
-	} else if (log == NVME_LOG_NAMESPACES)
+	} else if (log == NVME_LOG_NAMESPACES || log == LOG_FIRMWARE)
 		m->event_masked[NVME_EVENT_TYPE_NOTICE] = false;
-	else if (log != NVME_LOG_ERROR)
+	else if (log == NVME_LOG_ERROR)
+		m->event_masked[NVME_EVENT_TYPE_ERROR] = false;
+	else
 		return 0x109 | NVME_DO_NOT_RETRY;
 	return move(m, c, page, n, true) ? NVME_OK : NVME_INVALID_PRP;
 }

@@ -432,6 +432,19 @@ model_critical(struct model *m, uint8_t critical, unsigned kelvin)
 	pthread_mutex_unlock(&m->bus.lock);
 }
 
+bool
+model_event_now(struct model *m, unsigned type, unsigned info, unsigned log)
+{
+	bool told;
+
+	pthread_mutex_lock(&m->bus.lock);
+	told = !m->event_masked[type] && m->nevents;
+	if (told)
+		model_event(m, type, info, log);
+	pthread_mutex_unlock(&m->bus.lock);
+	return told;
+}
+
 void
 model_remove(struct model *m)
 {

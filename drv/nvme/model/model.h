@@ -95,6 +95,7 @@ struct model {
 	struct model_namespace ns[MODEL_NAMESPACES];
 	struct model_fault fault[MODEL_FAULTS];
 	unsigned resets, shutdowns, aborts;
+	unsigned logs[256];                     /* read so often */
 	unsigned prp_data, sgl_data, sgl_lists; /* commands with data; SGLs with a segment */
 };
 
@@ -106,6 +107,8 @@ void model_namespace_remove(struct model *m, unsigned nsid);
 void model_add_fault(struct model *m, struct model_fault f);
 /* An event of SMART: what is critical, and the temperature. */
 void model_critical(struct model *m, uint8_t critical, unsigned kelvin);
+/* An event of some type, unless its type waits for its log to be read: then false. */
+bool model_event_now(struct model *m, unsigned type, unsigned info, unsigned log);
 /* Pulled out. */
 void model_remove(struct model *m);
 
