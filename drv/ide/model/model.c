@@ -7,6 +7,34 @@
 
 enum { FLOATING = 0xff };
 
+static bool
+is_native(const struct model *m, unsigned channel)
+{
+	return m->native >> channel & 1;
+}
+
+static void
+raise_line(struct model *m, struct model_channel *c)
+{
+	unsigned i = (unsigned)(c - m->channel);
+
+	c->line = true;
+	sip_model_raise(&m->bus, is_native(m, i) ? MODEL_LINE
+				 : i             ? IDE_LEGACY_LINE_1
+						 : IDE_LEGACY_LINE_0);
+}
+
+void
+model_stray_interrupt(struct model *m, int channel)
+{
+	pthread_mutex_lock(&m->bus.lock);
+	if (channel >= 0)
+		raise_line(m, &m->channel[channel]);
+	else
+		sip_model_raise(&m->bus, m->native ? MODEL_LINE : IDE_LEGACY_LINE_0);
+	pthread_mutex_unlock(&m->bus.lock);
+}
+
 void
 model_interrupt(struct model *m, struct model_channel *c)
 {
@@ -19,9 +47,7 @@ model_interrupt(struct model *m, struct model_channel *c)
 		return;
 	}
 	c->bm_status |= IDE_BM_INTERRUPT;
-	sip_model_raise(&m->bus, m->native             ? MODEL_LINE
-				 : c == &m->channel[0] ? IDE_LEGACY_LINE_0
-						       : IDE_LEGACY_LINE_1);
+	raise_line(m, c);
 }
 
 /* --- the bus master -------------------------------------------------------------------------- */
@@ -109,10 +135,10 @@ struct place {
 static bool
 find(struct model *m, uint16_t port, struct place *out)
 {
-	const uint16_t cmd[2] = { m->native ? MODEL_CMD_0 : IDE_LEGACY_COMMAND_0,
-				  m->native ? MODEL_CMD_1 : IDE_LEGACY_COMMAND_1 };
-	const uint16_t ctl[2] = { m->native ? MODEL_CTL_0 + 2 : IDE_LEGACY_CONTROL_0,
-				  m->native ? MODEL_CTL_1 + 2 : IDE_LEGACY_CONTROL_1 };
+	const uint16_t cmd[2] = { is_native(m, 0) ? MODEL_CMD_0 : IDE_LEGACY_COMMAND_0,
+				  is_native(m, 1) ? MODEL_CMD_1 : IDE_LEGACY_COMMAND_1 };
+	const uint16_t ctl[2] = { is_native(m, 0) ? MODEL_CTL_0 + 2 : IDE_LEGACY_CONTROL_0,
+				  is_native(m, 1) ? MODEL_CTL_1 + 2 : IDE_LEGACY_CONTROL_1 };
 
 	for (unsigned i = 0; i < IDE_CHANNELS; i++) {
 		unsigned master = MODEL_MASTER + IDE_BM_PORTS * i;
@@ -153,6 +179,8 @@ read_port(struct model *m, struct place *p, unsigned width)
 		return 0;
 	if (p->block == CONTROL)
 		return c->drive[c->selected].status;
+	if (p->reg == IDE_STATUS)
+		c->line = false;
 	return model_drive_in(m, c, p->reg, width);
 }
 
@@ -205,7 +233,7 @@ static const struct sip_model_ops ops = { .in = model_in, .out = model_out };
 /* --- what a test does ------------------------------------------------------------------------ */
 
 void
-model_init(struct model *m, bool native, bool master)
+model_init(struct model *m, unsigned native, bool master)
 {
 	static const uint64_t base[5] = { MODEL_CMD_0, MODEL_CTL_0, MODEL_CMD_1, MODEL_CTL_1,
 					  MODEL_MASTER };
@@ -216,12 +244,12 @@ model_init(struct model *m, bool native, bool master)
 	m->native = native;
 	m->bus.was_reset = !master;
 	m->bus.wants_low = true;
-	info->class = native ? 0x01018f : 0x010180;
+	info->class = 0x01018a | (native & 1) | (native & 2) << 1;
 	info->vendor = 0x8086;
 	info->device = 0x7010;
 	info->irq = native ? MODEL_LINE : -1;
 	for (unsigned i = 0; i < 5; i++)
-		if (i == 4 ? master : native) {
+		if (i == 4 ? master : is_native(m, i / 2)) {
 			info->bar[i].kind = SIP_BAR_IO;
 			info->bar[i].base = base[i];
 			info->bar[i].size = i == 4 ? 16 : i & 1 ? 4 : 8;

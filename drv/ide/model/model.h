@@ -51,19 +51,22 @@ struct model_channel {
 	unsigned selected;
 	uint8_t control;
 	bool stopped; /* the bus master, since the driver began */
+	bool line;    /* its interrupt stands, until the status is read */
 	uint8_t bm_command, bm_status;
 	uint32_t bm_table;
 };
 
 struct model {
 	struct sip_model bus;
-	bool native;
+	unsigned native; /* channels, as bits */
 	struct model_channel channel[IDE_CHANNELS];
 	uint32_t random; /* not 0: every second read gives anything */
 };
 
-/* With ports of its own, or those of legacy; with or without a bus master. */
-void model_init(struct model *m, bool native, bool master);
+/* Channels (as bits) with ports of their own, others with legacy's; with a bus master or not. */
+void model_init(struct model *m, unsigned native, bool master);
 void model_fini(struct model *m);
 struct model_drive *model_disk(struct model *m, unsigned n, uint64_t nsectors);
 struct model_drive *model_optical(struct model *m, unsigned n, uint64_t nsectors);
+/* An interrupt that no command asked for: of the channel, or (-1) of another device on the line. */
+void model_stray_interrupt(struct model *m, int channel);
