@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "ata.h"
-#include "drive.h"
+#include "drive_smart.h"
 #include "regs.h"
 
 enum {
@@ -23,8 +23,6 @@ enum {
 	AHCI_POLLED_MS = 5000,     /* IDENTIFY, READ LOG */
 	AHCI_SOFT_MS = 100,        /* the first half of a software reset is one FIS */
 	AHCI_SOFT_READY_MS = 3000, /* the second: the disk is ready; else COMRESET follows */
-	AHCI_SMART_MS = 1000,      /* that ctl waits for an answer */
-	AHCI_SMART_AGE_MS = 30000, /* the answer is good for so long */
 	AHCI_STAGGER_MS = 2000,    /* a disk spins up before the next may begin */
 	AHCI_ENGINE_MS = 500,      /* PxCMD.CR and FR [10.1.2] */
 	AHCI_HBA_RESET_MS = 1000,  /* GHC.HR [10.4.3] */
@@ -79,15 +77,6 @@ struct ahci_port {
 
 	pthread_mutex_t seen_lock; /* the first error since the port was made ready: */
 	uint32_t seen_is, seen_tfd, seen_serr;
-};
-
-struct ahci_smart {                /* drive_disk.priv */
-	_Atomic uint64_t asked_ns; /* 0: never */
-	_Atomic int health;        /* 1 good, 0 failing, else not known */
-	_Atomic int temperature;   /* degrees Celsius; negative: not known */
-	pthread_mutex_t lock;      /* of what follows */
-	struct ata_attribute attribute[ATA_SMART_COUNT];
-	unsigned nattributes;
 };
 
 struct ahci_hba {

@@ -95,7 +95,7 @@ ahci_port_accept(struct ahci_port *p, const struct ata_identity *id)
 	err = ahci_port_tables(p, depth);
 	if (err < 0)
 		return err;
-	d = drive_disk_new(&p->port, sizeof(struct ahci_smart));
+	d = drive_disk_new(&p->port, sizeof(struct drive_smart));
 	if (!d)
 		return -ENOMEM;
 	p->refusals = 0;
@@ -106,8 +106,7 @@ ahci_port_accept(struct ahci_port *p, const struct ata_identity *id)
 	p->queue.alone_kinds = 1u << DRIVE_OWN;
 	if (ncq)
 		p->queue.alone_kinds |= 1u << BLK_FLUSH | 1u << BLK_DISCARD;
-	atomic_store(&((struct ahci_smart *)d->priv)->health, -ENOENT);
-	pthread_mutex_init(&((struct ahci_smart *)d->priv)->lock, NULL);
+	drive_smart_init(d->priv);
 	ahci_disk_info(p, d);
 	if (!id->packet)
 		return 0;

@@ -1,12 +1,11 @@
 /*
- * What a disk says of itself: what lib/blk must know, the driver's lines of ctl and stats, SMART;
- * and the driver's own commands of ctl.
+ * What a disk says of itself: what lib/blk must know, the driver's lines of ctl and stats; and
+ * the driver's own commands of ctl.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "ahci.h"
-#include "os.h"
 
 static void
 put_features(const struct ahci_port *p, char *out, size_t size)
@@ -85,97 +84,6 @@ ahci_disk_info(const struct ahci_port *p, struct drive_disk *d)
 	info->discard_sectors = d->ranges * ATA_TRIM_RANGE_MAX;
 }
 
-/* --- SMART ----------------------------------------------------------------------------------- */
-
-static int
-smart(struct drive_disk *d, enum ata_smart what, struct ata_result *r, void *page)
-{
-	struct drive_command c = { .bytes = page ? ATA_PAGE_SIZE : 0 };
-	struct ata_command ata;
-	int err;
-
-	ata_cmd_smart(what, &ata);
-	memcpy(c.block, &ata, sizeof ata);
-	err = drive_command_within(d, &c, page, AHCI_SMART_MS);
-	return err < 0 || !r ? err : ata_fis_decode(c.result, ATA_FIS_D2H_SIZE, r);
-}
-
-static void
-ask_smart(struct drive_disk *d, struct ahci_smart *s)
-{
-	uint8_t page[ATA_PAGE_SIZE], limits[ATA_PAGE_SIZE];
-	struct ata_result r;
-	bool limited;
-
-	if (smart(d, ATA_SMART_STATUS, &r, NULL) == 0)
-		atomic_store(&s->health, ata_smart_health(&r));
-	if (smart(d, ATA_SMART_DATA, NULL, page) < 0)
-		return;
-	atomic_store(&s->temperature, ata_smart_temperature(page));
-	limited = smart(d, ATA_SMART_THRESHOLDS, NULL, limits) == 0; /* of old, but usual */
-	pthread_mutex_lock(&s->lock);
-	s->nattributes = ata_smart_attributes(page, limited ? limits : NULL, s->attribute);
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* One line each, as far as there is room for whole ones. */
-static int
-attributes_text(struct ahci_smart *s, char *buf, size_t n)
-{
-	char name[32], line[128];
-	size_t len = 0;
-
-	pthread_mutex_lock(&s->lock);
-	for (unsigned i = 0; i < s->nattributes; i++) {
-		const struct ata_attribute *a = &s->attribute[i];
-		const char *usual = ata_smart_name(a->id);
-		int more;
-
-		snprintf(name, sizeof name, "attribute-%u", a->id);
-		more = snprintf(line, sizeof line, "smart-attribute %u %s %llu %u %u %u %s\n",
-				a->id, usual ? usual : name, (unsigned long long)a->raw, a->value,
-				a->worst, a->threshold, ata_smart_state(a));
-		if (more < 0 || len + (size_t)more >= n)
-			break;
-		memcpy(buf + len, line, (size_t)more + 1);
-		len += (size_t)more;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return (int)len;
-}
-
-/*
- * The disk is not asked at every look, since commands wait for it meanwhile; and whoever looks does
- * not wait for a disk that hangs: then he sees what was known.
- */
-static int
-smart_text(struct drive_disk *d, char *buf, size_t n)
-{
-	struct ahci_port *p = (struct ahci_port *)d->port;
-	struct ahci_smart *s = d->priv;
-	uint64_t now = os_time_ns(), asked = atomic_load(&s->asked_ns);
-	int health, degrees, len;
-
-	if (p->id.packet)
-		return 0;
-	if (!p->id.smart || !p->id.smart_on)
-		return snprintf(buf, n, "smart %s\n", p->id.smart ? "off" : "none");
-	if ((!asked || now - asked > AHCI_SMART_AGE_MS * 1000000ull) &&
-	    atomic_compare_exchange_strong(&s->asked_ns, &asked, now))
-		ask_smart(d, s);
-	health = atomic_load(&s->health);
-	degrees = atomic_load(&s->temperature);
-	len = snprintf(buf, n, "smart %s\n",
-		       health == 1   ? "passed"
-		       : health == 0 ? "failed a value is at or below its threshold"
-				     : "unknown");
-	if (degrees > 0 && len > 0 && (size_t)len < n)
-		len += snprintf(buf + len, n - (size_t)len, "temperature %d\n", degrees);
-	if (len > 0 && (size_t)len < n)
-		len += attributes_text(s, buf + len, n - (size_t)len);
-	return len;
-}
-
 /* --- ctl and stats --------------------------------------------------------------------------- */
 
 static size_t
@@ -193,7 +101,9 @@ ahci_describe(struct drive_disk *d, char *buf, size_t n)
 				     (unsigned long long)p->id.wwn),
 			    n);
 
-	return len + length(smart_text(d, buf + len, n - len), n - len);
+	if (p->id.packet)
+		return len;
+	return len + drive_smart_text(d, d->priv, &p->id, buf + len, n - len);
 }
 
 size_t

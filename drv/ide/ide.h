@@ -3,7 +3,7 @@
  */
 #pragma once
 #include "ata.h"
-#include "drive.h"
+#include "drive_smart.h"
 #include "regs.h"
 
 enum {
@@ -66,6 +66,7 @@ struct ide_channel {
 
 struct ide_disk { /* drive_disk.priv */
 	unsigned drive;
+	struct drive_smart smart;
 };
 
 struct ide_ctlr {

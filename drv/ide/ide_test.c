@@ -240,7 +240,7 @@ stray_stop(void)
 	pthread_join(stray_thread, NULL);
 }
 
-/* What is not ours to interrupt, or is late: it is looked at, told to be quiet, and does no harm. */
+/* What is not ours to interrupt, or is late: it is looked at, told to be quiet, does no harm. */
 static void
 stray_interrupts(void **state)
 {
@@ -304,6 +304,34 @@ let_time_pass(struct world *w)
 	struct ide_ctlr *h = w->dev->priv;
 
 	atomic_store(&h->ctlr.ahead_ms, 1000000);
+}
+
+static void
+health(void **state)
+{
+	struct world *w = make();
+	struct model_drive *good = model_disk(&w->m, 0, SECTORS);
+	struct model_drive *bad = model_disk(&w->m, 1, SECTORS);
+
+	(void)state;
+	good->smart = good->smart_on = bad->smart = bad->smart_on = true;
+	good->celsius = 41;
+	bad->failing = true;
+	bad->lba48 = false;
+	model_disk(&w->m, 2, SECTORS)->smart = true;
+	model_disk(&w->m, 3, SECTORS);
+	attach(w);
+	assert_true(text_has(w, "sdD0/ctl",
+			     "\nsmart passed\ntemperature 41\n"
+			     "smart-attribute 194 temperature 41 100 90 5 ok\n"));
+	assert_true(text_has(w, "sdD1/ctl", "\nsmart failed "));
+	assert_true(text_has(w, "sdD2/ctl", "\nsmart off\n"));
+	assert_true(text_has(w, "sdD3/ctl", "\nsmart none\n"));
+	assert_int_equal(good->smarts, 3);
+	assert_int_equal(w->m.channel[1].drive[0].smarts + w->m.channel[1].drive[1].smarts, 0);
+	check_data(w, 0);
+	assert_true(text_has(w, "sdD0/stats", "errors 0\n"));
+	stop(w);
 }
 
 /* A command that never ends is given again after a reset; its neighbour at the cable waits. */
@@ -434,15 +462,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_way),
-		cmocka_unit_test(absent),
-		cmocka_unit_test(errors),
-		cmocka_unit_test(hangs),
-		cmocka_unit_test(stray_interrupts),
-		cmocka_unit_test(falls_back),
-		cmocka_unit_test(lost_interrupts),
-		cmocka_unit_test(optical),
-		cmocka_unit_test(lies),
+		cmocka_unit_test(every_way),        cmocka_unit_test(absent),
+		cmocka_unit_test(errors),           cmocka_unit_test(hangs),
+		cmocka_unit_test(stray_interrupts), cmocka_unit_test(health),
+		cmocka_unit_test(falls_back),       cmocka_unit_test(lost_interrupts),
+		cmocka_unit_test(optical),          cmocka_unit_test(lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,13 +272,20 @@ end_packet(struct ide_channel *c, uint8_t status)
 	drive_end(&c->queue, 0);
 }
 
+/* The registers after it, as SATA's disks tell of them [SATA 3.3, 10.5.6]: drive_smart.h. */
 static void
 end_own(struct ide_channel *c, uint8_t status)
 {
 	struct drive_command *own = (struct drive_command *)c->run.io;
 
-	if (c->run.io->kind == DRIVE_OWN)
-		own->result[0] = status;
+	if (c->run.io->kind == DRIVE_OWN) {
+		own->result[0] = ATA_FIS_D2H;
+		own->result[2] = status;
+		own->result[3] = sip_in8(&c->command, IDE_ERROR);
+		own->result[4] = sip_in8(&c->command, IDE_LBA_LOW);
+		own->result[5] = sip_in8(&c->command, IDE_LBA_MID);
+		own->result[6] = sip_in8(&c->command, IDE_LBA_HIGH);
+	}
 	drive_end(&c->queue, 0);
 }
 

@@ -32,6 +32,7 @@ accept(struct ide_channel *c, unsigned drive)
 	if (!disk)
 		return -ENOMEM;
 	((struct ide_disk *)disk->priv)->drive = drive;
+	drive_smart_init(&((struct ide_disk *)disk->priv)->smart);
 	atomic_store(&d->dma, may_dma(c, d));
 	ide_disk_info(c, drive, disk);
 	if (d->id.packet)

@@ -77,7 +77,12 @@ ide_describe(struct drive_disk *disk, char *buf, size_t n)
 	int len = snprintf(buf, n, "drive %s\ntransfers %s\n", drive ? "slave" : "master",
 			   atomic_load(&d->dma) ? "dma" : "pio");
 
-	return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+	size_t used = len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+
+	if (d->id.packet)
+		return used;
+	return used + drive_smart_text(disk, &((struct ide_disk *)disk->priv)->smart, &d->id,
+				       buf + used, n - used);
 }
 
 size_t

@@ -375,9 +375,9 @@ describe(struct drive_disk *d, char *buf, size_t n)
 {
 	const struct virtio_drive *v = virtio_drive_of(d->port);
 	const struct vblk_disk *disk = d->priv;
-	int len = snprintf(buf, n, "queues %u\nvectors %u\nwrite-cache %s\nsegments %u\n",
-			   v->nqueues, v->nvectors, disk->limits.writeback ? "on" : "off",
-			   v->chain - 2);
+	int len = snprintf(
+		buf, n, "queues %u\nvectors %u\nwrite-cache %s\nsegments %u\nsmart none\n",
+		v->nqueues, v->nvectors, disk->limits.writeback ? "on" : "off", v->chain - 2);
 
 	return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
 }

@@ -21,7 +21,7 @@ atapi_unit_describe(void *unit, char *buf, size_t n)
 	size_t used;
 
 	pthread_mutex_lock(&u->lock);
-	used = kept(snprintf(buf, n, "medium %s\ntray %s\nlock %s\nlast-sense %s\n%s",
+	used = kept(snprintf(buf, n, "medium %s\ntray %s\nlock %s\nlast-sense %s\nsmart none\n%s",
 			     atapi_state_name(u->medium.state),
 			     u->medium.tray_open ? "open" : "closed", u->locked ? "on" : "off",
 			     u->last_error[0] ? u->last_error : "none", u->about),

@@ -80,6 +80,10 @@ identify(const struct model_drive *d, uint8_t *page)
 	word(page, 49, 0x200 | d->dma << 8);
 	word(page, 60, (unsigned)(d->nsectors & 0xffff));
 	word(page, 61, (unsigned)(d->nsectors >> 16));
+	word(page, 82, d->smart);
+	word(page, 84, 0x4000);
+	word(page, 85, d->smart_on);
+	word(page, 87, 0x4000);
 	word(page, 83, 0x4000 | d->lba48 << 10 | 1 << 12 | d->lba48 << 13);
 	word(page, 100, (unsigned)(d->nsectors & 0xffff));
 	word(page, 101, (unsigned)(d->nsectors >> 16));
@@ -219,7 +223,6 @@ transfer(struct model *m, struct model_channel *c, struct model_drive *d, struct
 static void
 send_page(struct model *m, struct model_channel *c, struct model_drive *d)
 {
-	identify(d, d->buffer);
 	d->out = false;
 	d->at = 0;
 	d->size = d->block_end = SECTOR;
@@ -227,11 +230,49 @@ send_page(struct model *m, struct model_channel *c, struct model_drive *d)
 	model_interrupt(m, c);
 }
 
+/* A sum of 0, as all pages of SMART have [ATA8-ACS, 7.53]. */
+static void
+send_sealed(struct model *m, struct model_channel *c, struct model_drive *d)
+{
+	uint8_t sum = 0;
+
+	for (unsigned i = 0; i < SECTOR - 1; i++)
+		sum = (uint8_t)(sum + d->buffer[i]);
+	d->buffer[SECTOR - 1] = (uint8_t)-sum;
+	send_page(m, c, d);
+}
+
+static void
+smart(struct model *m, struct model_channel *c, struct model_drive *d)
+{
+	d->smarts++;
+	memset(d->buffer, 0, SECTOR);
+	if (!d->smart_on || d->mid[0] != 0x4f || d->high[0] != 0xc2) {
+		end(m, c, d, ATA_ERROR_ABRT);
+	} else if (d->feature[0] == ATA_SMART_STATUS) {
+		d->mid[0] = d->failing ? 0xf4 : 0x4f;
+		d->high[0] = d->failing ? 0x2c : 0xc2;
+		end(m, c, d, 0);
+	} else if (d->feature[0] == ATA_SMART_DATA) {
+		memcpy(d->buffer + 2, "\xc2\0\0\x64\x5a", 5);
+		d->buffer[2 + 5] = d->celsius;
+		send_sealed(m, c, d);
+	} else if (d->feature[0] == ATA_SMART_THRESHOLDS) {
+		memcpy(d->buffer + 2, "\xc2\x05", 2);
+		send_sealed(m, c, d);
+	} else
+		end(m, c, d, ATA_ERROR_ABRT);
+}
+
 static void
 disk_command(struct model *m, struct model_channel *c, struct model_drive *d, uint8_t opcode)
 {
 	switch (opcode) {
-	case ATA_IDENTIFY: send_page(m, c, d); break;
+	case ATA_IDENTIFY:
+		identify(d, d->buffer);
+		send_page(m, c, d);
+		break;
+	case ATA_SMART: smart(m, c, d); break;
 	case ATA_READ_DMA: transfer(m, c, d, (struct kind){ .dma = true }); break;
 	case ATA_WRITE_DMA: transfer(m, c, d, (struct kind){ .dma = true, .write = true }); break;
 	case ATA_READ_DMA_EXT: transfer(m, c, d, (struct kind){ true, false, true, false }); break;
@@ -362,9 +403,10 @@ packet(struct model *m, struct model_channel *c, struct model_drive *d)
 static void
 optical_command(struct model *m, struct model_channel *c, struct model_drive *d, uint8_t opcode)
 {
-	if (opcode == ATA_IDENTIFY_PACKET)
+	if (opcode == ATA_IDENTIFY_PACKET) {
+		identify(d, d->buffer);
 		send_page(m, c, d);
-	else if (opcode == ATA_PACKET) {
+	} else if (opcode == ATA_PACKET) {
 		d->packet = d->wants_cdb = true;
 		d->out = true;
 		d->at = 0;

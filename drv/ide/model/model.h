@@ -22,10 +22,12 @@ enum model_kind { MODEL_NONE, MODEL_DISK, MODEL_OPTICAL };
 struct model_drive {
 	enum model_kind kind;
 	bool lba48, dma, no_multiple;
+	bool smart, smart_on, failing; /* it has SMART; that is on; what it says of itself */
+	uint8_t celsius;
 	uint64_t nsectors;
 	uint8_t *data;
 	char serial[21];
-	unsigned flushes, resets, standbys;
+	unsigned flushes, resets, standbys, smarts;
 
 	/* Faults, each so many times. */
 	unsigned hang, lose_interrupt, dma_error;
