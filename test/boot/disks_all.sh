@@ -1,6 +1,7 @@
 # Every disk of a made set appears, with its name, size, sectors, serial number and partitions, as
 # sfdisk, fdisk and sgdisk say of the images: 1 MiB to 3 TiB, GPT and MBR of every kind, damaged ones
-# too.  Two machines: q35 with AHCI, two NVMe, virtio and a CD at once; pc with IDE and a CD.
+# too.  Two machines: q35 with AHCI, two NVMe, virtio and a CD at once; pc with IDE and a CD.  And lsdisk,
+# smart and lspci say of each what QEMU has been told, or tells.
 #
 # A machine has a table.  A line: the name that the disk must have under /dev/sd, its size, its
 # sectors' bytes, a function below that makes what is on it, and QEMU's device, in which %s stands for
@@ -129,7 +130,7 @@ for f in lines:
 want = [l.split() for l in open(f"{folder}/set")]
 if sorted(seen) != sorted(w[0] for w in want):
     complain("disks", sorted(seen))
-for name, size, secsize, kind, serial in want:
+for name, size, secsize, kind, serial, _ in want:
     if name not in seen:
         continue
     f, parts = seen[name]
@@ -155,6 +156,23 @@ for name, size, secsize, kind, serial in want:
         complain(name, "table", f[4], "not", table)
     if got != (sure or {}):
         complain(name, kind, "partitions", got, "not", sure)
+models = {"ide-hd": "QEMU HARDDISK", "ide-cd": "QEMU DVD-ROM", "nvme": "QEMU NVMe Ctrl",
+          "virtio-blk-pci": "virtio block device", "scsi-hd": "QEMU QEMU HARDDISK"}
+# What QEMU's models say of their health: disks of ATA are 31 degrees warm, NVMe's 323 K.
+health = {"ide-hd": "passed, 31 C", "nvme": "passed, 50 C"}
+smart = dict(l.rstrip("\n").split(" ", 1) for l in open(listed + ".smart") if l.startswith("sd"))
+for name, _, _, _, _, device in (w + [""] * (6 - len(w)) for w in want):
+    if seen[name][0][8] != models[device]:
+        complain(name, "model", seen[name][0][8], "not", models[device])
+    if smart.get(name) != health.get(device, "none"):
+        complain(name, "health", smart.get(name))
+# Functions: QEMU's "info pci", Bus B, device D, function F: CLASS: PCI device V:D.
+text = open(listed + ".monitor").read()
+is_there = {"%d.%d.%d" % tuple(map(int, m[:3])): m[3] for m in re.findall(
+    r"Bus +(\d+), device +(\d+), function (\d+):\s+[^\n]*: PCI device ([0-9a-f]{4}:[0-9a-f]{4})", text)}
+told = {l.split()[0]: l.split()[1] for l in open(listed + ".pci") if re.match(r"\d+[.]\d+[.]\d+ ", l)}
+if told != is_there or len(told) < 3:
+    complain("functions", sorted(set(told.items()) ^ set(is_there.items())))
 print("%d disks, %d partitions" % (len(seen), sum(len(s[1]) for s in seen.values())))
 sys.exit(bad)
 END
@@ -179,7 +197,7 @@ appear()
 		extra="$extra -drive file=$dir/$name.img,if=none,id=disk$n,format=raw"
 		# shellcheck disable=SC2059
 		extra="$extra -device $(printf "$device" "drive=disk$n,serial=SET-$n")"
-		echo "$name $size $secsize $kind SET-$n" >> "$dir/set"
+		echo "$name $size $secsize $kind SET-$n ${device%%,*}" >> "$dir/set"
 		n=$((n + 1))
 	done <<< "$disks"
 	{
@@ -187,15 +205,28 @@ appear()
 		while read -r name _; do echo "await -t 60 /dev/sd/$name/part/0"; done < "$dir/set"
 		echo 'echo BEGIN'
 		echo 'lsdisk -1'
-		echo 'echo END'
+		echo 'echo END SMART'
+		# Health is asked for when somebody looks; the first look may be before the answer.
+		echo 'smart -s > /dev/null || true'
+		echo 'smart -s'
+		echo 'echo PCI'
+		echo 'lspci'
+		echo 'echo LAST'
+		echo "monitor 'info pci'"
 		while read -r name _; do echo "part print $name"; done < "$dir/set"
 		# A damaged table was read; it was not written.
 		echo 'for d in /dev/sd/sd*/stats; do cat $d; done'
 	} | init
-	MACHINE=$machine EXTRA=$extra CPUS=2 boot
+	with_prog monitor
+	rm -f "$dir/asked" "$dir/qmp"
+	python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/listed.monitor" &
+	MACHINE=$machine CPUS=2 EXTRA="$extra -qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked" boot
+	wait $!
 	refuse_re 'write-requests [1-9]'
 
 	console | sed -n '/^BEGIN/,/^END/p' > "$dir/listed"
+	console | sed -n '/^END SMART/,/^PCI/p' > "$dir/listed.smart"
+	console | sed -n '/^PCI/,/^LAST/p' > "$dir/listed.pci"
 	python3 "$dir/judge.py" "$dir" "$dir/listed" || fail "not the disks that were made"
 }
 
@@ -203,7 +234,11 @@ appear q35 "$q35_drivers" "$(echo $q35_controllers)" "$q35_disks"
 expect 'note gpt: primary: no signature' 'note gpt: backup: no signature'
 expect 'note hybrid mbr: 2 entries beside the gpt are not used'
 # The judge: a partition that is one sector longer is not the same.
+for f in smart pci monitor; do cp "$dir/listed.$f" "$dir/other.$f"; done
 sed '/sdC6.\/2/s/\([0-9]*\)\t512/1\1\t512/' "$dir/listed" > "$dir/other"
 cmp -s "$dir/listed" "$dir/other" && fail "no other list"
 python3 "$dir/judge.py" "$dir" "$dir/other" > /dev/null && fail "the judge sees no difference"
+cp "$dir/listed" "$dir/other"
+sed 's/31 C/32 C/' "$dir/listed.smart" > "$dir/other.smart"
+python3 "$dir/judge.py" "$dir" "$dir/other" > /dev/null && fail "the judge sees no other health"
 appear pc "$pc_drivers" "$pc_controllers" "$pc_disks"
