@@ -1,8 +1,8 @@
 /*
  * SMART of ATA disks, as lines of ctl (man/3/sd): for drivers whose own commands are ATA's.
  *
- * A driver keeps a struct drive_smart as long as the disk.  Its DRIVE_OWN takes a struct ata_command
- * as block, and leaves as result the registers after it: a register FIS, device to host.
+ * A driver keeps a struct drive_smart as long as the disk.  Its DRIVE_OWN takes a struct
+ * ata_command as block, and leaves as result the registers after it: a FIS, device to host.
  */
 #pragma once
 #include "ata.h"

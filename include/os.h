@@ -29,6 +29,10 @@ int64_t os_pwrite(int fd, const void *buf, size_t n, int64_t offset);
 int os_fsync(int fd, bool data_only);
 /* Bytes in the file or block device, by its attributes. */
 int64_t os_size(int fd);
+/* Of a block device of Linux: bytes of a logical sector; and it reads the partition table again.
+ * -ENOTTY: it is none, or has no partitions. */
+int os_block_size(int fd);
+int os_block_rescan(int fd);
 
 /* --- memory ------------------------------------------------------------------------------- */
 

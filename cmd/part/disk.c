@@ -1,6 +1,7 @@
 /*
  * The disk that `part` works on.  Under /dev/sd its sizes are in its file geometry and its ctl
- * tells what is open (see man/3/sd); an image or a device of Linux has only its length.
+ * tells what is open (see man/3/sd); an image has only its length.  A device of Linux has sectors
+ * of its own too, and Linux says whether it is in use.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,10 +77,15 @@ static int
 open_image(struct part_disk *d, uint32_t secsize)
 {
 	int64_t size = os_size(d->fd);
+	int own = os_block_size(d->fd);
 
 	if (size < 0)
 		return fail(d, d->data, (int)size);
-	d->secsize = secsize ? secsize : DEFAULT_SECSIZE;
+	if (own > 0 && secsize && secsize != (uint32_t)own) {
+		os_set_errstr("its sectors have %d bytes", own);
+		return fail(d, d->data, -EINVAL);
+	}
+	d->secsize = own > 0 ? (uint32_t)own : secsize ? secsize : DEFAULT_SECSIZE;
 	d->nsectors = (uint64_t)size / d->secsize;
 	return 0;
 }
@@ -161,8 +167,11 @@ part_rescan(struct part_disk *d)
 	int fd;
 	int64_t n = 0;
 
-	if (!d->ctl[0])
-		return 0;
+	if (!d->ctl[0]) {
+		int err = os_block_rescan(d->fd);
+
+		return err < 0 && err != -ENOTTY ? fail(d, d->data, err) : 0;
+	}
 	fd = os_open(d->ctl, O_WRONLY, 0);
 	if (fd >= 0) {
 		n = os_pwrite(fd, "rescan", 6, 0);

@@ -26,7 +26,7 @@ struct part_disk {
 int part_open(struct part_disk *d, const char *name, uint32_t secsize, bool write);
 /* The disk for the library; it lives as long as d. */
 struct blk_medium part_medium(struct part_disk *d);
-/* The driver reads the table again; nothing where there is no driver.  As part_open. */
+/* The driver, or Linux, reads the table again; nothing for an image.  As part_open. */
 int part_rescan(struct part_disk *d);
 
 /* print.c */

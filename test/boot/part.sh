@@ -1,6 +1,6 @@
 # part on a disk of the AHCI driver: a table is made and the driver shows it at once; what is open is
 # not taken away, and when it is (-f) its file gives errors and never another's sectors; sgdisk and
-# sfdisk find no fault afterwards.  Beside it: what lspci -v and smart say of the controller and disk.
+# sfdisk find no fault afterwards.  Zeros and discards that are for a partition stay in it.  Beside it: what lspci -v and smart say of the controller and disk.
 . test/boot/lib.sh
 PATH=$PATH:/usr/sbin:/sbin
 command -v sgdisk > /dev/null && command -v sfdisk > /dev/null || skip "needs sgdisk and sfdisk"
@@ -15,10 +15,20 @@ part create gpt sdC0
 part add -l 8M -c first sdC0
 part add -l 8M -t swap -c second /dev/sd/sdC0/data
 ls /dev/sd/sdC0/part /dev/sd/sdC0/part/by-label
+dd if=/boot/bin/part of=/dev/sd/sdC0/part/1 bs=65536 conv=notrunc
+echo two > /dev/sd/sdC0/part/2
+echo 'zero 0 16385 1' > /dev/sd/sdC0/ctl || echo "zeros beyond a partition"
+echo 'discard 1 16384 1' > /dev/sd/sdC0/ctl || echo "a discard beyond a partition"
+echo 'zero 0 16384 1' > /dev/sd/sdC0/ctl && echo "all of it is zero"
+dd if=/dev/sd/sdC0/part/1 bs=1048576 | sha256sum
+head -c 4 /dev/sd/sdC0/part/2
 echo one > /dev/sd/sdC0/part/by-label/first
 echo two > /dev/sd/sdC0/part/2
 exec 3<>/dev/sd/sdC0/part/2
 grep open /dev/sd/sdC0/ctl
+echo 'zero 18431 2' > /dev/sd/sdC0/ctl || echo "no zeros where somebody has it open"
+echo 'discard 0 70000' > /dev/sd/sdC0/ctl || echo "nor a discard"
+echo 'zero 16383 1 2' > /dev/sd/sdC0/ctl && echo "but in what is named"
 part delete sdC0 2 || echo "kept while it is open"
 part label sdC0 2 renamed
 part delete sdC0 1
@@ -43,6 +53,9 @@ smart
 echo finished
 END
 DISKS="$dir/gpt $dir/mbr" boot
+expect "$(head -c 8M /dev/zero | sha256sum)" 'zeros beyond a partition' 'a discard beyond a partition' \
+	'these sectors are not in the partition' 'all of it is zero' 'no zeros where somebody has it open' \
+	'nor a discard' 'but in what is named' 'sdC0: partition 2 is open'
 expect finished 'kept while it is open' 'part: /dev/sd/sdC0/data: partition 2 is open' \
 	'sdC0 passed, 31 C' 'gone for reads' 'gone for writes' 'open 2 1' 'refused: 1' 'partition 2 is no longer in the table'
 expect_re 'first +second' '^two$' '^one$' 'driver ahci pid [0-9]+' \

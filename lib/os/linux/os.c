@@ -140,6 +140,27 @@ os_size(int fd)
 	return (int64_t)bytes;
 }
 
+int
+os_block_size(int fd)
+{
+	int bytes;
+
+	if (is_served(fd))
+		return -ENOTTY;
+	return ioctl(fd, BLKSSZGET, &bytes) < 0 ? -errno : bytes;
+}
+
+/* EINVAL: a loop device, say, that was not asked to have them. */
+int
+os_block_rescan(int fd)
+{
+	if (is_served(fd))
+		return -ENOTTY;
+	if (ioctl(fd, BLKRRPART) < 0)
+		return errno == EINVAL ? -ENOTTY : -errno;
+	return 0;
+}
+
 void *
 os_map(int fd, uint64_t offset, size_t len, int prot, enum os_cache cache)
 {

@@ -84,6 +84,20 @@ os_size(int fd)
 	return rc < 0 ? rc : (int64_t)st.size;
 }
 
+int
+os_block_size(int fd)
+{
+	(void)fd;
+	return -ENOTTY;
+}
+
+int
+os_block_rescan(int fd)
+{
+	(void)fd;
+	return -ENOTTY;
+}
+
 void *
 os_map(int fd, uint64_t offset, size_t len, int prot, enum os_cache cache)
 {
