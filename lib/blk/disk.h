@@ -38,6 +38,7 @@ struct blk_req {
 	enum blk_kind kind;
 	bool partial;   /* a write that must first read sectors at its ends */
 	bool by_writes; /* zero: the driver cannot, and mem has zeros */
+	struct blk_share *share; /* pool.c: that it is of; NULL: of what all share */
 	uint8_t step;
 	uint64_t first; /* the sectors that hold the bytes */
 	uint64_t nsectors;
@@ -61,6 +62,7 @@ struct blk_want {
 	const struct dma_seg *seg; /* not NULL: without a buffer, for these segments */
 	uint32_t nsegs;
 	const void *client;
+	uint32_t held; /* bytes of data in memory until it goes */
 	void (*go)(void *arg, struct blk_req *q);
 	void *arg;
 
@@ -73,10 +75,17 @@ struct blk_want {
 
 struct blk_pool { /* buffers of one size */
 	struct blk_req *free;
+	unsigned shared;          /* in use beyond the shares of their disks */
 	struct blk_want *waiting; /* in the order of their turns */
 	uint64_t round;           /* of the one that had the last turn */
 	unsigned total;
 	bool full; /* asked for more in vain */
+};
+
+struct blk_share { /* of a disk: what it uses that no other may have */
+	struct blk_share *next;
+	bool taken;
+	unsigned small, big, bare;
 };
 
 struct blk_memory {
@@ -88,6 +97,9 @@ struct blk_memory {
 	bool telling;           /* one thread does it */
 	struct blk_want *ready; /* whose turn it is, and who is to be told */
 	unsigned nwaiting;      /* of those that no thread waits with */
+	uint32_t held;          /* bytes of data that they hold */
+	unsigned ndisks;        /* that use it */
+	struct blk_share *shares;
 	struct blk_chunk {
 		struct blk_chunk *next;
 		struct blk_req *req;
@@ -111,6 +123,8 @@ struct blk_disk {
 	_Atomic uint64_t nsectors; /* those of info; of a removable one, of its medium */
 	_Atomic uint32_t medium;
 	uint32_t shift; /* log2 of secsize */
+
+	struct blk_share *share; /* of info.memory, which has it longer than the disk */
 
 	/* Under server->lock. */
 	struct blk_file *file[BLK_MAX_PARTS + 1];
@@ -150,7 +164,8 @@ enum {
 	BLK_KIND_BITS = 4,
 	BLK_PART_SEGS = BLK_IO_MAX / 4096 + 1, /* a piece has no more: see struct blk_io */
 	BLK_BARE_MAX = 64,                     /* direct requests at once */
-	BLK_WAITING_MAX = 64,                  /* requests that wait for one without a thread */
+	BLK_WAITING_MAX = 512,                 /* requests that wait for one without a thread, */
+	BLK_HELD_MAX = 8 << 20,                /* with so many bytes to be written */
 	BLK_ZERO_MAX = 256 << 20,              /* bytes of one `zero` of ctl */
 };
 
@@ -174,6 +189,9 @@ void blk_req_want(const struct blk_want *w);
 /* One with a buffer; waits for it. */
 struct blk_req *blk_req_get(struct blk_disk *d, uint32_t bytes);
 void blk_req_put(struct blk_req *q);
+/* A disk begins, or ends, to use its memory. */
+int blk_memory_join(struct blk_disk *d); /* -ENOMEM */
+void blk_memory_leave(struct blk_disk *d);
 
 /* request.c */
 /*

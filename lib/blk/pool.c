@@ -8,8 +8,14 @@
  * serve, and another's would not even be looked at; only what comes when BLK_WAITING_MAX wait, and
  * blk_req_get, wait in their threads.
  *
- * While something waits in a pool, nothing is free there.  A buffer goes over in blk_req_put: whose
- * turn it is is told (`go`) by one thread at a time, since that may give back the next.
+ * One disk may not answer, and keep what it has.  So half of a pool is shared, and of the other
+ * half each disk has the same share for itself: no other disk gets the last ones.  Of more disks
+ * than requests in a pool nobody has a share; who wants a large buffer then has to do with a small
+ * one.
+ *
+ * What waits in a pool waits because nothing is free there, or its disk has all that it may.  A
+ * buffer goes over in blk_req_put: whose turn it is is told (`go`) by one thread at a time, since
+ * that may give back the next.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -41,6 +47,7 @@ void
 blk_memory_free(struct blk_memory *m)
 {
 	struct blk_chunk *c, *next;
+	struct blk_share *s;
 	struct blk_req *q;
 
 	while ((q = m->bare.free)) {
@@ -53,8 +60,68 @@ blk_memory_free(struct blk_memory *m)
 		free(c->req);
 		free(c);
 	}
+	while ((s = m->shares)) {
+		m->shares = s->next;
+		free(s);
+	}
 	pthread_mutex_destroy(&m->lock);
 	free(m);
+}
+
+/* --- shares ---------------------------------------------------------------------------------- */
+
+static unsigned
+all_of(const struct blk_memory *m, const struct blk_pool *pool)
+{
+	return pool == &m->bare ? BLK_BARE_MAX : pool->total;
+}
+
+/* Of each disk, which no other gets; as with all the functions below, m->lock is held. */
+static unsigned
+share_of(const struct blk_memory *m, const struct blk_pool *pool)
+{
+	unsigned all = all_of(m, pool), n = m->ndisks;
+
+	if (n < 2)
+		return n ? all : 0;
+	return all / (2 * n) ? all / (2 * n) : all >= n;
+}
+
+static unsigned *
+used_of(const struct blk_memory *m, const struct blk_pool *pool, struct blk_share *share)
+{
+	return pool == &m->small ? &share->small : pool == &m->big ? &share->big : &share->bare;
+}
+
+/* Of its own share. */
+static bool
+has_left(const struct blk_memory *m, const struct blk_pool *pool, const struct blk_disk *d)
+{
+	return d->share && *used_of(m, pool, d->share) < share_of(m, pool);
+}
+
+static bool
+may_have(const struct blk_memory *m, const struct blk_pool *pool, const struct blk_disk *d)
+{
+	return has_left(m, pool, d) ||
+	       pool->shared < all_of(m, pool) - share_of(m, pool) * m->ndisks;
+}
+
+static void
+charge(const struct blk_memory *m, struct blk_pool *pool, struct blk_disk *d, struct blk_req *q)
+{
+	q->share = has_left(m, pool, d) ? d->share : NULL;
+	++*(q->share ? used_of(m, pool, q->share) : &pool->shared);
+}
+
+static struct blk_req *
+take_free(const struct blk_memory *m, struct blk_pool *pool, struct blk_disk *d)
+{
+	struct blk_req *q = pool->free;
+
+	pool->free = q->next;
+	charge(m, pool, d, q);
+	return q;
 }
 
 /* --- whose turn it is ------------------------------------------------------------------------ */
@@ -75,19 +142,12 @@ wait_in(struct blk_pool *pool, struct blk_want *w)
 	*at = w;
 }
 
-/* m->lock is held. */
+/* m->lock is held, and w is in no list. */
 static void
-give(struct blk_memory *m, struct blk_pool *pool, struct blk_req *q)
+hand_over(struct blk_memory *m, struct blk_want *w, struct blk_req *q)
 {
-	struct blk_want *w = pool->waiting, **at;
+	struct blk_want **at;
 
-	if (!w) {
-		q->next = pool->free;
-		pool->free = q;
-		return;
-	}
-	pool->waiting = w->next;
-	pool->round = w->round;
 	w->next = NULL;
 	w->got = q;
 	if (w->thread) {
@@ -97,6 +157,35 @@ give(struct blk_memory *m, struct blk_pool *pool, struct blk_req *q)
 	for (at = &m->ready; *at; at = &(*at)->next)
 		;
 	*at = w;
+}
+
+/* m->lock is held.  Who may have one, in the order of their turns, gets what is free. */
+static void
+serve(struct blk_memory *m, struct blk_pool *pool)
+{
+	struct blk_want **at = &pool->waiting;
+
+	while (*at && pool->free) {
+		struct blk_want *w = *at;
+
+		if (!may_have(m, pool, w->disk)) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		if (w->round > pool->round)
+			pool->round = w->round;
+		hand_over(m, w, take_free(m, pool, w->disk));
+	}
+}
+
+/* m->lock is held. */
+static void
+give(struct blk_memory *m, struct blk_pool *pool, struct blk_req *q)
+{
+	q->next = pool->free;
+	pool->free = q;
+	serve(m, pool);
 }
 
 static void
@@ -123,6 +212,7 @@ tell_ready(struct blk_memory *m)
 	while ((w = m->ready)) {
 		m->ready = w->next;
 		m->nwaiting--;
+		m->held -= w->held;
 		pthread_mutex_unlock(&m->lock);
 		begin(w->got, w);
 		w->go(w->arg, w->got);
@@ -136,12 +226,14 @@ tell_ready(struct blk_memory *m)
 static bool
 wait_apart(struct blk_memory *m, struct blk_pool *pool, const struct blk_want *w)
 {
-	struct blk_want *copy = m->nwaiting < BLK_WAITING_MAX ? malloc(sizeof *copy) : NULL;
+	bool room = m->nwaiting < BLK_WAITING_MAX && m->held + w->held <= BLK_HELD_MAX;
+	struct blk_want *copy = room ? malloc(sizeof *copy) : NULL;
 
 	if (!copy)
 		return false;
 	*copy = *w;
 	m->nwaiting++;
+	m->held += w->held;
 	wait_in(pool, copy);
 	return true;
 }
@@ -185,9 +277,11 @@ blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t bytes, 
 		q->mem = (uint8_t *)vaddr + i * bufsize;
 		q->paddr = paddr + i * bufsize;
 		q->size = (uint32_t)(bufsize - BLK_BUF_SLACK);
-		give(m, pool, q);
+		q->next = pool->free;
+		pool->free = q;
 	}
 	pool->total += (unsigned)n;
+	serve(m, pool);
 	c->next = m->chunks;
 	m->chunks = c;
 	pthread_mutex_unlock(&m->lock);
@@ -199,16 +293,12 @@ static void
 do_with_small(struct blk_memory *m)
 {
 	struct blk_want *w;
-	struct blk_req *q;
 
 	while ((w = m->big.waiting)) {
 		m->big.waiting = w->next;
 		wait_in(&m->small, w);
 	}
-	while (m->small.waiting && (q = m->small.free)) {
-		m->small.free = q->next;
-		give(m, &m->small, q);
-	}
+	serve(m, &m->small);
 }
 
 /* m->lock is held, and let go meanwhile.  Also for those who have come to wait meanwhile. */
@@ -236,7 +326,7 @@ grow(struct blk_memory *m, struct blk_pool *pool)
 
 /* m->lock is held. */
 static struct blk_req *
-new_bare(struct blk_memory *m)
+new_bare(struct blk_memory *m, struct blk_disk *d)
 {
 	struct blk_req *q = calloc(1, sizeof *q);
 
@@ -248,18 +338,20 @@ new_bare(struct blk_memory *m)
 	}
 	q->memory = m;
 	m->bare.total++;
+	charge(m, &m->bare, d, q);
 	return q;
 }
 
-/* Without any big ones, a small one has to do. */
+/* Without any big ones, or a share of them, a small one has to do. */
 static struct blk_pool *
 pool_for(struct blk_memory *m, const struct blk_want *w)
 {
-	bool big = w->bytes > BLK_BUF_SMALL - BLK_BUF_SLACK;
-
 	if (w->seg)
 		return &m->bare;
-	return big && (m->big.total || !m->big.full) ? &m->big : &m->small;
+	if (w->bytes <= BLK_BUF_SMALL - BLK_BUF_SLACK ||
+	    (m->big.full && !m->big.free && !share_of(m, &m->big)))
+		return &m->small;
+	return &m->big;
 }
 
 /* m->lock is held.  One that is free, or NULL; *pool is where it would be. */
@@ -268,14 +360,12 @@ take(struct blk_memory *m, const struct blk_want *w, struct blk_pool **pool)
 {
 	for (;;) {
 		struct blk_pool *p = *pool = pool_for(m, w);
-		struct blk_req *q = p->free;
+		bool may = may_have(m, p, w->disk);
 
-		if (q) {
-			p->free = q->next;
-			return q;
-		}
+		if (may && p->free)
+			return take_free(m, p, w->disk);
 		if (w->seg)
-			return m->bare.total < BLK_BARE_MAX ? new_bare(m) : NULL;
+			return may && p->total < BLK_BARE_MAX ? new_bare(m, w->disk) : NULL;
 		if (p->full || m->growing)
 			return NULL;
 		grow(m, p);
@@ -333,10 +423,58 @@ void
 blk_req_put(struct blk_req *q)
 {
 	struct blk_memory *m = q->memory;
+	struct blk_pool *pool = pool_of(q);
 
 	pthread_mutex_lock(&m->lock);
-	give(m, pool_of(q), q);
+	--*(q->share ? used_of(m, pool, q->share) : &pool->shared);
+	give(m, pool, q);
 	if (m->ready)
 		tell_ready(m);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* m->lock is held.  One that nothing is charged to any more, or NULL: out of memory. */
+static struct blk_share *
+new_share(struct blk_memory *m)
+{
+	struct blk_share *s = m->shares;
+
+	while (s && (s->taken || s->small || s->big || s->bare))
+		s = s->next;
+	if (!s) {
+		s = calloc(1, sizeof *s);
+		if (!s)
+			return NULL;
+		s->next = m->shares;
+		m->shares = s;
+	}
+	s->taken = true;
+	return s;
+}
+
+int
+blk_memory_join(struct blk_disk *d)
+{
+	struct blk_memory *m = d->info.memory;
+
+	pthread_mutex_lock(&m->lock);
+	d->share = new_share(m);
+	m->ndisks += d->share != NULL;
+	pthread_mutex_unlock(&m->lock);
+	return d->share ? 0 : -ENOMEM;
+}
+
+void
+blk_memory_leave(struct blk_disk *d)
+{
+	struct blk_memory *m = d->info.memory;
+
+	pthread_mutex_lock(&m->lock);
+	d->share->taken = false;
+	m->ndisks--;
+	serve(m, &m->small);
+	serve(m, &m->big);
+	serve(m, &m->bare);
+	tell_ready(m);
 	pthread_mutex_unlock(&m->lock);
 }

@@ -387,8 +387,12 @@ blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk
 	if (!d->info.align || d->info.align > BLK_MIN_SECTOR)
 		d->info.align = BLK_MIN_SECTOR;
 	d->info.direct &= info->max_segs >= 2; /* a sector may lie in two pages */
-	err = blk_rescan(d);
-	if (err == -ENOMEM || (err = show(s, d)) < 0) {
+	err = blk_memory_join(d);
+	if (err == 0 && (err = blk_rescan(d)) != -ENOMEM)
+		err = show(s, d);
+	if (err < 0) {
+		if (d->share)
+			blk_memory_leave(d);
 		blk_disk_put(d);
 		return err;
 	}
@@ -409,5 +413,6 @@ blk_remove_disk(struct blk_disk *d)
 			s->disk[kept++] = s->disk[i];
 	s->ndisks = kept;
 	pthread_mutex_unlock(&s->lock);
+	blk_memory_leave(d);
 	blk_disk_put(d);
 }

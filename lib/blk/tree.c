@@ -560,6 +560,7 @@ want_bytes(struct p9_req *r, const struct node *n, bool direct)
 	struct blk_want w = { .disk = n->disk,
 			      .bytes = count > BLK_IO_MAX ? BLK_IO_MAX : (uint32_t)count,
 			      .client = r->fid,
+			      .held = r->in.type == IPC_TWRITE && !r->seg ? (uint32_t)count : 0,
 			      .go = go_bytes,
 			      .arg = r };
 
