@@ -134,10 +134,12 @@ forget(struct server *s)
 
 /* After what was to be done was done: nobody waits for the text. */
 static void
-tell_change(struct server *s, const struct facts *f, uint64_t now)
+tell_change(struct server *s, const struct facts *f, enum sip_state before, uint64_t now)
 {
 	const char *why = f->cause;
-	if (f->state == SIP_HEALTHY)
+	if (f->state == SIP_HEALTHY && before == SIP_DEGRADED)
+		tell(s, "healthy again");
+	else if (f->state == SIP_HEALTHY)
 		tell(s, "healthy after %llu ms",
 			(unsigned long long)((now - s->since) / NS_PER_MS));
 	else if (f->state != SIP_STARTING)
@@ -280,7 +282,7 @@ server_update(struct manager *m, struct server *s, uint64_t now)
 	else
 		server_judge(m, s, &f, now);
 	if (f.state != before || f.generation != generation)
-		tell_change(s, &f, now);
+		tell_change(s, &f, before, now);
 	if (!s->settled && now >= s->first + settle_ns(s)) {
 		s->settled = true;
 		tell(s, "still %s after %llu ms", sip_state_name(f.state),
