@@ -111,7 +111,8 @@ ahci_silence(struct ahci_port *p)
 		return;
 	}
 	sip_dev_busmaster(h->ctlr.dev, false);
-	let_others_fall(p);
+	if (!gone)
+		let_others_fall(p);
 	if (!gone && reset_again(p)) {
 		drive_tell(&p->port, "its engine did not stop: the controller was reset");
 		if (linked)
@@ -119,7 +120,8 @@ ahci_silence(struct ahci_port *p)
 		return;
 	}
 	h->muted = true;
-	drive_tell(&p->port, "its engine does not stop: the controller's bus mastering is off");
+	drive_tell(&p->port, "%s: the controller's bus mastering is off",
+		   gone ? "its registers are gone" : "its engine does not stop");
 }
 
 /* --- attach, detach, interrupt --------------------------------------------------------------- */
