@@ -128,7 +128,7 @@ struct blk_disk {
 
 	/* Under server->lock. */
 	struct blk_file *file[BLK_MAX_PARTS + 1];
-	unsigned nfiles;
+	unsigned nfiles, nwaiters; /* nwaiters: threads that wait with a command */
 	char table_text[2 * BLK_NOTES_MAX];
 
 	pthread_mutex_t scan_lock; /* one rescan at a time; taken before all others */
@@ -146,7 +146,7 @@ struct blk_disk {
 struct blk_server {
 	pthread_mutex_t lock;
 	struct blk_disk *disk[BLK_MAX_DISKS];
-	unsigned ndisks;
+	unsigned ndisks, nwaiters; /* nwaiters: as in all disks */
 	void (*rescan)(void *arg);
 	void *rescan_arg;
 	int (*command)(void *arg, const char *text);
@@ -164,6 +164,8 @@ enum {
 	BLK_KIND_BITS = 4,
 	BLK_PART_SEGS = BLK_IO_MAX / 4096 + 1, /* a piece has no more: see struct blk_io */
 	BLK_BARE_MAX = 64,                     /* direct requests at once */
+	BLK_WAITERS_MAX = 3,                   /* threads that wait with commands of one disk, */
+	BLK_WAITERS_ALL = 6,                   /* of all: drivers have eight threads */
 	BLK_WAITING_MAX = 512,                 /* requests that wait for one without a thread, */
 	BLK_HELD_MAX = 8 << 20,                /* with so many bytes to be written */
 	BLK_ZERO_MAX = 256 << 20,              /* bytes of one `zero` of ctl */
@@ -203,12 +205,11 @@ uint64_t blk_part_of(const struct blk_req *q, uint64_t skip, uint64_t bytes, uns
 void blk_req_bytes(struct blk_req *q, uint64_t offset, uint32_t count);
 void blk_req_sectors(struct blk_req *q, uint64_t first, uint64_t nsectors);
 
-/* packet.c: what an open packet file keeps; each of the last two answers the request */
+/* packet.c: what an open packet file keeps; the last answers a read or a write */
 struct p9_req;
 struct blk_answer *blk_answer_new(void);
 void blk_answer_free(struct blk_answer *a);
-void blk_answer_command(struct blk_answer *a, struct blk_disk *d, struct p9_req *r);
-void blk_answer_read(struct blk_answer *a, struct p9_req *r);
+void blk_answer_serve(struct blk_answer *a, struct blk_disk *d, struct p9_req *r);
 
 /*
  * range.c: a command of ctl that is for a range of sectors, `discard` or `zero`, without that word.
@@ -223,6 +224,9 @@ size_t blk_text_ctl(struct blk_disk *d, char *buf, size_t n);
 size_t blk_text_geometry(const struct blk_disk *d, char *buf, size_t n);
 size_t blk_text_stats(struct blk_disk *d, char *buf, size_t n);
 size_t blk_text_table(const struct blk_table *t, char *buf, size_t n);
+/* Of a command that waits in its thread for the disk; false: it was answered with EBUSY. */
+bool blk_may_wait(struct p9_req *r, struct blk_disk *d);
+void blk_has_waited(struct blk_disk *d);
 /* One command written to ctl: 0, or a negative errno with the text in why. */
 int blk_ctl_command(struct blk_disk *d, const char *text, char why[BLK_WHY_MAX]);
 int blk_sdctl_command(struct blk_server *s, const char *text, char why[BLK_WHY_MAX]);

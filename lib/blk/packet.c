@@ -140,8 +140,8 @@ run(struct blk_answer *a, struct blk_disk *d, struct blk_packet *p, const uint8_
 	return 0;
 }
 
-void
-blk_answer_command(struct blk_answer *a, struct blk_disk *d, struct p9_req *r)
+static void
+do_command(struct blk_answer *a, struct blk_disk *d, struct p9_req *r)
 {
 	struct blk_packet p;
 	const char *wrong = decode(r->data, r->in.count, &p);
@@ -166,8 +166,8 @@ blk_answer_command(struct blk_answer *a, struct blk_disk *d, struct p9_req *r)
 		p9_reply_count(r, r->in.count);
 }
 
-void
-blk_answer_read(struct blk_answer *a, struct p9_req *r)
+static void
+read_answer(struct blk_answer *a, struct p9_req *r)
 {
 	pthread_mutex_lock(&a->lock);
 	if (a->bytes) {
@@ -177,4 +177,13 @@ blk_answer_read(struct blk_answer *a, struct p9_req *r)
 	} else
 		p9_fail(r, ENODATA, "packet: no command was given");
 	pthread_mutex_unlock(&a->lock);
+}
+
+void
+blk_answer_serve(struct blk_answer *a, struct blk_disk *d, struct p9_req *r)
+{
+	if (r->in.type == IPC_TWRITE)
+		do_command(a, d, r);
+	else
+		read_answer(a, r);
 }

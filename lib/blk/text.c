@@ -8,6 +8,7 @@
 #include <string.h>
 #include "disk.h"
 #include "os.h"
+#include "p9_srv.h"
 
 struct out {
 	char *buf;
@@ -138,6 +139,37 @@ blk_text_stats(struct blk_disk *d, char *buf, size_t n)
 	if (d->ops->statistics && o.used + 1 < n)
 		o.used += d->ops->statistics(d->drive, buf + o.used, n - o.used);
 	return o.used;
+}
+
+/* Commands wait in their thread, so not too many do: who serves the other files? */
+bool
+blk_may_wait(struct p9_req *r, struct blk_disk *d)
+{
+	struct blk_server *s = d->server;
+	bool may;
+
+	pthread_mutex_lock(&s->lock);
+	may = d->nwaiters < BLK_WAITERS_MAX && s->nwaiters < BLK_WAITERS_ALL;
+	d->nwaiters += may;
+	s->nwaiters += may;
+	pthread_mutex_unlock(&s->lock);
+	if (may)
+		blk_disk_get(d);
+	else
+		p9_fail(r, EBUSY, "%s: other commands wait already", d->info.name);
+	return may;
+}
+
+void
+blk_has_waited(struct blk_disk *d)
+{
+	struct blk_server *s = d->server;
+
+	pthread_mutex_lock(&s->lock);
+	d->nwaiters--;
+	s->nwaiters--;
+	pthread_mutex_unlock(&s->lock);
+	blk_disk_put(d);
 }
 
 int

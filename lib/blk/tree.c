@@ -617,12 +617,26 @@ at_end(struct p9_req *r, const struct node *n, bool write)
 }
 
 static void
+command(struct p9_req *r, const struct node *n)
+{
+	struct blk_disk *d = n->disk;
+
+	if (!blk_may_wait(r, d))
+		return;
+	if (n->kind == NODE_CTL)
+		write_text(r, n);
+	else
+		blk_answer_serve(n->answer, d, r);
+	blk_has_waited(d);
+}
+
+static void
 tree_read(struct p9_req *r)
 {
 	const struct node *n = r->fid->aux;
 
 	if (n->kind == NODE_PACKET)
-		blk_answer_read(n->answer, r);
+		command(r, n);
 	else if (!is_data(n->kind))
 		read_text(r, n);
 	else if (begin(r, n) && !at_end(r, n, false))
@@ -634,8 +648,8 @@ tree_write(struct p9_req *r)
 {
 	const struct node *n = r->fid->aux;
 
-	if (n->kind == NODE_PACKET)
-		blk_answer_command(n->answer, n->disk, r);
+	if (n->kind == NODE_PACKET || n->kind == NODE_CTL)
+		command(r, n);
 	else if (!is_data(n->kind))
 		write_text(r, n);
 	else if (begin(r, n) && !at_end(r, n, true))
