@@ -55,6 +55,7 @@ enum {
 	DRIVE_QUEUES_MAX = 64, /* of a port */
 	DRIVE_FLOWS = 16,      /* clients that take turns; more share a turn */
 	DRIVE_BIG_KIB = 64,    /* a command that is counted */
+	DRIVE_LAST = 4,        /* a 1/4 of the tags is kept for disks with few commands in flight */
 	DRIVE_FLOW_KIB = 4096, /* of those in flight at most, or one more, for each client */
 
 	DRIVE_TICK_MS = 200,   /* of the keeper: a lost interrupt is found after two */
@@ -227,6 +228,7 @@ struct drive_port {
 	pthread_mutex_t lock; /* all below */
 	enum drive_state state;
 	struct drive_disk *disks;
+	_Atomic unsigned ndisks; /* changed with the lock */
 	unsigned adding;       /* threads that show a disk */
 	bool replug, starting; /* replug: look for a disk when they are over */
 	bool given_up;         /* its resets failed; until something new is looked for */

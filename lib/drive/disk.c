@@ -176,6 +176,7 @@ drive_disk_new(struct drive_port *p, size_t priv)
 	for (at = &p->disks; *at; at = &(*at)->next)
 		;
 	*at = d;
+	p->ndisks++;
 	pthread_mutex_unlock(&p->lock);
 	return d;
 }

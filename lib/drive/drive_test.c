@@ -164,6 +164,44 @@ large_ones_leave_room(void **state)
 	fake_stop(f);
 }
 
+/* A disk that answers nothing leaves the last tags of a queue to the other. */
+static void
+hung_neighbour(void **state)
+{
+	struct fake *f = fake_make(&fake_ops, 1, 8);
+	struct cmd hung[MANY], c[MANY];
+	struct drive_disk *a, *b;
+
+	(void)state;
+	f->ndisks = 2;
+	f->other = -ESTALE;
+	drive_change(&f->port);
+	for (unsigned ms = 0; ms < WAIT_MS && *(volatile unsigned *)&f->probes < 2; ms++)
+		os_sleep_ns(1000000);
+	assert_true(fake_comes(f, true));
+	f->other = 0;
+	a = fake_disk(f);
+	b = a->next;
+	for (unsigned i = 0; i < MANY; i++) {
+		fake_prepare(&hung[i], BLK_READ, i, i % 3);
+		drive_send(a, &hung[i].io);
+	}
+	assert_int_equal(f->running, 6);
+	for (unsigned i = 0; i < MANY; i++) {
+		fake_prepare(&c[i], BLK_READ, i, 7);
+		drive_send(b, &c[i].io);
+		assert_int_equal(f->running, 7);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_true(fake_runs(f, &c[i]));
+		fake_end(f, &c[i], true);
+		assert_int_equal(c[i].result, 0);
+	}
+	assert_int_equal(f->running, 6);
+	fake_end_all(f, hung, MANY);
+	fake_stop(f);
+}
+
 static void
 one_that_fails_alone(void **state)
 {
@@ -322,6 +360,7 @@ main(void)
 		cmocka_unit_test(stray_ends),
 		cmocka_unit_test(one_alone),
 		cmocka_unit_test(clients_take_turns), cmocka_unit_test(large_ones_leave_room),
+		cmocka_unit_test(hung_neighbour),
 		cmocka_unit_test(one_that_fails_alone),
 		cmocka_unit_test(refused_by_build),
 		cmocka_unit_test(discards_go_together),

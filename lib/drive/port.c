@@ -270,6 +270,7 @@ drive_port_drop(struct drive_port *p, const char *why)
 	p->state = DRIVE_EMPTY;
 	disks = p->disks;
 	p->disks = NULL;
+	p->ndisks = 0;
 	for (struct drive_disk *d = disks; d; d = d->next)
 		atomic_store(&d->gone, true);
 	pthread_mutex_unlock(&p->lock);
@@ -296,6 +297,7 @@ drive_disk_drop(struct drive_disk *d, const char *why)
 	for (struct drive_disk **at = &p->disks; *at; at = &(*at)->next)
 		if (*at == d) {
 			*at = d->next;
+			p->ndisks--;
 			break;
 		}
 	atomic_store(&d->gone, true);

@@ -37,8 +37,19 @@ int drive_overdue(struct drive_queue *q, uint64_t now, unsigned *noverdue);
 unsigned drive_flow_of(struct drive_queue *q, const struct blk_io *io);
 /* It waits there. */
 void drive_to_flow(struct drive_queue *q, struct blk_io *io);
-/* The flow that has the next turn; there is one that is neither empty nor full. */
-struct drive_list *drive_flow_next(struct drive_queue *q);
+/* So many tags are in use that not every disk may have one. */
+static inline bool
+drive_is_scarce(const struct drive_queue *q)
+{
+	return q->nbusy >= q->depth - q->depth / DRIVE_LAST;
+}
+
+/* When they are scarce: its disk has others in flight, and leaves the tag to another's. */
+bool drive_has_enough(const struct drive_queue *q, const struct blk_io *io);
+/* Flows whose first command may be sent if there is a tag, as bits. */
+uint32_t drive_flows_ready(const struct drive_queue *q);
+/* That of them which has the next turn; there is one. */
+struct drive_list *drive_flow_next(struct drive_queue *q, uint32_t may);
 /* A large command, big_kib, is sent; is over. */
 void drive_flow_enter(struct drive_queue *q, struct blk_io *io);
 void drive_flow_left(struct drive_queue *q, const struct blk_io *io);

@@ -370,9 +370,9 @@ let_follow(struct drive_queue *q)
 }
 
 static struct blk_io *
-next_of_flows(struct drive_queue *q)
+next_of_flows(struct drive_queue *q, uint32_t may)
 {
-	struct drive_list *l = drive_flow_next(q);
+	struct drive_list *l = drive_flow_next(q, may);
 	struct blk_io *io = pop(l);
 
 	if (io->kind == BLK_DISCARD)
@@ -395,9 +395,11 @@ next(struct drive_queue *q)
 			return NULL;
 		io = pop(&q->again);
 	} else if (q->flows) {
-		if (!(q->flows & ~q->full))
+		uint32_t may = drive_flows_ready(q);
+
+		if (!may)
 			return NULL;
-		io = next_of_flows(q);
+		io = next_of_flows(q, may);
 	} else {
 		if (q->nbusy)
 			return NULL;
@@ -437,6 +439,7 @@ may_go(struct drive_queue *q, const struct blk_io *io, bool alone)
 {
 	return q->open && !q->nwaiting && !q->alone && q->nbusy < q->depth &&
 	       (!q->nbusy || (!alone && !q->serial)) &&
+	       !(drive_is_scarce(q) && drive_has_enough(q, io)) &&
 	       !(q->full && drive_big_kib(io) && q->full >> drive_flow_of(q, io) & 1);
 }
 
@@ -473,7 +476,8 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 			q->port->ops->ring(q);
 	} else {
 		wait_for_turn(q, io, alone);
-		if (q->full && q->open) { /* what waits may be another client's only */
+		/* What waits may be of others only, who may not go. */
+		if ((q->full || drive_is_scarce(q)) && q->open) {
 			pump(q);
 			done = take_done(q);
 		}

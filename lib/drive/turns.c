@@ -6,6 +6,9 @@
  * would fill the device's own queue with them, where nobody takes turns, and a small one of another
  * would come behind them all.  What waits in a full flow is overtaken by the others.
  *
+ * Of disks that share a queue one may not answer, and keep its tags.  The last quarter of them is
+ * only for a disk that has few: so there are always some for another.
+ *
  * The queue's lock is held in all of it.
  */
 #include "private.h"
@@ -60,11 +63,38 @@ drive_to_flow(struct drive_queue *q, struct blk_io *io)
 	q->flows |= 1u << f;
 }
 
+bool
+drive_has_enough(const struct drive_queue *q, const struct blk_io *io)
+{
+	unsigned n = 0, ndisks = atomic_load_explicit(&q->port->ndisks, memory_order_relaxed);
+	unsigned few = q->depth / DRIVE_LAST / (ndisks ? ndisks : 1);
+
+	if (ndisks < 2)
+		return false;
+	for (unsigned tag = 0; tag < q->depth; tag++) {
+		const struct blk_io *o = drive_tag(q, tag);
+
+		n += o && o->drive == io->drive;
+	}
+	return n >= (few ? few : 1);
+}
+
+uint32_t
+drive_flows_ready(const struct drive_queue *q)
+{
+	uint32_t may = q->flows & ~q->full;
+
+	for (uint32_t left = drive_is_scarce(q) ? may : 0; left; left &= left - 1)
+		if (drive_has_enough(q, q->flow[__builtin_ctz(left)].head))
+			may &= ~(left & -left);
+	return may;
+}
+
 struct drive_list *
-drive_flow_next(struct drive_queue *q)
+drive_flow_next(struct drive_queue *q, uint32_t may)
 {
 	/* The first after the one that had the last turn. */
-	uint32_t may = q->flows & ~q->full, later = may & ~((2u << q->turn) - 1);
+	uint32_t later = may & ~((2u << q->turn) - 1);
 
 	q->turn = (unsigned)__builtin_ctz(later ? later : may);
 	return &q->flow[q->turn];
