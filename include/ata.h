@@ -64,6 +64,7 @@ enum ata_opcode {
 	ATA_READ_DMA = 0xc8,
 	ATA_WRITE_DMA = 0xca,
 	ATA_STANDBY_IMMEDIATE = 0xe0,
+	ATA_CHECK_POWER_MODE = 0xe5,
 	ATA_FLUSH = 0xe7,
 	ATA_FLUSH_EXT = 0xea,
 	ATA_IDENTIFY = 0xec,

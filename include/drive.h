@@ -379,10 +379,12 @@ unsigned drive_timeout_ms(unsigned kind);
 int drive_disk_packet(struct drive_disk *d, bool dma);
 void drive_disk_no_dma(struct drive_disk *d);
 
-/*
- * For a driver's struct sip_faults: where is the disk, request the blk_io.  Wild: reads go to an
- * address of more than 32 bits where no machine has memory; for one device at a time.
- */
+/* --- lib/drive/fault.c: for a driver's struct sip_faults, in builds for tests ----------------- */
+
 void drive_fault_start(void *disk, void *io);
 void drive_fault_wrong(void *disk, void *io);
-bool drive_fault_wild(void *disk, void *io);
+bool drive_fault_wild_dma(void *disk, void *io);
+bool drive_fault_stale_dma(void *disk, void *io);
+#define DRIVE_FAULTS                                                                               \
+	.start = drive_fault_start, .wrong = drive_fault_wrong, .wild_dma = drive_fault_wild_dma,  \
+	.stale_dma = drive_fault_stale_dma

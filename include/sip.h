@@ -469,13 +469,16 @@ int sip_event_wait(struct sip_event *e, uint32_t bits, unsigned timeout_ms);
 
 /*
  * What a driver's fault.c, which only such a build has, can do with a request.  Any may be NULL:
- * then there is no such fault; without `start` a request that hangs keeps its thread.
+ * then there is no such fault (but for `interrupt`); without `start` a request that hangs keeps its
+ * thread.
  */
 struct sip_faults {
 	void (*start)(void *where, void *request);	/* as if nothing were to happen */
 	void (*wrong)(void *where, void *request);	/* answered, but not done */
 	bool (*wild_dma)(void *where, void *request);	/* with an address that is not its own */
-	void (*interrupt)(void *where);			/* lets the device interrupt, once */
+	bool (*stale_dma)(void *where, void *request);	/* with those of a request before it */
+	/* Lets the device interrupt, once.  NULL: its line will do it, which nobody acknowledges. */
+	void (*interrupt)(void *where);
 };
 extern const struct sip_faults sip_driver_faults;
 

@@ -18,7 +18,8 @@ export B=${B:-build} CACHE=unsafe CPUS=${CPUS:-2}
 n=${N:-10000} piece=${PIECE:-500} seed=${SEED:-1} variant=${VARIANT:-disk} cause=${CAUSE:-mixed}
 keep=$B/campaign/$variant
 if [ "${ICOUNT:-0}" = 1 ]; then
-	export CPUS=1 EXTRA="-icount shift=0,sleep=on" DEADLINE=${DEADLINE:-200}
+	# There a driver has time for more interrupts.
+	export CPUS=1 EXTRA="-icount shift=0,sleep=on" DEADLINE=${DEADLINE:-200} STORM=100000
 fi
 
 run_piece()

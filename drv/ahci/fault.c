@@ -3,16 +3,6 @@
  */
 #include "ahci.h"
 
-/* Real controllers end the command with a host bus error, QEMU's drops the data. */
-static bool
-wild_dma(void *where, void *request)
-{
-	const struct drive_disk *d = where;
-	const struct ahci_hba *h = (const struct ahci_hba *)d->port->ctlr;
-
-	return CAP_S64A_get(h->cap) && drive_fault_wild(where, request);
-}
-
 /* What is pending interrupts again when interrupts are turned off and on [AHCI 1.3.1, 10.7.2]. */
 static void
 interrupt(void *where)
@@ -24,9 +14,4 @@ interrupt(void *where)
 	sip_write32(&h->bar, HBA_GHC, GHC_AE_MASK | GHC_IE_MASK);
 }
 
-const struct sip_faults sip_driver_faults = {
-	.start = drive_fault_start,
-	.wrong = drive_fault_wrong,
-	.wild_dma = wild_dma,
-	.interrupt = interrupt,
-};
+const struct sip_faults sip_driver_faults = { DRIVE_FAULTS, .interrupt = interrupt };

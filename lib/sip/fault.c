@@ -5,8 +5,9 @@
  *	crash exit wildptr memory deaf	done here, when the request has been started
  *	hang				the request is forgotten
  *	storm				interrupts are no longer acknowledged, and the device is
- *					made to interrupt without end
- *	wrong wilddma			the driver's (struct sip_faults)
+ *					made to interrupt without end: by the driver, or by its
+ *					line, which it holds until somebody acknowledges
+ *	wrong wilddma staledma		the driver's (struct sip_faults)
  *
  * One fault waits at a time.  `waiting` is the only state: the kind and, below it, how many
  * requests are still to come.
@@ -29,19 +30,36 @@
 #define STORM_GAP_NS	5000
 #define FOREVER_NS	1000000000
 
-enum kind { NONE, CRASH, EXIT, HANG, DEAF, STORM, WILDPTR, WILDDMA, WRONG, MEMORY, NKINDS };
+enum kind {
+	NONE, CRASH, EXIT, HANG, DEAF, STORM, WILDPTR, WILDDMA, STALEDMA, WRONG, MEMORY, NKINDS
+};
 static const char *const names[NKINDS] = {
-	"", "crash", "exit", "hang", "deaf", "storm", "wildptr", "wilddma", "wrong", "memory",
+	"", "crash", "exit", "hang", "deaf", "storm", "wildptr", "wilddma", "staledma", "wrong",
+	"memory",
 };
 
 static _Atomic uint64_t waiting;	/* of the program: a fault is nobody else's */
 
 static bool
-can(enum kind kind)
+has_line(const struct sip_server *s)
+{
+	for (unsigned i = 0; i < s->ndevs; i++)
+		if (s->dev[i]->info.irq >= 0)
+			return true;
+	return false;
+}
+
+static bool
+can(const struct sip_server *s, enum kind kind)
 {
 	const struct sip_faults *f = &sip_driver_faults;
-	return kind == STORM ? f->interrupt != NULL : kind == WILDDMA ? f->wild_dma != NULL :
-		kind == WRONG ? f->wrong != NULL : true;
+	switch (kind) {
+	case STORM: return f->interrupt || has_line(s);
+	case WILDDMA: return f->wild_dma != NULL;
+	case STALEDMA: return f->stale_dma != NULL;
+	case WRONG: return f->wrong != NULL;
+	default: return true;
+	}
 }
 
 static enum kind
@@ -54,7 +72,7 @@ kind_of(const char *name)
 }
 
 int
-sip_fault_command(struct sip_server *, const char *text)
+sip_fault_command(struct sip_server *s, const char *text)
 {
 	char copy[SIP_TEXT_MAX], *p = copy;
 	uint64_t n = 1;
@@ -65,7 +83,7 @@ sip_fault_command(struct sip_server *, const char *text)
 	if (!word || strcmp(word, "fault") != 0)
 		return -ENOENT;
 	enum kind kind = name ? kind_of(name) : NONE;
-	if (kind == NONE || !can(kind)) {
+	if (kind == NONE || !can(s, kind)) {
 		os_set_errstr("fault: this server has no fault %.40s", name ? name : "");
 		return -EINVAL;
 	}
@@ -123,7 +141,10 @@ eat_memory(void)
 	}
 }
 
-/* A line that is never acknowledged interrupts by itself; a message must be made again. */
+/*
+ * A line that is never acknowledged interrupts by itself; a message must be made again, and ends
+ * with an error when the line is used in place of messages.
+ */
 static int
 wait_without_acknowledging(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
 {
@@ -135,6 +156,27 @@ wait_without_acknowledging(struct sip_dev *d, int fd, uint64_t *count, uint64_t 
 }
 
 static void
+interrupt_again(void *where)
+{
+	for (unsigned i = 0; i < STORM_MAX; i++) {
+		uint64_t next = os_time_ns() + STORM_GAP_NS;
+		sip_driver_faults.interrupt(where);
+		while (os_time_ns() < next)
+			;	/* those that come before the last was taken are one */
+	}
+}
+
+/* Routed before it is used: a model of an I/O APIC may not see what was high before that. */
+static void
+use_line(struct sip_dev *d)
+{
+	uint64_t count, ns;
+	int fd = d->info.irq < 0 ? -ENODEV : d->bus->irq_open(d, d->info.irq);
+	if (fd >= 0 && sip_dev_command(d, "line") >= 0)
+		wait_without_acknowledging(d, fd, &count, &ns);
+}
+
+static void
 storm(struct sip_server *s, void *where)
 {
 	static struct sip_bus bus;
@@ -143,12 +185,10 @@ storm(struct sip_server *s, void *where)
 		bus.irq_wait = wait_without_acknowledging;
 		s->dev[i]->bus = &bus;
 	}
-	for (unsigned i = 0; i < STORM_MAX && sip_driver_faults.interrupt; i++) {
-		uint64_t next = os_time_ns() + STORM_GAP_NS;
-		sip_driver_faults.interrupt(where);
-		while (os_time_ns() < next)
-			;	/* those that come before the last was taken are one */
-	}
+	if (sip_driver_faults.interrupt)
+		interrupt_again(where);
+	for (unsigned i = 0; i < s->ndevs; i++)
+		use_line(s->dev[i]);
 }
 
 static void
@@ -175,6 +215,8 @@ sip_fault(struct sip_server *s, void *where, void *request)
 	sip_log(s, "fault: %s", names[kind]);
 	if (kind == WILDDMA)
 		return f->wild_dma(where, request);
+	if (kind == STALEDMA)
+		return f->stale_dma(where, request);
 	if (kind == WRONG) {
 		f->wrong(where, request);
 		return true;

@@ -15,6 +15,7 @@ expect 'sdctl: unknown command: fault crash'
 expect_re '^ahci: refused$' '^edu: refused$'
 
 with_fault_prog ahci edu
+with_prog faults stale stamp
 mkdir -p "$dir/extra/sip"
 # What is a storm: well above what the readers cause, well below what a busy machine still makes.
 manifest()
@@ -22,6 +23,8 @@ manifest()
 	sed '/^deadline/d; /^restart/d' "boot/sip/$1"
 	printf 'deadline 3000\nrestart always\nlimit 100\ninterrupts %d\n' "$2"
 }
+printf 'name tmp\nprogram /boot/bin/ramfs\nargs -size 4M\nmount /tmp\ncapability file-system\n' \
+	> "$dir/extra/sip/tmp"
 manifest ahci 10000 > "$dir/extra/sip/ahci"
 manifest edu 1000 > "$dir/extra/sip/edu"
 init <<'END'
@@ -37,9 +40,18 @@ faults edu 1 /dev/edu/dma 2048 /dev/edu/ctl \
 	'hang=a request is older than the deadline' 'deaf=missed health deadline' \
 	'memory=memory limit' 'storm=interrupt storm' 'wrong=' 'wilddma=' 'crash=fault: '
 cat /dev/sip/servers/ahci/health
+stale /dev/sd/sdC0/raw /dev/sd/sdctl
+stamp -seconds 60 -region 1048576 -ready /tmp/stamping /dev/sd/sdC0/raw &
+load=$!
+await -t 30 /tmp/stamping
+for i in 1 2 3 4 5 6 7 8 9 10; do echo 'fault wrong #20' > /dev/sd/sdctl; sleep 0.1; done
+kill $load
+wait $load || echo "wrong completions were seen"
 END
 CPUS=2 TIMEOUT=200 DISKS=$dir/disk boot
 expect_re '^no such fault$' '^no such number$'
 expect_re '^faults: wrong: ahci lives on; [1-9]' '^faults: wilddma: ahci lives on; [1-9]'
+# Who notices what no kernel can.
+expect_re '^stale: all right$' '^wrong completions were seen$' '(wrong [1-9][0-9]*, lost|lost [1-9][0-9]*), errors 0'
 test "$(console | grep -c '^faults: all right')" = 2 || fail "not both drivers"
 console | grep '^faults: '

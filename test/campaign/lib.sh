@@ -85,18 +85,20 @@ tree_disk()
 	DISKS=$dir/disk
 }
 
-# raw_campaign DRIVER DISK LEDGER DEATHS SEED CAUSE...
+# raw_campaign DRIVER DISK LEDGER DEATHS SEED CAUSE...  ALONE=1: other processes have a /dev/sd/sdctl too.
 raw_campaign()
 {
-	local driver=$1 disk=/dev/sd/$2/raw ledger=/dev/sd/$3/raw deaths=$4 seed=$5
+	local driver=$1 disk=/dev/sd/$2/raw ledger=/dev/sd/$3/raw deaths=$4 seed=$5 faults=/dev/sd/sdctl
 	shift 5
+	[ "${ALONE:-0}" = 0 ] || faults=/mnt/sdctl
 	manifest_disk "$driver"
 	manifest_tmp
 	{
 		echo 'sipd &'
 		echo "await -t 30 $disk $ledger"
+		[ "${ALONE:-0}" = 0 ] || echo "mount -w 60000 /srv/$driver /mnt"
 		load_and_deaths "stamp -server $driver -seed $seed -ledger $ledger $disk" \
-			"$(reaper "$driver" "$deaths" "$seed" /dev/sd/sdctl "$disk" "$@")"
+			"$(reaper "$driver" "$deaths" "$seed" "$faults" "$disk" "$@")"
 		echo "stamp -check -ledger $ledger $disk"
 	} | init
 	boot
@@ -111,15 +113,20 @@ campaign_disk()
 	DISKS=$DISKS raw_campaign ahci sdC0 sdC1 "$@"
 }
 
-# Two name spaces of one controller.  The machine's own AHCI controller is left alone: there is one
-# /dev/sd/sdctl, for faults.
+# The machine's own AHCI controller is left alone: there is one /dev/sd/sdctl, for faults.
+without_ahci()
+{
+	mkdir -p "$dir/extra/sip"
+	printf 'name ahci\nprogram /boot/bin/ahci\npci 0xffffff\n' > "$dir/extra/sip/ahci"
+}
+
+# Two name spaces of one controller.
 campaign_nvme()
 {
 	local n extra="-device nvme,id=nvme,serial=CAMPAIGN"
 
 	blank_disks
-	mkdir -p "$dir/extra/sip"
-	printf 'name ahci\nprogram /boot/bin/ahci\npci 0xffffff\n' > "$dir/extra/sip/ahci"
+	without_ahci
 	for n in disk ledger; do
 		extra="$extra -drive file=$dir/$n,if=none,id=$n,format=raw,cache=${CACHE:-writeback} \
 -device nvme-ns,bus=nvme,drive=$n"
@@ -141,7 +148,7 @@ campaign_virtioblk()
 	local device="-device virtio-blk-pci,disable-legacy=on"
 
 	blank_disks
-	DISKS= EXTRA="$(virtio_drives) $device,drive=disk,serial=D $device,drive=ledger,serial=L ${EXTRA:-}" \
+	ALONE=1 DISKS= EXTRA="$(virtio_drives) $device,drive=disk,serial=D $device,drive=ledger,serial=L ${EXTRA:-}" \
 		raw_campaign virtioblk sdV0 sdV1 "$@"
 }
 
@@ -151,6 +158,7 @@ campaign_virtioscsi()
 	local unit="-device scsi-hd,bus=host.0"
 
 	blank_disks
+	without_ahci
 	DISKS= EXTRA="$(virtio_drives) -device virtio-scsi-pci,disable-legacy=on,id=host \
 $unit,drive=disk,scsi-id=0,serial=D $unit,drive=ledger,scsi-id=1,serial=L ${EXTRA:-}" \
 		raw_campaign virtioscsi sdS0 sdS64 "$@"
@@ -292,9 +300,6 @@ mixed_causes()
 			mixed+=("crash $m # before" "crash $m # after")
 		done ;;
 	tree|iso) ;;
-	nvme)	[ "${BUILD_FAULTS:-0}" = 0 ] || for m in crash exit hang wildptr memory; do
-			mixed+=("fault $m #") # it has no fault storm
-		done ;;
 	*)	[ "${BUILD_FAULTS:-0}" = 0 ] || mixed=(mixed) ;;
 	esac
 }
@@ -305,6 +310,6 @@ campaign()
 	shift
 	rm -rf "$dir/extra" "$dir/tree" "$dir/disk" "$dir/ledger"
 	with_prog stamp reaper readers names
-	[ "${BUILD_FAULTS:-0}" = 0 ] || with_fault_prog ahci nvme
+	[ "${BUILD_FAULTS:-0}" = 0 ] || with_fault_prog ahci nvme ide virtioblk virtioscsi
 	"campaign_$variant" "$@"
 }

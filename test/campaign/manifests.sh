@@ -14,11 +14,15 @@ manifest()
 	} > "$dir/extra/sip/$1"
 }
 
-# manifest_disk DRIVER
+# manifest_disk DRIVER.  A storm of interrupts must be far above what the load makes, and no more than a
+# busy host still does.
 manifest_disk()
 {
+	local storm=
+	[ "${BUILD_FAULTS:-0}" = 0 ] || storm="interrupts ${STORM:-10000}"
 	grep -vE '^(#|name|deadline|restart|capability file-system)' "boot/sip/$1" |
-		cat - <(printf 'capability file-system\ndeadline %s\nafter tmp\n' "${DEADLINE:-1000}") | manifest "$1"
+		cat - <(printf 'capability file-system\ndeadline %s\nafter tmp\n%s\n' \
+			"${DEADLINE:-1000}" "$storm") | manifest "$1"
 }
 
 manifest_ahci()

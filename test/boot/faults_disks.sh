@@ -1,0 +1,56 @@
+# As faults.sh, the other drivers of disks.  And who notices what no kernel can: a device that is sent to
+# memory which a client has back, and commands that are said to have been done.
+# bound: 400
+. test/boot/lib.sh
+. test/campaign/disks.sh
+
+with_prog faults stale stamp
+with_fault_prog nvme virtioblk virtioscsi ide
+mkdir -p "$dir/extra/sip"
+head -c 8M /dev/urandom > "$dir/faulty"
+
+# The machine's own AHCI controller is left alone: there is one /dev/sd/sdctl.
+printf 'name tmp\nprogram /boot/bin/ramfs\nargs -size 4M\nmount /tmp\ncapability file-system\n' \
+	> "$dir/extra/sip/tmp"
+printf 'name ahci\nprogram /boot/bin/ahci\npci 0xffffff\n' > "$dir/extra/sip/ahci"
+
+# What is a storm: well above what the readers cause, well below what a busy machine still makes.
+faults_of()
+{
+	local driver=$1 name readers=4 storm=10000
+	# An access to a port is a call of the kernel: its storm is not as fierce.
+	[ "$driver" != ide ] || readers=1 storm=3000
+	name=$(disk_name "$driver")
+	{
+		sed '/^deadline/d; /^restart/d' "boot/sip/$driver"
+		printf 'deadline 3000\nrestart always\nlimit 100\ninterrupts %d\n' "$storm"
+	} > "$dir/extra/sip/$driver"
+	init <<END
+sipd -1
+await -t 30 /dev/sd/$name/data
+echo 'fault dance' > /dev/sd/sdctl || echo "no such fault"
+faults $driver $readers /dev/sd/$name/data 2097152 /dev/sd/sdctl \\
+	'crash=fault: page fault at 0x8' 'exit=exited with status 3' 'wildptr=fault: ' \\
+	'hang=a request is older than the deadline' 'deaf=missed health deadline' \\
+	'memory=memory limit' 'storm=interrupt storm' 'wrong=' 'wilddma=' 'crash=fault: '
+cat /dev/sip/servers/$driver/health
+$([ "$driver" = ide ] || echo "stale /dev/sd/$name/raw /dev/sd/sdctl")
+stamp -seconds 60 -region 1048576 -ready /tmp/stamping /dev/sd/$name/raw &
+load=\$!
+await -t 30 /tmp/stamping
+for i in 1 2 3 4 5 6 7 8 9 10; do echo 'fault wrong #20' > /dev/sd/sdctl; sleep 0.1; done
+kill \$load
+wait \$load || echo "wrong completions were seen"
+END
+	CPUS=2 TIMEOUT=100 MACHINE=$(disk_machine "$driver") EXTRA="-drive file=$dir/faulty,if=none,id=d,format=raw \
+$(disk_device "$driver" d)" boot
+	expect_re '^no such fault$' "^faults: wrong: $driver lives on; [1-9]" \
+		"^faults: wilddma: $driver lives on; " '^faults: all right' '^wrong completions were seen$'
+	expect_re '(wrong [1-9][0-9]*, lost|lost [1-9][0-9]*), errors 0'
+	[ "$driver" = ide ] || expect_re '^stale: all right$'
+	console | grep '^faults: '
+}
+
+for driver in ${FAULTS_ONLY:-nvme virtioblk virtioscsi ide}; do
+	faults_of "$driver"
+done
