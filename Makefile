@@ -167,7 +167,7 @@ $B/fuzz/libfuzzed.a: $(call FUZZ_OBJ,$(FUZZ_CODE))
 define fuzz_target
 $B/fuzz/bin/$(1): $$(call FUZZ_OBJ,fuzz/$(1).c) $B/fuzz/libfuzzed.a
 	@mkdir -p $$(@D)
-	$V$(CLANG) -pthread -fsanitize=fuzzer,address,undefined -o $$@ $$^
+	$V$(CLANG) -pthread -fsanitize=fuzzer,address,undefined $$(FUZZ_LD) -o $$@ $$(filter-out %.a,$$^) $$(filter %.a,$$^)
 endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz_target,$(f))))
 .PHONY: fuzzers

@@ -358,9 +358,9 @@ step_packet_data(struct ide_channel *c, uint8_t reason)
 		give_up(c);
 		return;
 	}
-	if (r->write)
+	if (part && r->write)
 		ide_data_out(c, r->data + r->moved, part);
-	else
+	else if (part)
 		ide_data_in(c, r->data + r->moved, part);
 	r->moved += part;
 	for (n -= part + (part & 1 && n > part); n; n -= n < 4 ? n : 4)
