@@ -1,7 +1,8 @@
 # A driver as a process of Linux on a device model of QEMU; sourced.
 #
 #	hosted_names                   the names in tool/hosted.tab whose programs are built
-#	hosted_disks                   of those, the ones that have a disk
+#	hosted_disks                   of those, the ones that have a disk to write to
+#	hosted_cds                     the ones that have an optical drive
 #	hosted_machine NAME [OPTION..] QEMU and qtestfs, with more options of qtestfs; $disk_name
 #	hosted_driver [OPTION..]       the driver, until its service is there; $driver is its pid
 #	hosted_stop [SIGNAL [SECONDS]] ends the driver; its exit status
@@ -37,11 +38,24 @@ hosted_names()
 	done
 }
 
+hosted_is_cd()
+{
+	[ "$(hosted_field "$1" 6)" = cd ]
+}
+
 hosted_disks()
 {
 	local name
 	for name in $(hosted_names); do
-		[ "$(hosted_field "$name" 4)" = - ] || echo "$name"
+		[ "$(hosted_field "$name" 4)" = - ] || hosted_is_cd "$name" || echo "$name"
+	done
+}
+
+hosted_cds()
+{
+	local name
+	for name in $(hosted_names); do
+		! hosted_is_cd "$name" || echo "$name"
 	done
 }
 
@@ -77,10 +91,11 @@ hosted_machine()
 	h_ram=$(mktemp /dev/shm/lux9-hosted.XXXXXX) || return 1
 	hosted_bios > "$h/bios"
 	rm -f "$h/qtest" "$h/dev" "$h/sd" "$h/monitor"
-	local drive=()
+	local drive=() medium=
+	! hosted_is_cd "$name" || medium=,readonly=on,media=cdrom
 	if [ "$disk_name" != - ]; then
 		[ -e "$h/disk" ] || truncate -s 64M "$h/disk"
-		drive=(-drive "file=${HOSTED_DRIVE:-$h/disk},if=none,id=d0,format=raw,discard=unmap,rerror=report,werror=report")
+		drive=(-drive "file=${HOSTED_DRIVE:-$h/disk},if=none,id=d0,format=raw,discard=unmap,rerror=report,werror=report$medium")
 	fi
 	# shellcheck disable=SC2086
 	${QEMU:-qemu-system-x86_64} -machine "$machine,accel=tcg,memory-backend=ram" -m 64M -bios "$h/bios" \

@@ -26,10 +26,10 @@ def step(rnd, client):
         finally:
             f.close()
         return
-    f = client.open("%s/%s" % (disk, rnd.choice(["data"] * 6 + ["ctl", "stats"])))
+    kind = rnd.randrange(8)
+    f = client.open("%s/%s" % (disk, rnd.choice(["data"] * 6 + ["ctl", "stats"])), 0 if kind < 4 else 2)
     try:
         n, at = rnd.choice([512, 4096, 5000, 100000]), rnd.randrange(60 << 20)
-        kind = rnd.randrange(8)
         if kind < 4:
             f.read(n, at)
         elif kind < 7:

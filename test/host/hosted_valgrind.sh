@@ -24,8 +24,8 @@ for name in $(hosted_names); do
 	hosted_machine "$name" || fail "no machine"
 	HOSTED_UNDER='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99' \
 		hosted_driver || fail "no start"
-	if [ "$disk_name" = - ]; then
-		python3 test/host/hosted_use.py "$h/sd" - 1 1 60 || fail "its files"
+	if [ "$disk_name" = - ] || hosted_is_cd "$name"; then
+		python3 test/host/hosted_use.py "$h/sd" "$disk_name" 1 1 60 || fail "its files"
 	else
 		python3 test/host/hosted_load.py "$h/sd" "$disk_name" "$h/disk" 64 2 4 1 || fail "the data"
 	fi
