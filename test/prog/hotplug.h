@@ -206,41 +206,21 @@ disk_of(const char *device, char path[96])
 
 /* --- what is left --- */
 
-static inline unsigned
-entries(const char *dir)
-{
-	DIR *d = opendir(dir);
-	unsigned n = 0;
-
-	CHECK(d != NULL);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
-}
-
 struct left {
 	unsigned dma, irq, srv, pci, servers, processes;
 	uint64_t pages, heap;
 };
 
-static inline uint64_t
-value(const char *path, const char *name)
-{
-	const char *v = strstr(text_of(path), name);
-
-	CHECK(v != NULL);
-	return strtoull(v + strlen(name), NULL, 0);
-}
-
 static inline struct left
 count(void)
 {
 	return (struct left){
-		.dma = entries("/dev/dma"), .irq = entries("/dev/irq"), .srv = entries("/srv"),
-		.pci = entries("/dev/pci"), .servers = entries("/dev/sip/servers"),
-		.processes = entries("/proc"),
-		.pages = value("/dev/swap", "pages free "), .heap = value("/dev/swap", "heap "),
+		.dma = entries_of("/dev/dma"), .irq = entries_of("/dev/irq"),
+		.srv = entries_of("/srv"),
+		.pci = entries_of("/dev/pci"), .servers = entries_of("/dev/sip/servers"),
+		.processes = entries_of("/proc"),
+		.pages = number_in("/dev/swap", "pages free "),
+		.heap = number_in("/dev/swap", "heap "),
 	};
 }
 

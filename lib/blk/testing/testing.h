@@ -1,6 +1,6 @@
 /*
- * What tests of disks under /dev/sd share: the tree of a struct blk_server, served to the test itself
- * over a pair of sockets.  What must not fail fails the test.
+ * What tests of disks under /dev/sd share: the tree of a struct blk_server, served to the test
+ * itself over a pair of sockets.  What must not fail fails the test.
  */
 #pragma once
 #include "blk.h"
