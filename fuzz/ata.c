@@ -1,6 +1,6 @@
 /*
- * What an ATA disk may say: any bytes as IDENTIFY page, logs, SMART data, and as the FISes that come
- * back; and what commands are built from such an identity.
+ * What an ATA disk may say: any bytes as IDENTIFY page, logs, SMART data, and as the FISes
+ * that come back; and what commands are built from such an identity.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,9 @@ static void
 commands(const struct ata_identity *id, const struct ata_transfers *t, const uint8_t *data)
 {
 	struct ata_command c;
-	struct ata_rw rw = { .tag = data[0] % ATA_MAX_TAGS, .write = data[1] & 1, .fua = data[1] & 2,
+	struct ata_rw rw = { .tag = data[0] % ATA_MAX_TAGS,
+			     .write = data[1] & 1,
+			     .fua = data[1] & 2,
 			     .queued = data[1] & 4 };
 
 	memcpy(&rw.lba, data + 2, 8);
@@ -45,8 +47,12 @@ commands(const struct ata_identity *id, const struct ata_transfers *t, const uin
 			continue;
 		check(rw.n && rw.n <= ata_max_sectors(id));
 		check(rw.lba < id->nsectors && rw.n <= id->nsectors - rw.lba);
-		check(c.lba == rw.lba && ata_opcode_name(c.opcode));
-		check(id->lba48 || c.lba < ATA_LBA28_SECTORS);
+		check(ata_opcode_name(c.opcode) != NULL);
+		if (id->lba48 || c.opcode == ATA_READ_FPDMA || c.opcode == ATA_WRITE_FPDMA)
+			check(c.lba == rw.lba);
+		else /* bits 27:24 are the device's */
+			check((c.lba & 0xffffff) == (rw.lba & 0xffffff) &&
+			      (c.device & 15) == rw.lba >> 24 && rw.lba < ATA_LBA28_SECTORS);
 	}
 }
 

@@ -23,7 +23,7 @@ static struct channel {
 
 static unsigned choice;
 
-/* --- what a well made drive says [ACS-4, 7.12, 7.13] -------------------------------------------- */
+/* --- what a well made drive says [ACS-4, 7.12, 7.13] ---------------------------------------- */
 
 static void
 put(uint8_t *page, unsigned word, unsigned value)
@@ -181,7 +181,8 @@ in(struct device *d, uint16_t port, unsigned width)
 		c = of_command(port, &reg);
 		device_check(c && (width == 1 || reg == IDE_DATA));
 		if (is_there(c) && reg == IDE_DATA) {
-			memcpy(&value, c->page + c->at, c->at + width <= sizeof c->page ? width : 1);
+			memcpy(&value, c->page + c->at,
+			       c->at + width <= sizeof c->page ? width : 1);
 			moved(c, width);
 		} else if (is_there(c))
 			value = reg == IDE_STATUS ? status(c) : c->reg[reg];

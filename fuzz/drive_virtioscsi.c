@@ -1,6 +1,7 @@
 /*
  * The driver of virtio SCSI hosts on a host, and a unit behind it, that say anything:
- * fuzz/device/virtio_device.h.  Target 0 is a disk, or, if the input's third byte is odd, an optical drive.
+ * fuzz/device/virtio_device.h.  Target 0 is a disk, or, if the input's third byte is odd,
+ * an optical drive.
  */
 #include "device/virtio_device.h"
 #include "drv/virtioscsi/virtioscsi.h"
@@ -14,8 +15,8 @@ static bool optical;
 static void
 answer_capacity(uint8_t *data, bool long_one)
 {
-	data[long_one ? 6 : 2] = 0x10;			   /* the last block */
-	data[long_one ? 10 : 6] = optical ? 8 : 2;	   /* bytes of one, in 256 */
+	data[long_one ? 6 : 2] = 0x10;             /* the last block */
+	data[long_one ? 10 : 6] = optical ? 8 : 2; /* bytes of one, in 256 */
 }
 
 /* What a well made unit says, in `n` bytes that are 0 [SPC-4, SBC-3]. */

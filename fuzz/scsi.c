@@ -2,8 +2,8 @@
  * What SCSI devices and optical drives may answer: any bytes as INQUIRY data, capacities, tables of
  * contents, events, mode pages, sense data; and any course of a medium's state.
  *
- * The first byte chooses how many of the others came; what did not come is behind the end of a block
- * of memory.
+ * The first byte chooses how many of the others came; what did not come is behind the end
+ * of a block of memory.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -115,15 +115,15 @@ medium(const uint8_t *b, size_t n)
 		enum atapi_state before = m.state;
 
 		switch (b[i] % 5) {
-		case 0:
-			atapi_medium_begin(&m);
-			break;
+		case 0: atapi_medium_begin(&m); break;
 		case 1:
 			if (atapi_medium_ready(&m))
 				check(before == ATAPI_WAITING && m.state == ATAPI_READY);
 			break;
 		case 2:
-			s = (struct atapi_sense){ b[i + 1] & 15, b[i + 2], b[i + 3], false, false, 0 };
+			s = (struct atapi_sense){
+				b[i + 1] & 15, b[i + 2], b[i + 3], false, false, 0
+			};
 			check(atapi_medium_sense(&m, b[i + 1] & 16 ? NULL : &s) ==
 			      (m.state != before));
 			break;

@@ -42,8 +42,8 @@ int __wrap_sip_dev_interrupts(struct sip_dev *d, int irq);
 int __wrap_drive_ctlr_start(struct drive_ctlr *c);
 void __wrap_drive_disk_show(struct drive_disk *d);
 int __wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
-				  const struct timespec *until);
+int
+__wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until);
 
 /* --- the input ------------------------------------------------------------------------------- */
 
@@ -431,8 +431,9 @@ fill(struct command *c, struct drive_disk *d, const struct sip_dma *data)
 		return true;
 	c->io.nsectors = n;
 	c->io.sector = device_byte(device) % (d->info.nsectors - n + 1);
-	c->seg = (struct dma_seg){ data->paddr, kind == BLK_DISCARD ? DATA_BYTES
-								   : (uint64_t)n * d->info.secsize };
+	c->seg = (struct dma_seg){ data->paddr, kind == BLK_DISCARD
+							? DATA_BYTES
+							: (uint64_t)n * d->info.secsize };
 	c->io.seg = &c->seg;
 	c->io.nsegs = 1;
 	c->io.data = data->vaddr;

@@ -1,11 +1,11 @@
 /*
- * A device that answers from a fuzzer's input, under a driver of lib/drive that is made to run in one
- * thread and in its own time.
+ * A device that answers from a fuzzer's input, under a driver of lib/drive that is made to
+ * run in one thread and in its own time.
  *
- * The driver is the real one, with the real lib/drive: its registers, ports and memory are here, in
- * place of the keeper's thread and of interrupts there are steps, and a clock that goes on when it is
- * looked at.  What must hold, whatever the device says: no fault (sanitizers), no access outside of
- * what the device has, every command ends once, and each does within its bound.
+ * The driver is the real one, with the real lib/drive: its registers, ports and memory are here;
+ * in place of the keeper's thread and of interrupts there are steps, and a clock that goes on when
+ * it is looked at.  What must hold, whatever the device says: no fault (sanitizers), no access
+ * outside of what the device has, every command ends once, and each does within its bound.
  *
  * tool/fuzz.mk links it with what it takes the place of.
  */
@@ -73,7 +73,7 @@ device_has_more(const struct device *d)
 
 /* A value instead of that one: one byte of the input says for how many it is itself, or which. */
 uint64_t device_lie(struct device *d, uint64_t value, unsigned width);
-/* n bytes of memory for DMA at that address, or NULL: the device would reach what it was not given. */
+/* n bytes of memory for DMA at that address, or NULL: the device was not given them. */
 void *device_memory(struct device *d, uint64_t paddr, size_t n);
 /* Attach, look for disks, commands, errors, detach. */
 void device_run(struct device *d);

@@ -236,7 +236,10 @@ virtio_fuzz_run(struct virtio_fuzz *v, const uint8_t *data, size_t size)
 	d->p = data + 2;
 	d->end = data + size;
 	d->info = (struct sip_pci_info){
-		.irq = 11, .msix = data[0] & 4 ? 16 : 0, .msix_bar = -1, .vendor = VIRTIO_VENDOR,
+		.irq = 11,
+		.msix = data[0] & 4 ? 16 : 0,
+		.msix_bar = -1,
+		.vendor = VIRTIO_VENDOR,
 	};
 	d->info.bar[BAR].kind = SIP_BAR_MEM;
 	d->info.bar[BAR].base = 0xfe000000;

@@ -1,7 +1,7 @@
 /*
  * A virtio device for drive_virtio*.c: its registers, and its side of the queues [VIRTIO 1.2, 2.7,
- * 4.1].  It takes what the driver has put there, looks whether it was given each address, and answers;
- * what it answers goes through device_lie.
+ * 4.1].  It takes what the driver has put there, looks whether it was given each address,
+ * and answers; what it answers goes through device_lie.
  */
 #pragma once
 #include "device.h"
@@ -19,7 +19,7 @@ struct virtio_fuzz {
 	struct device d; /* first */
 	uint64_t features;
 	uint8_t config[VIRTIO_FUZZ_CONFIG];
-	/* Carries out a command, and says how many bytes were written; UINT32_MAX: later, perhaps. */
+	/* Carries out a command: how many bytes were written; UINT32_MAX: later, perhaps. */
 	uint32_t (*command)(struct virtio_fuzz *v, unsigned queue, const struct piece *piece,
 			    unsigned n);
 

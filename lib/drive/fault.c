@@ -73,8 +73,8 @@ drive_fault_wild_dma(void *disk, void *request)
 	uint64_t reach = d->port->ctlr->dma_max, bytes = (uint64_t)io->nsectors * d->info.secsize;
 	bool low = reach && reach <= WILD_HIGH;
 
-	if (io->kind != BLK_READ || !bytes || !fill(l, low ? WILD_LOW : WILD_HIGH,
-						    low ? PAGE : bytes, bytes))
+	if (io->kind != BLK_READ || !bytes ||
+	    !fill(l, low ? WILD_LOW : WILD_HIGH, low ? PAGE : bytes, bytes))
 		return false;
 	return send_with(d, io, l);
 }

@@ -1,6 +1,6 @@
 /*
- * Who notices a device that is sent to a wrong place?  stale FILE CTL: FILE is of a driver built with
- * faults (man/4/fault), CTL its file for them.
+ * Who notices a device that is sent to a wrong place?  stale FILE CTL: FILE is of a driver
+ * built with faults (man/4/fault), CTL its file for them.
  *
  * A client reads straight into its memory; later another client's read is sent there too.  The
  * device does as it is told: the first one's memory changes, though it asked for nothing, and the
@@ -64,7 +64,8 @@ main(int argc, char **argv)
 	CHECK(argc == 3);
 	fd = open(argv[1], O_RDONLY);
 	CHECK(fd >= 0);
-	CHECK(pread(fd, disk[0], BYTES, FIRST) == BYTES && pread(fd, disk[1], BYTES, SECOND) == BYTES);
+	CHECK(pread(fd, disk[0], BYTES, FIRST) == BYTES &&
+	      pread(fd, disk[1], BYTES, SECOND) == BYTES);
 	CHECK(!is_marked(disk[0], BYTES) && !is_marked(disk[1], BYTES));
 
 	ask_for(argv[2], "fault staledma #1");
