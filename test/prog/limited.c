@@ -1,13 +1,13 @@
 /*
- * A client at its memory limit, whose own pages a disk's driver is to use: limited DISK...; started in
- * a slot with a limit of a few MiB.  Word i of each disk is i.
+ * A client at its memory limit, whose own pages a disk's driver is to use: limited DISK...; started
+ * in a slot with a limit of a few MiB.  Word i of each disk is i.
  *
  *	read into memory that was never touched, until there may be no more of it
  *	write from such memory
  *	read into memory that a child shares with its parent, so that each page needs a copy
  *
- * Each call does what it was asked, with the right bytes, or fails with an error; what it did not do
- * has changed nothing.  When there is memory again, it works again.
+ * Each call does what it was asked, with the right bytes, or fails with an error; what it did not
+ * do has changed nothing.  When there is memory again, it works again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +76,7 @@ write_untouched(int fd, const uint64_t *mem)
 	compare(want, at);
 }
 
-/* In a child, with its parent's pages: each needs a copy, for which there is no page; then there is. */
+/* In a child, with its parent's pages: each needs a copy, for which there is no page at first. */
 static void
 read_shared(int fd, uint64_t *mem, uint64_t *more)
 {
