@@ -290,6 +290,27 @@ what_it_has(void **state)
 	assert_int_equal(-EIO, slot_events(&s));
 }
 
+/* The status is not kept up: what is there stays. */
+static void
+not_the_slots_business(void **state)
+{
+	(void)state;
+	m.known = m.owned = true;
+	m.control = LAMP_OFF << POWER_LAMP_SHIFT;
+	assert_int_equal(0, begin());
+	assert_int_equal(SLOT_NONE, s.state);
+	assert_true(m.known);
+	assert_int_equal(0, m.control & CTL_INTERRUPT);
+	assert_int_equal(0, slot_events(&s));
+	assert_int_equal(-ENODEV, slot_power(&s, false));
+	assert_non_null(strstr(m.log, "not for hot plugging"));
+	/* One that was pulled out before the driver started is told of by an event. */
+	m.status |= STA_PRESENCE;
+	assert_int_equal(0, begin());
+	assert_int_equal(SLOT_EMPTY, s.state);
+	assert_false(m.known);
+}
+
 static void
 in_and_out(void **state)
 {
@@ -517,6 +538,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_it_has, setup),
 		cmocka_unit_test_setup(in_and_out, setup),
+		cmocka_unit_test_setup(not_the_slots_business, setup),
 		cmocka_unit_test_setup(stays_off, setup),
 		cmocka_unit_test_setup(surprise, setup),
 		cmocka_unit_test_setup(driver_stays, setup),

@@ -338,7 +338,9 @@ take_over(struct slot *s, unsigned events)
 
 /*
  * Where a predecessor had turned the events on, those that have come are news.  Otherwise they are
- * of the time before the system, and what the firmware has set up stays.
+ * of the time before the system, and what the firmware has set up stays.  A machine whose firmware
+ * does the hot plugging, as QEMU's does by ACPI, may leave the slot's own status as of an empty
+ * one; what the kernel has found there a moment ago is not taken away for that.
  */
 int
 slot_begin(struct slot *s)
@@ -353,6 +355,12 @@ slot_begin(struct slot *s)
 		slot_events(s);
 	} else {
 		events = status & STA_EVENTS;
+		if (!(status & STA_PRESENT) && !(events & STA_PRESENCE) && occupied(s)) {
+			s->ops->log(s->arg, "a device is there, and the slot says that it is "
+				"empty: not for hot plugging");
+			s->state = SLOT_NONE;
+			return 0;
+		}
 		s->ops->write(s->arg, s->express + EXP_SLOT_STATUS, (uint16_t)events);
 	}
 	take_over(s, events);
