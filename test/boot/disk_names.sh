@@ -31,12 +31,23 @@ grep serial /dev/sd/sdN32/ctl
 echo last $(head -c 4096 <&3)
 ls /dev/sd
 END
-CPUS=2 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
--device pcie-root-port,id=first,chassis=9,slot=9,addr=4 \
+machine="-device pcie-root-port,id=first,chassis=9,slot=9,addr=4 \
 -device pcie-root-port,id=second,chassis=8,slot=8,addr=5 \
 -device nvme,bus=first,serial=EARLY,drive=d1 -drive file=$dir/disk1,if=none,id=d1,format=raw \
--device nvme,bus=second,serial=LATE,drive=d2 -drive file=$dir/disk2,if=none,id=d2,format=raw" boot
+-device nvme,bus=second,serial=LATE,drive=d2 -drive file=$dir/disk2,if=none,id=d2,format=raw"
+export CPUS=2
+EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off $machine" boot
 expect 'one has gone' 'there is no sdN0'
 expect_re '^first 2+$' '^then 2+$' '^last 2+$'
 [ "$(console | grep -c '^serial LATE')" = 2 ] || fail 'not the later disk'
 [ "$(console | grep -c '^serial EARLY')" = 1 ] || fail 'not the earlier disk'
+
+# Without that option QEMU plugs by ACPI, and the slots do not know what is in them; the disks stay.
+init <<'END'
+sipd -1
+await -t 30 /dev/sd/sdN0/data /dev/sd/sdN32/data
+cat /dev/sd/sdctl
+END
+EXTRA=$machine boot
+expect 'slot 8: a device is there' 'sdN0' 'sdN32'
+refuse 'has gone'
