@@ -1,14 +1,15 @@
 # `part` on block devices of Linux: a loop device of 512-byte sectors and one of 4096.  Their sectors'
 # size is not told; what Linux then says that it has for partitions, and what sfdisk, sgdisk and fdisk
-# find, is what was made; a device with a partition that is in use is not written.
+# find, is what was made; a device with a partition that is in use is not written.  There are Linuxes
+# that know no tables: these are told of the partitions by partx, which reads the table itself.
 . "$(dirname "$0")/lib.sh"
-need losetup sgdisk sfdisk fdisk python3 mkfs.ext4
+need losetup partx sgdisk sfdisk fdisk python3 mkfs.ext4
 [ "$(id -u)" = 0 ] && [ -e /dev/loop-control ] || { echo 'needs root and loop devices'; exit 77; }
 cd "$dir" || exit 1
 device=
 trap '[ -z "$device" ] || losetup -d "$device"' EXIT
 
-# The partitions that Linux knows, in sectors of 512 bytes.
+# The partitions that Linux has, in sectors of 512 bytes.
 by_linux()
 {
 	local p
@@ -17,8 +18,14 @@ by_linux()
 	done | sort -n
 }
 
-linux_agrees()
+linux_agrees() # SECTOR-SIZE [RANGES]: what partx is to tell of; not of an extended one on sectors of 4096
 {
+	local r
+	# Asked by `part` to look, it has forgotten what partx told it before.
+	[ $knows = 1 ] || { by_linux > got; [ ! -s got ] || complain "$1: Linux was not asked to look again"; }
+	for r in ${2:-1:}; do
+		[ $knows = 1 ] || partx -a -n "$r" "$device" || complain "$1: partx"
+	done
 	"$bin/part" print "$device" | awk -v n=$(($1 / 512)) '
 		$1 == "part" && !/container/ { printf "%d %.0f %.0f\n", $2, $3 * n, $4 * n }' | sort -n > want
 	# Of an extended partition Linux shows the first two sectors, as something to boot from.
@@ -34,6 +41,9 @@ attach() # SIZE SECTOR-SIZE
 	device=$(losetup -f -P --sector-size "$2" --show image) || { device=; echo 'skipped: no loop device'; exit 77; }
 }
 
+attach 20M 512
+sgdisk -o -n 1:2048:+1M "$device" > /dev/null && partprobe "$device" 2> /dev/null || blockdev --rereadpt "$device"
+knows=$(by_linux | grep -c .)
 for sector in 512 4096; do
 	attach 200M $sector
 	"$bin/part" create gpt "$device" || complain "$sector: create"
@@ -56,7 +66,6 @@ for sector in 512 4096; do
 		"$bin/part" delete "$device" 1 > refused 2>&1 && complain "$sector: a mounted partition was deleted"
 		grep -qi busy refused || complain "$(cat refused)"
 		[ "$before" = "$(dd if="$device" bs=4096 count=16 status=none | cksum)" ] || complain "$sector: written"
-		linux_agrees $sector
 		umount mnt
 		echo "$sector: beside a mount"
 	fi
@@ -65,7 +74,7 @@ for sector in 512 4096; do
 	"$bin/part" add -l 10M -t fat32 "$device" > /dev/null || complain "$sector: mbr add"
 	"$bin/part" add -l 80M -t extended "$device" > /dev/null || complain "$sector: mbr extended"
 	for i in 1 2 3; do "$bin/part" add -x -l 5M "$device" > /dev/null || complain "$sector: mbr logical $i"; done
-	linux_agrees $sector
+	linux_agrees $sector "1 5:"
 	same "$device" $sector
 	[ $sector != 512 ] || verified "$device"
 done
