@@ -79,8 +79,12 @@ read_right(int fd, uint64_t off, bool *right)
 
 	if (pread(fd, buf, sizeof buf, (off_t)off) != (ssize_t)sizeof buf)
 		return false;
-	for (unsigned i = 0; i < 512; i++)
-		*right &= buf[i] == off + 8 * i;
+	for (unsigned i = 0; i < 512 && *right; i++) {
+		*right = buf[i] == off + 8 * i;
+		if (!*right)
+			say("wrong: %llx at %llx\n", (unsigned long long)buf[i],
+			    (unsigned long long)off + 8 * i);
+	}
 	return true;
 }
 
@@ -124,6 +128,8 @@ take_disk(const char *device, const char *how, const char *what)
 		monitor(how, what);
 	for (unsigned i = 0; i < READERS; i++) {
 		CHECK(waitpid(pid[i], &status, 0) == pid[i]);
+		if (status != 0)
+			say("reader %u: status 0x%x\n", i, status);
 		CHECK(status == 0);
 	}
 	say("%s: readers have their error after %ld ms\n", path, (long)(now_ms() - start));
