@@ -477,7 +477,7 @@ struct sip_faults {
 	void (*wrong)(void *where, void *request);	/* answered, but not done */
 	bool (*wild_dma)(void *where, void *request);	/* with an address that is not its own */
 	bool (*stale_dma)(void *where, void *request);	/* with those of a request before it */
-	/* Lets the device interrupt, once.  NULL: its line will do it, which nobody acknowledges. */
+	/* Lets the device interrupt, once.  NULL: its line does it, as nobody acknowledges. */
 	void (*interrupt)(void *where);
 };
 extern const struct sip_faults sip_driver_faults;
