@@ -95,7 +95,7 @@ sip_help(const struct sip_type *type, int fd)
 static int
 store_words(struct sip_server *s, const struct sip_option *o, const char *value)
 {
-	for (const char *p = value; *p; p += *p == ',') {
+	for (const char *p = value ? value : ""; *p; p += *p == ',') {
 		int n = (int)strcspn(p, ",");
 		const struct sip_word *w = o->to;
 		while (w->name && !((int)strlen(w->name) == n && memcmp(w->name, p, n) == 0))
