@@ -31,7 +31,7 @@ faults_of()
 {
 	local driver=$1 name readers=4 storm=10000
 	# An access to a port is a call of the kernel: its storm is not as fierce.
-	[ "$driver" != ide ] || readers=1 storm=3000
+	[ "$driver" != ide ] || readers=1 storm=8000
 	name=$(disk_name "$driver")
 	init <<END
 sipd -1
