@@ -17,7 +17,8 @@ END
 init <<'END'
 sipd -1
 ramfs -mount /tmp &
-await -t 30 /dev/sd/sdS0/part/0 /dev/sd/sdS1/part/0 /tmp
+await -t 30 /dev/sd/sdS0/part/0 /dev/sd/sdS1/part/0
+until mkdir /tmp/there 2> /dev/null; do sleep 0.1; done
 slot=/dev/sip/servers/virtioscsi
 # 100 bytes a second: one of these many reads is late, and so is each that follows.
 ( dd if=/dev/sd/sdS0/data of=/dev/null bs=4096 count=8192 2> /tmp/told; echo over > /tmp/over ) &
