@@ -56,7 +56,6 @@ seconds(uint64_t ms)
 static int
 look_at_port(struct drive_port *p)
 {
-	static const char *const kinds[] = { "read", "write", "flush", "discard", "command" };
 	struct oldest o = { .now = atomic_load(&p->ctlr->now_ms) };
 	enum drive_state state;
 	bool given_up;
@@ -70,7 +69,7 @@ look_at_port(struct drive_port *p)
 	for (unsigned i = 0; i < p->nqueues; i++)
 		look_at_queue(p->queue[i], &o);
 	if (o.age_ms > DRIVE_LATE_MS)
-		os_set_errstr("%s: a %s of %s takes %u s%s", who, kinds[o.kind], o.disk,
+		os_set_errstr("%s: a %s of %s takes %u s%s", who, drive_kind_name(o.kind), o.disk,
 			      seconds(o.age_ms),
 			      state == DRIVE_BROKEN ? ", and it is being reset" : "");
 	else if (state == DRIVE_BROKEN)

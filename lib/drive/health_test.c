@@ -59,6 +59,10 @@ old_commands(void **state)
 	says(f, "0.5.0 port 7: a write of sdX0 takes 5 s");
 	fake_end(f, &c, true);
 	says(f, NULL);
+	fake_send(f, &c, BLK_ZERO, 1, 1);
+	pass(f, DRIVE_LATE_MS + 1000);
+	says(f, "0.5.0 port 7: a zero of sdX0 takes 3 s");
+	fake_end(f, &c, true);
 	drive_queue_close(&f->queue[1]);
 	fake_send(f, &waits, BLK_READ, 1, 1);
 	pass(f, DRIVE_LATE_MS + 1000);

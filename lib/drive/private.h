@@ -14,6 +14,8 @@ enum drive_event {
 /* queue.c; those without "q's lock" in their comment take it. */
 void drive_send(struct drive_disk *d, struct blk_io *io);
 void drive_io_done(struct blk_io *io, int err);
+/* Of a blk_kind, or DRIVE_OWN. */
+const char *drive_kind_name(unsigned kind);
 /* "read of 8 at 100: WHY", in io->why. */
 void drive_describe(struct blk_io *io, const char *why);
 void drive_queue_open(struct drive_queue *q);

@@ -222,17 +222,23 @@ drive_end(struct drive_queue *q, unsigned tag)
 	return true;
 }
 
-void
-drive_describe(struct blk_io *io, const char *why)
+const char *
+drive_kind_name(unsigned kind)
 {
-	static const char *const kinds[] = {
+	static const char *const kinds[BLK_NKINDS + 1] = {
 		"read", "write", "flush", "discard", "zero", "command"
 	};
 
+	return kinds[kind];
+}
+
+void
+drive_describe(struct blk_io *io, const char *why)
+{
 	if (io->kind == BLK_FLUSH || io->kind == DRIVE_OWN)
-		snprintf(io->why, sizeof io->why, "%s: %s", kinds[io->kind], why);
+		snprintf(io->why, sizeof io->why, "%s: %s", drive_kind_name(io->kind), why);
 	else
-		snprintf(io->why, sizeof io->why, "%s of %u at %llu: %s", kinds[io->kind],
+		snprintf(io->why, sizeof io->why, "%s of %u at %llu: %s", drive_kind_name(io->kind),
 			 io->nsectors, (unsigned long long)io->sector, why);
 }
 

@@ -34,8 +34,8 @@ cat /tmp/told
 until grep -q healthy $slot/status; do sleep 0.2; done
 echo "it is healthy again"
 
-greedy /dev/sd/sdS0/data 300 8192 &
-greedy /dev/sd/sdS0/data 40 1048576 &
+( greedy /dev/sd/sdS0/data 300 8192 && echo over > /tmp/over300 ) &
+( greedy /dev/sd/sdS0/data 40 1048576 && echo over > /tmp/over40 ) &
 monitor 'block_set_io_throttle hung 0 100 0 0 0 0'
 until grep -q degraded $slot/status; do sleep 0.2; done
 for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -45,7 +45,7 @@ sh /boot/other.sh 'beside a greedy client'
 grep message $slot/health
 sh /boot/other.sh 'more than once'
 monitor 'block_set_io_throttle hung 0 0 0 0 0 0'
-wait
+await -t 120 /tmp/over300 /tmp/over40
 until grep -q healthy $slot/status; do sleep 0.2; done
 grep generation $slot/status
 dd if=/dev/sd/sdS0/data bs=65536 count=128 2> /dev/null | sha256sum
