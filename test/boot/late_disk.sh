@@ -21,7 +21,7 @@ await -t 30 /dev/sd/sdS0/part/0 /dev/sd/sdS1/part/0
 until mkdir /tmp/there 2> /dev/null; do sleep 0.1; done
 slot=/dev/sip/servers/virtioscsi
 # 100 bytes a second: one of these many reads is late, and so is each that follows.
-( dd if=/dev/sd/sdS0/data of=/dev/null bs=4096 count=8192 2> /tmp/told; echo over > /tmp/over ) &
+( dd if=/dev/sd/sdS0/data of=/dev/null bs=4096 count=8192 2> /tmp/told || echo failed >> /tmp/told; echo over > /tmp/over ) &
 monitor 'block_set_io_throttle hung 0 100 0 0 0 0'
 until grep -q degraded $slot/status; do sleep 0.2; done
 sh /boot/other.sh 'while one is late'
@@ -31,6 +31,7 @@ sh /boot/other.sh 'after the first reset'
 monitor 'block_set_io_throttle hung 0 0 0 0 0 0'
 until [ -e /tmp/over ]; do sleep 1; done
 cat /tmp/told
+grep -E "^(retries|resets)" /dev/sd/sdS0/stats
 until grep -q healthy $slot/status; do sleep 0.2; done
 echo "it is healthy again"
 
