@@ -127,6 +127,7 @@ struct outcome {
 	int err;
 	bool again, look; /* look: a unit has come, gone or changed */
 	bool illegal;     /* it has no such command, or no such field in it */
+	bool reset;       /* it tells that it was reset */
 	char why[BLK_WHY_MAX];
 };
 
@@ -144,6 +145,7 @@ judge_sense(const struct virtio_scsi_answer *a, struct outcome *o)
 	o->again = sense.key == ATAPI_UNIT_ATTENTION || atapi_retry(&sense) != ATAPI_GIVE_UP;
 	o->illegal = sense.key == ATAPI_ILLEGAL_REQUEST;
 	o->look = sense.key == ATAPI_UNIT_ATTENTION && (sense.asc == 0x2a || sense.asc == 0x3f);
+	o->reset = sense.key == ATAPI_UNIT_ATTENTION && sense.asc == 0x29;
 	if (!o->err && sense.key > ATAPI_RECOVERED)
 		o->err = -EIO;
 	atapi_sense_text(&sense, o->why, sizeof o->why);
@@ -202,7 +204,7 @@ vscsi_ended(struct virtio_drive_queue *q, unsigned tag, uint32_t written)
 {
 	struct blk_io *io = drive_tag(&q->q, tag);
 	const struct drive_disk *d = io->drive;
-	const struct vscsi_unit *u = d->priv;
+	struct vscsi_unit *u = d->priv;
 	struct virtio_scsi_answer a;
 	struct outcome o;
 
@@ -240,6 +242,8 @@ vscsi_ended(struct virtio_drive_queue *q, unsigned tag, uint32_t written)
 		o.err = -ETIMEDOUT;
 		snprintf(o.why, sizeof o.why, "no answer in time, aborted");
 	}
+	if (o.reset && atomic_exchange(&u->was_reset, false))
+		io->tries--; /* by us: no fault of the command that is told it */
 	if (!o.err)
 		drive_end(&q->q, tag);
 	else

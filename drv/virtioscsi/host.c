@@ -213,6 +213,10 @@ restart(struct drive_port *p, unsigned attempt)
 
 	(void)attempt;
 	if (err == 0) {
+		pthread_mutex_lock(&p->lock);
+		for (struct drive_disk *d = p->disks; d; d = d->next)
+			atomic_store(&((struct vscsi_unit *)d->priv)->was_reset, true);
+		pthread_mutex_unlock(&p->lock);
 		vscsi_news_all(s);
 		drive_change(p);
 	}

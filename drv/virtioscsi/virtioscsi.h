@@ -40,6 +40,7 @@ struct vscsi {
 };
 
 struct vscsi_unit { /* drive_disk.priv */
+	atomic_bool was_reset; /* by us, and nobody was told it */
 	struct virtio_scsi_address at;
 	struct scsi_capacity capacity;
 	uint64_t wwn;
