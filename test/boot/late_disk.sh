@@ -31,7 +31,7 @@ sh /boot/other.sh 'after the first reset'
 monitor 'block_set_io_throttle hung 0 0 0 0 0 0'
 until [ -e /tmp/over ]; do sleep 1; done
 cat /tmp/told
-grep -E "^(retries|resets)" /dev/sd/sdS0/stats
+grep resets /dev/sd/sdS0/stats
 until grep -q healthy $slot/status; do sleep 0.2; done
 echo "it is healthy again"
 
@@ -50,7 +50,7 @@ await -t 120 /tmp/over300 /tmp/over40
 until grep -q healthy $slot/status; do sleep 0.2; done
 grep generation $slot/status
 dd if=/dev/sd/sdS0/data bs=65536 count=128 2> /dev/null | sha256sum
-grep -E '^(resets|in-flight)' /dev/sd/sdS0/stats
+grep resets /dev/sd/sdS0/stats
 cat $slot/log
 END
 python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
