@@ -118,6 +118,12 @@ keeps(const struct ide_channel *c, unsigned drive, uint8_t a, uint8_t b)
 	return sip_in8(&c->command, IDE_COUNT) == a && sip_in8(&c->command, IDE_LBA_LOW) == b;
 }
 
+static bool
+is_nobody(uint8_t status)
+{
+	return status == FLOATING || status == PULLED_DOWN;
+}
+
 bool
 ide_channel_has_drives(struct ide_channel *c)
 {
@@ -128,17 +134,21 @@ ide_channel_has_drives(struct ide_channel *c)
 	status = ide_status(c);
 	for (unsigned d = 0; d < IDE_DRIVES; d++)
 		c->drive[d].present = false;
-	if (status == FLOATING || status == PULLED_DOWN) {
+	if (is_nobody(status)) {
 		ide_select(c, 1, 0);
-		status = ide_status(c);
-		if (status == FLOATING || status == PULLED_DOWN)
+		if (is_nobody(ide_status(c)))
 			return false;
 	}
-	/* One that is busy keeps nothing: it is there, and the reset will tell. */
+	/*
+	 * One that is busy, or waits for data or a packet that a driver before this one owes it,
+	 * keeps nothing, and does not let the other be selected: it is there, and the reset will
+	 * tell.
+	 */
 	for (unsigned d = 0; d < IDE_DRIVES; d++) {
 		ide_select(c, d, 0);
 		status = ide_status(c);
-		c->drive[d].present = (status != FLOATING && status & ATA_STATUS_BSY) ||
+		c->drive[d].present = (!is_nobody(status) &&
+				       status & (ATA_STATUS_BSY | ATA_STATUS_DRQ)) ||
 				      (keeps(c, d, PATTERN_A, PATTERN_B) &&
 				       keeps(c, d, PATTERN_B, PATTERN_A));
 		any |= c->drive[d].present;

@@ -389,6 +389,28 @@ falls_back(void **state)
 	stop(w);
 }
 
+/* A driver died in the middle of a command, and its successor finds the drives. */
+static void
+successor(void **state)
+{
+	static const uint8_t left[] = { ATA_STATUS_BSY, ATA_STATUS_DRDY | ATA_STATUS_DRQ };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct world *w = make();
+		unsigned drive = i / 2;
+
+		model_disk(&w->m, 0, SECTORS);
+		model_disk(&w->m, 1, SECTORS);
+		w->m.channel[0].selected = drive;
+		w->m.channel[0].drive[drive].status = left[i % 2];
+		attach(w);
+		check_data(w, 0);
+		check_data(w, 1);
+		stop(w);
+	}
+}
+
 static void
 optical(void **state)
 {
@@ -466,7 +488,8 @@ main(void)
 		cmocka_unit_test(errors),           cmocka_unit_test(hangs),
 		cmocka_unit_test(stray_interrupts), cmocka_unit_test(health),
 		cmocka_unit_test(falls_back),       cmocka_unit_test(lost_interrupts),
-		cmocka_unit_test(optical),          cmocka_unit_test(lies),
+		cmocka_unit_test(successor),         cmocka_unit_test(optical),
+		cmocka_unit_test(lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

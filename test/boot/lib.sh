@@ -22,7 +22,7 @@ take_build()
 {
 	local f
 	rm -rf "$dir/build"
-	for f in kernel/lux9.elf kernel-debug/lux9.elf lux9/bin lux9/fault lux9/personality prog; do
+	for f in kernel/lux9.elf kernel-debug/lux9.elf boot.tar lux9/bin lux9/fault lux9/personality prog; do
 		[ -e "$1/$f" ] || continue
 		mkdir -p "$dir/build/$(dirname "$f")"
 		cp -al "$1/$f" "$dir/build/$(dirname "$f")/" 2> /dev/null ||

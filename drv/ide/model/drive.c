@@ -500,10 +500,16 @@ command(struct model *m, struct model_channel *c, struct model_drive *d, uint8_t
 		optical_command(m, c, d, opcode);
 }
 
-/* Both drives see what is written; the command is the selected one's. */
+/*
+ * Both drives see what is written; the command is the selected one's.  While that is busy or has
+ * data to move, they see nothing [ATA8-APT, 6.2: the host shall not write], as in QEMU.
+ */
 void
 model_drive_out(struct model *m, struct model_channel *c, unsigned reg, unsigned width, uint32_t v)
 {
+	if (reg != IDE_DATA && reg != IDE_STATUS &&
+	    c->drive[c->selected].status & (ATA_STATUS_BSY | ATA_STATUS_DRQ))
+		return;
 	if (reg == IDE_DEVICE)
 		c->selected = v >> 4 & 1;
 	for (unsigned i = 0; i < IDE_DRIVES; i++) {
