@@ -58,7 +58,7 @@ disk(const uint8_t *b, size_t n)
 	uint16_t lun[LUNS];
 	char serial[TEXT];
 	uint64_t wwn;
-	bool unmap;
+	struct scsi_provisioning provisioning;
 
 	if (scsi_inquiry(b, n, &q) == 0)
 		check(is_text(q.vendor, sizeof q.vendor) && is_text(q.product, sizeof q.product) &&
@@ -70,7 +70,7 @@ disk(const uint8_t *b, size_t n)
 		check(is_text(serial, sizeof serial));
 	scsi_vpd_id(b, n, &wwn);
 	scsi_vpd_limits(b, n, &limits);
-	scsi_vpd_provisioning(b, n, &unmap);
+	scsi_vpd_provisioning(b, n, &provisioning);
 	scsi_mode(b, n, &mode);
 }
 
