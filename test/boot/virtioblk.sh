@@ -43,7 +43,7 @@ monitor 'device_del hot'
 while cat /dev/sd/sdV3/ctl > /dev/null 2> /dev/null; do sleep 0.1; done
 until grep -q 'state empty' /dev/slot/0.17.0; do sleep 0.1; done
 echo it has gone
-monitor 'drive_add 0 if=none,id=again,format=raw,file=HOT'
+monitor 'drive_add 0 if=none,id=again,format=raw,file=HOT,file.locking=off'
 monitor 'device_add virtio-blk-pci,disable-legacy=on,id=hot2,drive=again,bus=slot1,serial=HOT'
 await -t 60 /dev/sd/sdV3/part/0
 dd if=/dev/sd/sdV3/data bs=1048576 | sha256sum

@@ -44,7 +44,7 @@ dd if=/dev/sd/sdS0/data bs=1048576 skip=8 count=8 | sha256sum
 
 # One that comes, goes, and comes again; and one that grows.
 for time in first second; do
-	monitor "drive_add 0 if=none,id=$time,format=raw,file=HOT"
+	monitor "drive_add 0 if=none,id=$time,format=raw,file=HOT,file.locking=off"
 	monitor "device_add scsi-hd,id=plug$time,drive=$time,bus=host.0,scsi-id=200,lun=3,serial=HOT"
 	await -t 60 /dev/sd/sdS1763/part/0
 	dd if=/dev/sd/sdS1763/data bs=65536 | sha256sum
