@@ -34,6 +34,7 @@ struct worker {
 	int64_t longest;
 	const char *_Atomic call; /* that it is in, since */
 	_Atomic int64_t since;    /* 0: in none */
+	_Atomic bool begun;       /* it has opened what it uses */
 	pthread_t thread;
 };
 
@@ -249,19 +250,27 @@ run_start(struct run *run, unsigned n, void *(*work)(void *))
 	}
 }
 
-/* All that will be allocated has been: who counts what deaths leave behind may begin. */
+/*
+ * All that will be allocated has been, and all is open: who kills, and who counts what deaths leave
+ * behind, may begin.
+ */
 static inline void
 run_is_ready(const struct run *run)
 {
-	int fd = run->ready != NULL ? open(run->ready, O_CREAT | O_WRONLY, 0600) : -1;
+	int fd;
 
+	for (unsigned i = 0; i < run->nworkers; i++)
+		while (!run->worker[i].begun)
+			usleep(1000);
+	fd = run->ready != NULL ? open(run->ready, O_CREAT | O_WRONLY, 0600) : -1;
 	CHECK(run->ready == NULL || (fd >= 0 && close(fd) == 0));
 }
 
-/* Asked by a worker before each step. */
+/* Asked by a worker before each step; before the first it has opened all that it uses. */
 static inline bool
 run_goes_on(struct worker *w, uint64_t step)
 {
+	w->begun = true;
 	return !w->run->stop && (w->run->ops == 0 || step < w->run->ops);
 }
 
