@@ -10,6 +10,7 @@ done
 END
 cat > "$dir/extra/reader" <<'END'
 read a
+touch /mnt/reads
 until ls /mnt/go1 2> /dev/null; do sleep 0.1; done
 read b
 echo "open: $a $b"
@@ -80,6 +81,7 @@ wait $second && ls /mnt/d && echo "one after the other"
 (echo first; echo second; echo third) > /net/d/f
 sh /boot/reader < /net/d/f > /mnt/reader &
 reader=$!
+until ls /mnt/reads 2> /dev/null; do sleep 0.1; done
 echo 'crash rename #1 after' > /dev/pass/lastctl
 mv /net/d /net/e &
 mover=$!
