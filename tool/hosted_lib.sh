@@ -8,11 +8,13 @@
 #	hosted_stop [SIGNAL [SECONDS]] ends the driver; its exit status
 #	hosted_value SERVICE FILE NAME what a line `NAME value` says
 #	hosted_end                     all of them
+#	hosted_fail TEXT...            ends a test that failed, with the logs
+#	hosted_judge WHEN              fails if the driver did to the machine what it was not given to do
 #
 # $h is the directory of it all: h/disk the image (made if it is not there), h/dev and h/sd the
-# services of qtestfs and of the driver, h/monitor QEMU's, h/*.log.  HOSTED_DRIVE: in place of h/disk, what QEMU's -drive
-# takes as file.  HOSTED_BIN: where the programs are;
-# HOSTED_QTESTFS: qtestfs, if it is elsewhere.  HOSTED_UNDER: a command before the driver's.
+# services of qtestfs and of the driver, h/monitor QEMU's, h/*.log.  HOSTED_DRIVE: in place of h/disk,
+# what QEMU's -drive takes as file.  HOSTED_BIN: where the programs are; HOSTED_QTESTFS: qtestfs, if it
+# is elsewhere.  HOSTED_UNDER: a command before the driver's.
 
 hosted_tab=$(dirname "${BASH_SOURCE[0]}")/hosted.tab
 hosted_bin=${HOSTED_BIN:-${B:-build}/test/bin}
@@ -156,4 +158,21 @@ hosted_end()
 	done
 	[ -z "${h_ram:-}" ] || rm -f "$h_ram"
 	driver= qtestfs_pid= qemu_pid=
+}
+
+hosted_fail()
+{
+	echo "FAIL: ${name:+$name: }$*"
+	tail -n 40 "$h"/*.log
+	"${B:-build}/host/bin/9p" -a "unix!$h/dev" cat qtest/ctl qtest/refused irq/ctl
+	exit 1
+}
+
+hosted_judge()
+{
+	local n
+	for n in refused wild; do
+		[ "$(hosted_value "$h/dev" qtest/ctl $n)" = 0 ] || hosted_fail "$1: $n"
+	done
+	! grep -E 'Sanitizer|runtime error' "$h/driver.log" || hosted_fail "$1: a sanitizer"
 }

@@ -511,7 +511,10 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 
 /* --- the keeper's look ----------------------------------------------------------------------- */
 
-/* Progress without an interrupt is a lost one; none at all is looked for once a tick. */
+/*
+ * Progress without an interrupt is a lost one; none at all is looked for once a tick.  Told at the
+ * first, second, fourth and so on: a line that is dead would fill the log.
+ */
 static bool
 look_for_lost(struct drive_queue *q)
 {
@@ -525,12 +528,15 @@ look_for_lost(struct drive_queue *q)
 	pthread_mutex_unlock(&q->lock);
 	if (stuck && drive_reap(q)) {
 		char who[48];
+		uint64_t lost;
 
 		pthread_mutex_lock(&p->lock);
-		p->lost++;
+		lost = ++p->lost;
 		pthread_mutex_unlock(&p->lock);
 		drive_label(p, who, sizeof who);
-		sip_log(p->ctlr->server, "%s: an interrupt is late, or lost", who);
+		if (!(lost & (lost - 1)))
+			sip_log(p->ctlr->server, "%s: an interrupt is late, or lost: %llu so far",
+				who, (unsigned long long)lost);
 		stuck = false;
 	}
 	return stuck;

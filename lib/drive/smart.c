@@ -16,6 +16,7 @@ drive_smart_init(struct drive_smart *s)
 	pthread_mutex_init(&s->lock, NULL);
 	s->nattributes = 0;
 }
+
 static int
 smart(struct drive_disk *d, enum ata_smart what, struct ata_result *r, void *page)
 {

@@ -11,23 +11,6 @@ dir=${TEST_DIR:-$(mktemp -d)}
 p9=${B:-build}/host/bin/9p
 trap hosted_end EXIT
 
-fail()
-{
-	echo "FAIL: $name: $*"
-	tail -n 40 "$h"/*.log
-	"$p9" -a "unix!$h/dev" cat qtest/ctl qtest/refused irq/ctl
-	exit 1
-}
-
-judge()
-{
-	local n
-	for n in refused wild; do
-		[ "$(hosted_value "$h/dev" qtest/ctl $n)" = 0 ] || fail "$1: $n"
-	done
-	! grep -E 'Sanitizer|runtime error' "$h/driver.log" || fail "$1: a sanitizer"
-}
-
 # reads IMAGE N: N reads of each of eight in flight, judged by the image
 reads()
 {
@@ -65,7 +48,7 @@ END
 refuses_writes()
 {
 	! head -c 2048 /dev/zero | "$p9" -a "unix!$h/sd" write "$disk_name/data" 2> "$h/refused" ||
-		fail "it was written to"
+		hosted_fail "it was written to"
 }
 
 # wait_for NAME VALUE: a line of the disk's ctl
@@ -77,12 +60,12 @@ wait_for()
 		sleep 0.1
 	done
 	"$p9" -a "unix!$h/sd" cat "$disk_name/ctl"
-	fail "$1 does not become $2"
+	hosted_fail "$1 does not become $2"
 }
 
 tray()
 {
-	echo "$1" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || fail "$1"
+	echo "$1" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || hosted_fail "$1"
 }
 
 # What the machine's owner does with the drive.
@@ -112,11 +95,11 @@ check_tray()
 {
 	tray eject
 	wait_for medium none
-	monitor "change d0 $h/other raw" || fail "no other disc"
+	monitor "change d0 $h/other raw" || hosted_fail "no other disc"
 	tray load
 	wait_for medium ready
-	reads "$h/other" 10 || fail "another disc is not read"
-	judge tray
+	reads "$h/other" 10 || hosted_fail "another disc is not read"
+	hosted_judge tray
 }
 
 check_kill()
@@ -126,14 +109,14 @@ check_kill()
 	reader=$!
 	sleep 0.5
 	hosted_stop KILL
-	! wait $reader || fail "the clients of a killed driver noticed nothing"
-	hosted_driver || fail "no second start"
+	! wait $reader || hosted_fail "the clients of a killed driver noticed nothing"
+	hosted_driver || hosted_fail "no second start"
 	wait_for medium ready
-	reads "$h/other" 10 || fail "the data is not right after a restart"
-	judge restart
-	hosted_stop TERM || fail "it ends with $?"
-	[ "$(hosted_value "$h/dev" qtest/ctl buffers)" = 0 ] || fail "it has left buffers"
-	judge end
+	reads "$h/other" 10 || hosted_fail "the data is not right after a restart"
+	hosted_judge restart
+	hosted_stop TERM || hosted_fail "it ends with $?"
+	[ "$(hosted_value "$h/dev" qtest/ctl buffers)" = 0 ] || hosted_fail "it has left buffers"
+	hosted_judge end
 }
 
 [ -n "$(hosted_cds)" ] || { echo "no driver is built"; exit 1; }
@@ -142,11 +125,11 @@ for name in $(hosted_cds); do
 	mkdir -p "$h"
 	head -c $((6 << 20)) /dev/urandom > "$h/disk"
 	head -c $((4 << 20)) /dev/urandom > "$h/other"
-	hosted_machine "$name" && hosted_driver || fail "no start"
+	hosted_machine "$name" && hosted_driver || hosted_fail "no start"
 	wait_for medium ready
-	reads "$h/disk" 30 || fail "the data is not right"
+	reads "$h/disk" 30 || hosted_fail "the data is not right"
 	refuses_writes
-	judge reads
+	hosted_judge reads
 	check_tray
 	check_kill
 	hosted_end

@@ -11,24 +11,6 @@ dir=${TEST_DIR:-$(mktemp -d)}
 p9=${B:-build}/host/bin/9p
 trap hosted_end EXIT
 
-fail()
-{
-	echo "FAIL: $name: $*"
-	tail -n 40 "$h"/*.log
-	"$p9" -a "unix!$h/dev" cat qtest/ctl qtest/refused irq/ctl
-	exit 1
-}
-
-# What the driver did to the machine: nothing that it was not given.
-judge_machine()
-{
-	local n
-	for n in refused wild; do
-		[ "$(hosted_value "$h/dev" qtest/ctl $n)" = 0 ] || fail "$1: $n"
-	done
-	! grep -E 'Sanitizer|runtime error' "$h/driver.log" || fail "$1: a sanitizer"
-}
-
 load()
 {
 	python3 test/host/hosted_load.py "$h/sd" "$disk_name" "$h/disk" "$@"
@@ -42,26 +24,26 @@ new_image()
 
 check_load()
 {
-	hosted_machine "$name" && hosted_driver || fail "no start"
-	load 1600 4 8 1 || fail "the data is not right"
-	judge_machine load
+	hosted_machine "$name" && hosted_driver || hosted_fail "no start"
+	load 1600 4 8 1 || hosted_fail "the data is not right"
+	hosted_judge load
 }
 
 check_discard()
 {
 	local blocks after
-	echo flush | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || fail "flush"
+	echo flush | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || hosted_fail "flush"
 	case $(hosted_value "$h/sd" "$disk_name/ctl" features) in
 	*trim*|*discard*) ;;
 	*)	echo "discard 2048 32768" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" 2> /dev/null &&
-			fail "a discard that the disk has not"
+			hosted_fail "a discard that the disk has not"
 		return ;;
 	esac
 	blocks=$(stat -c %b "$h/disk")
-	echo "discard 2048 32768" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || fail "discard"
+	echo "discard 2048 32768" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || hosted_fail "discard"
 	after=$(stat -c %b "$h/disk")
-	[ $((blocks - after)) -ge 32000 ] || fail "the image has not shrunk: $blocks, $after blocks"
-	judge_machine discard
+	[ $((blocks - after)) -ge 32000 ] || hosted_fail "the image has not shrunk: $blocks, $after blocks"
+	hosted_judge discard
 }
 
 # Where the device can, the zeros take no room.
@@ -70,10 +52,10 @@ check_zero()
 	local blocks after
 	cp "$h/disk" "$h/was"
 	blocks=$(stat -c %b "$h/disk")
-	echo "zero 65000 2048" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || fail "zero"
-	echo "zero 40000 20481" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || fail "zero"
-	echo flush | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || fail "flush"
-	python3 - "$h/was" "$h/disk" <<'EOF' || fail "the image has not zeros where they were asked for"
+	echo "zero 65000 2048" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || hosted_fail "zero"
+	echo "zero 40000 20481" | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || hosted_fail "zero"
+	echo flush | "$p9" -a "unix!$h/sd" write "$disk_name/ctl" || hosted_fail "flush"
+	python3 - "$h/was" "$h/disk" <<'EOF' || hosted_fail "the image has not zeros where they were asked for"
 import sys
 was, now = (open(n, "rb").read() for n in sys.argv[1:])
 want = bytearray(was)
@@ -84,11 +66,11 @@ sys.exit(want != now)
 EOF
 	after=$(stat -c %b "$h/disk")
 	case $(hosted_value "$h/sd" "$disk_name/ctl" features) in
-	*write-zeroes*)	[ $((blocks - after)) -ge 20000 ] || fail "zeros take room: $blocks, $after blocks" ;;
-	*)	[ "$after" -ge "$blocks" ] || fail "zeros were written and take no room" ;;
+	*write-zeroes*)	[ $((blocks - after)) -ge 20000 ] || hosted_fail "zeros take room: $blocks, $after blocks" ;;
+	*)	[ "$after" -ge "$blocks" ] || hosted_fail "zeros were written and take no room" ;;
 	esac
 	rm -f "$h/was"
-	judge_machine zero
+	hosted_judge zero
 }
 
 check_kill()
@@ -102,15 +84,15 @@ check_kill()
 		sleep 0.02
 	done
 	hosted_stop KILL
-	wait $loader && fail "the clients of a killed driver noticed nothing"
-	grep -q 'the service has gone' "$h/killed" || { cat "$h/killed"; fail "no client was cut off"; }
-	hosted_driver || fail "no second start"
-	load 640 4 8 3 || fail "the data is not right after a restart"
-	[ "$(hosted_value "$h/dev" qtest/ctl held)" = 0 ] || fail "the dead driver's memory is still held"
-	judge_machine restart
-	hosted_stop TERM || fail "it ends with $?"
-	[ "$(hosted_value "$h/dev" qtest/ctl buffers)" = 0 ] || fail "it has left buffers"
-	judge_machine end
+	wait $loader && hosted_fail "the clients of a killed driver noticed nothing"
+	grep -q 'the service has gone' "$h/killed" || { cat "$h/killed"; hosted_fail "no client was cut off"; }
+	hosted_driver || hosted_fail "no second start"
+	load 640 4 8 3 || hosted_fail "the data is not right after a restart"
+	[ "$(hosted_value "$h/dev" qtest/ctl held)" = 0 ] || hosted_fail "the dead driver's memory is still held"
+	hosted_judge restart
+	hosted_stop TERM || hosted_fail "it ends with $?"
+	[ "$(hosted_value "$h/dev" qtest/ctl buffers)" = 0 ] || hosted_fail "it has left buffers"
+	hosted_judge end
 	hosted_end
 }
 
@@ -152,15 +134,15 @@ check_errors()
 		printf '[inject-error]\nevent = "write_aio"\nerrno = "5"\nsector = "20000"\n\n'
 		printf '[inject-error]\nevent = "flush_to_disk"\niotype = "flush"\nerrno = "5"\n'
 	} > "$h/rules"
-	HOSTED_DRIVE=blkdebug:$h/rules:$h/disk hosted_machine "$name" && hosted_driver || fail "no start"
-	part read 1000 1 error || fail
-	part read 1001 900 good "$h/disk" || fail "a neighbour of a bad sector"
-	part read 2000 1 good "$h/disk" || fail "an error that passes is not mended"
-	part write 20000 1 error || fail
-	part write 20001 8 good || fail
-	part flush 30000 1 error || fail
-	judge_machine errors
-	hosted_stop TERM || fail "it ends with $?"
+	HOSTED_DRIVE=blkdebug:$h/rules:$h/disk hosted_machine "$name" && hosted_driver || hosted_fail "no start"
+	part read 1000 1 error || hosted_fail "a bad sector is read"
+	part read 1001 900 good "$h/disk" || hosted_fail "a neighbour of a bad sector"
+	part read 2000 1 good "$h/disk" || hosted_fail "an error that passes is not mended"
+	part write 20000 1 error || hosted_fail "a bad sector is written"
+	part write 20001 8 good || hosted_fail "a neighbour of a bad sector is not written"
+	part flush 30000 1 error || hosted_fail "a flush that fails is not told"
+	hosted_judge errors
+	hosted_stop TERM || hosted_fail "it ends with $?"
 	hosted_end
 }
 

@@ -10,23 +10,6 @@ h=${TEST_DIR:-$(mktemp -d)}
 p9=${B:-build}/host/bin/9p
 trap hosted_end EXIT
 
-fail()
-{
-	echo "FAIL: $*"
-	tail -n 40 "$h"/*.log
-	"$p9" -a "unix!$h/dev" cat qtest/ctl qtest/refused irq/ctl
-	exit 1
-}
-
-judge()
-{
-	local n
-	for n in refused wild; do
-		[ "$(hosted_value "$h/dev" qtest/ctl $n)" = 0 ] || fail "$1: $n"
-	done
-	! grep -E 'Sanitizer|runtime error' "$h/driver.log" || fail "$1: a sanitizer"
-}
-
 use()
 {
 	python3 - "$h/sd" <<'EOF'
@@ -64,9 +47,9 @@ assert not wrong, wrong
 EOF
 }
 
-hosted_machine edu && hosted_driver || fail "no start"
-use || fail "its files"
-judge use
+hosted_machine edu && hosted_driver || hosted_fail "no start"
+use || hosted_fail "its files"
+hosted_judge use
 # A transfer takes 100 ms; on a busy machine it may be over before the signal comes.
 cut=no
 for _ in $(seq 10); do
@@ -94,14 +77,14 @@ sys.exit(ends != ["cut off"])
 EOF
 	hosted_stop KILL
 	[ $cut = no ] || break
-	hosted_driver || fail "no start"
+	hosted_driver || hosted_fail "no start"
 done
-[ $cut = yes ] || fail "no transfer was cut off"
-[ "$(hosted_value "$h/dev" qtest/ctl held)" = 1 ] || fail "the dead driver's buffer is not held"
-hosted_driver || fail "no second start"
-use || fail "its files after a restart"
-judge restart
-[ "$(hosted_value "$h/dev" qtest/ctl held)" = 0 ] || fail "the dead driver's buffer is still held"
-hosted_stop TERM || fail "it ends with $?"
-[ "$(hosted_value "$h/dev" qtest/ctl buffers)" = 0 ] || fail "it has left its buffer"
-judge end
+[ $cut = yes ] || hosted_fail "no transfer was cut off"
+[ "$(hosted_value "$h/dev" qtest/ctl held)" = 1 ] || hosted_fail "the dead driver's buffer is not held"
+hosted_driver || hosted_fail "no second start"
+use || hosted_fail "its files after a restart"
+hosted_judge restart
+[ "$(hosted_value "$h/dev" qtest/ctl held)" = 0 ] || hosted_fail "the dead driver's buffer is still held"
+hosted_stop TERM || hosted_fail "it ends with $?"
+[ "$(hosted_value "$h/dev" qtest/ctl buffers)" = 0 ] || hosted_fail "it has left its buffer"
+hosted_judge end

@@ -257,11 +257,14 @@ run_start(struct run *run, unsigned n, void *(*work)(void *))
 static inline void
 run_is_ready(const struct run *run)
 {
+	int64_t until = now_ns() + STUCK_NS;
 	int fd;
 
 	for (unsigned i = 0; i < run->nworkers; i++)
-		while (!run->worker[i].begun)
+		while (!run->worker[i].begun) {
+			CHECK(now_ns() < until);
 			usleep(1000);
+		}
 	fd = run->ready != NULL ? open(run->ready, O_CREAT | O_WRONLY, 0600) : -1;
 	CHECK(run->ready == NULL || (fd >= 0 && close(fd) == 0));
 }
