@@ -243,9 +243,10 @@ static void
 says_why(void **state)
 {
 	static const char *const why[] = { "", "disk 3\nsleeps", "disk 4 sleeps" };
-	static const char *const want[] = { "state degraded\nrequests 0\nerrors 0\n"
-		"message Input/output error\n", "message disk 3?sleeps\n",
-		"message disk 4 sleeps\n" };
+	static const char *const want[] = {
+		"state degraded\nrequests 0\nerrors 0\nmessage Input/output error\n",
+		"message disk 3?sleeps\n", "message disk 4 sleeps\n",
+	};
 	char path[] = "/tmp/sip" "XX" "XX" "XX", text[8192];
 	(void)state;
 	s.health_fd = mkstemp(path);
