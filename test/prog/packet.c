@@ -190,7 +190,7 @@ main(int argc, char **argv)
 	if (pread(fd, &b, 1, 0) >= 0 || errno != ENODATA)
 		fail("an answer without a command");
 	good(fd, &inquiry, 36);
-	printf("packet: %s: type %u '%.8s' '%.16s'\n", disk, inquiry.answer[ANSWER] & 31,
+	printf("packet: %s: type %u '%.8s' '%.16s'\n", disk, inquiry.answer[ANSWER] & 31u,
 	       inquiry.answer + ANSWER + 8, inquiry.answer + ANSWER + 16);
 	good(fd, &ready, 0);
 	good(fd, &capacity, 8);
