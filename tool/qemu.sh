@@ -7,7 +7,8 @@
 #   APPEND   kernel command line
 #   ISO      boot this CD image instead of KERNEL and INITRD;  UEFI=1: with OVMF
 #   CPUS     processors (1)         MEM      memory (512M)
-#   THREAD   single: one host thread for all processors, for who plugs devices (doc/hardware.md)
+#   THREAD   single (default): one host thread for all processors;  multi: one for each, which is more
+#            like a machine, but safe only while no driver dies and no device comes (doc/hardware.md)
 #   MACHINE  q35 (default), with AHCI; pc, with IDE
 #   DISKS    raw images, on AHCI ports 0, 1, ... in this order; on IDE's masters and slaves
 #   CDS      images of CDs, on the ports after them; "empty": a drive without one
@@ -28,7 +29,7 @@ b=${B:-$top/build}
 qemu=${QEMU:-qemu-system-x86_64}
 serial=${SERIAL:-stdio}
 
-set -- -machine "${MACHINE:-q35}" -accel "tcg${THREAD:+,thread=$THREAD}" \
+set -- -machine "${MACHINE:-q35}" -accel "tcg,thread=${THREAD:-single}" \
 	-cpu qemu64,+smap,+smep,+umip,+fsgsbase,+pdpe1gb,+rdtscp \
 	-smp "${CPUS:-1}" -m "${MEM:-512M}" -nodefaults -no-user-config -display none \
 	-no-reboot -nic none -device isa-debug-exit,iobase=0xf4,iosize=0x04 -device edu,dma_mask=0xffffffff "$@"

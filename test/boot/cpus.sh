@@ -15,7 +15,7 @@ cat /env/sum*
 cat /dev/sysstat
 END
 for n in 1 2 4 8; do
-	CPUS=$n boot
+	CPUS=$n THREAD=multi boot
 	[ "$(console | grep -c "^$sum")" = 40 ] ||
 		fail "$n processors: $(console | grep -c "^$sum") of 40 sums are right"
 	cpus=$(console | grep -ciE '^cpu *[0-9]+')

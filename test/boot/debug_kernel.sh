@@ -2,7 +2,7 @@
 # bound: 400
 . test/boot/lib.sh
 
-export KERNEL=$b/kernel-debug/lux9.elf TIMEOUT=300 CPUS=2
+export KERNEL=$b/kernel-debug/lux9.elf TIMEOUT=300 CPUS=2 THREAD=multi
 sh tool/mkdisk.sh "$dir/disk" || fail mkdisk
 init <<'END'
 ls -l /boot/bin

@@ -31,7 +31,7 @@ sys.stdout.buffer.write(struct.pack("<1048576Q", *range(1 << 20)))' > "$dir/disk
 	cat /dev/slot/*
 	END
 	python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
-	CPUS=2 THREAD=single CACHE=unsafe TIMEOUT=${HOTPLUG_TIMEOUT:-220} EXTRA="\
+	CPUS=2 CACHE=unsafe TIMEOUT=${HOTPLUG_TIMEOUT:-220} EXTRA="\
 -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off -D $dir/lint -trace pci_nvme_ub_* \
 -qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked \
 -device pcie-root-port,id=first,chassis=9,slot=9,addr=4 \

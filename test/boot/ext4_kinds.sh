@@ -8,7 +8,7 @@ for p in sgdisk mke2fs debugfs python3; do
 	command -v $p > /dev/null || skip "needs $p"
 done
 
-export TIMEOUT=150 CPUS=2 MEM=1G
+export TIMEOUT=150 CPUS=2 THREAD=multi MEM=1G
 mib=40
 ext4()
 {

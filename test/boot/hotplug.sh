@@ -40,7 +40,7 @@ for i in 1 2 3; do
 -device ide-hd,drive=d$i,bus=disk$i.0"
 done
 python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
-CPUS=2 THREAD=single TIMEOUT=450 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+CPUS=2 TIMEOUT=450 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
 -qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked -device pcie-root-port,id=first,chassis=9,slot=9,addr=4 $ports" boot
 cat "$dir/monitor"
 expect 'hotplug: all right' 'its own port' 'pci: 0.5.0 is not granted'

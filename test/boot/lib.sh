@@ -8,7 +8,7 @@
 #	expect 'hello'                  the console has a line with this text
 #	refuse 'panic'                  and none with this
 #
-# The machine ends when the commands end: with their status, which boot checks.  CPUS, MEM, DISKS,
+# The machine ends when the commands end: with their status, which boot checks.  CPUS, THREAD, MEM, DISKS,
 # CACHE, EXTRA, APPEND, KERNEL and TIMEOUT are those of tool/qemu.sh.  Files put into $dir/extra before
 # boot are laid over the boot archive.  $b is the build: the programs and kernels of when it began.
 

@@ -2,7 +2,7 @@
 # bound: 400
 . test/boot/lib.sh
 
-export CPUS=2 TIMEOUT=200
+export CPUS=2 THREAD=multi TIMEOUT=200
 progs=
 for f in test/prog/linux_*.c test/prog/posix_*.c; do
 	p=$(basename "$f" .c)

@@ -44,7 +44,7 @@ drive()
 {
 	echo "-drive file=$dir/$1,if=none,id=f$1,format=raw,discard=unmap"
 }
-CPUS=2 EXTRA="-d guest_errors -D $dir/lint -trace pci_nvme_ub_* -trace pci_nvme_err_* \
+CPUS=2 THREAD=multi EXTRA="-d guest_errors -D $dir/lint -trace pci_nvme_ub_* -trace pci_nvme_err_* \
 -trace pci_nvme_flush_ns -trace pci_nvme_map_sgl -trace pci_nvme_map_prp -trace pci_nvme_io_cmd -trace pci_nvme_irq_msix -trace pci_nvme_mmio_shutdown_set -trace pci_nvme_enqueue_event \
 -qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked \
 -device nvme,id=n0,serial=FIRST,max_ioqpairs=8 $(drive a) $(drive b) $(drive c) $(drive d) \

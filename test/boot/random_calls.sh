@@ -19,6 +19,6 @@ cat /dev/sip/servers/calls/status
 ls -l /boot/bin/ls
 cat /dev/swap
 EOF
-	KERNEL=$b/$k/lux9.elf CPUS=2 TIMEOUT=600 boot
+	KERNEL=$b/$k/lux9.elf CPUS=2 THREAD=multi TIMEOUT=600 boot
 	expect 'cause exited with status 0'
 done

@@ -6,6 +6,7 @@ with_prog service
 init <<'EOF'
 service
 EOF
+export THREAD=multi
 for CPUS in 1 4; do
 	export CPUS
 	boot

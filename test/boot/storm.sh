@@ -5,7 +5,7 @@ with_prog storm
 init <<'END'
 storm 8
 END
-CPUS=4 TIMEOUT=240 boot
+CPUS=4 THREAD=multi TIMEOUT=240 boot
 expect 'storm: all right'
-KERNEL=$b/kernel-debug/lux9.elf CPUS=2 TIMEOUT=240 boot
+KERNEL=$b/kernel-debug/lux9.elf CPUS=2 THREAD=multi TIMEOUT=240 boot
 expect 'storm: all right'

@@ -56,7 +56,7 @@ END
 sed -i "s#file=HOT#file=$dir/hot#" "$dir/extra/init.conf"
 python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
 device=virtio-blk-pci,disable-legacy=on
-CPUS=2 THREAD=single EXTRA="-d guest_errors -D $dir/guest -qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked \
+CPUS=2 EXTRA="-d guest_errors -D $dir/guest -qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked \
 -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
 -drive file=$dir/small,if=none,id=small,format=raw,discard=unmap -device $device,drive=small,serial=LUX9-V0,addr=8 \
 -drive file=$dir/large,if=none,id=large,format=raw \

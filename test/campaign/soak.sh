@@ -48,7 +48,7 @@ soak()
 		echo 'wait $p1; wait $p2; wait $p3; wait $p4'
 		echo "cat /dev/sd/$name/stats /dev/sd/$name/ctl"
 	} | init
-	MACHINE=$(disk_machine "$driver") CPUS=2 DISKS=$dir/ledger EXTRA="-drive file=$dir/disk,if=none,id=soaked,format=raw,cache=unsafe \
+	MACHINE=$(disk_machine "$driver") CPUS=2 THREAD=multi DISKS=$dir/ledger EXTRA="-drive file=$dir/disk,if=none,id=soaked,format=raw,cache=unsafe \
 $(disk_device "$driver" soaked) -d guest_errors -D $dir/guest_errors ${EXTRA:-}" boot
 	[ "$(console | grep -cF 'stamp: all right')" = 4 ] || fail "not all four are right"
 	soak_judge
