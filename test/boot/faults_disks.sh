@@ -14,7 +14,8 @@ printf 'name tmp\nprogram /boot/bin/ramfs\nargs -size 4M\nmount /tmp\ncapability
 	> "$dir/extra/sip/tmp"
 printf 'name ahci\nprogram /boot/bin/ahci\npci 0xffffff\n' > "$dir/extra/sip/ahci"
 
-# in_machine DRIVER STORM: boots with its disk; STORM: interrupts a second, 0: as usual.
+# in_machine DRIVER STORM: boots with its disk; STORM: interrupts a second, 0: as usual.  For a storm one
+# processor, as in faults.sh.
 in_machine()
 {
 	{
@@ -22,7 +23,7 @@ in_machine()
 		printf 'deadline 3000\nrestart always\nlimit 100\n'
 		[ "$2" = 0 ] || echo "interrupts $2"
 	} > "$dir/extra/sip/$1"
-	CPUS=2 TIMEOUT=100 MACHINE=$(disk_machine "$1") EXTRA="-drive file=$dir/faulty,if=none,id=d,format=raw \
+	CPUS=$(($2 > 0 ? 1 : 2)) TIMEOUT=100 MACHINE=$(disk_machine "$1") EXTRA="-drive file=$dir/faulty,if=none,id=d,format=raw \
 $(disk_device "$1" d)" boot
 }
 
