@@ -7,7 +7,8 @@ TEST_PROGS := $(patsubst test/prog/%.c,$B/prog/%,$(PROG_SRC))
 $B/prog/%: test/prog/%.c $(wildcard test/prog/*.h)
 	@mkdir -p $(@D)
 	@echo "PROG  $*"
-	$V$(LUXCC) $(CSTD) $(WARN) -O2 -D_GNU_SOURCE -Iinclude -static -no-pie -pthread -o $@.new $< && mv $@.new $@
+	$V$(LUXCC) $(CSTD) $(WARN) -O2 -D_GNU_SOURCE -Iinclude -static -no-pie -pthread -o $@.new $(filter %.c,$^) && mv $@.new $@
+$B/prog/locks: lib/os/lux9/lock.c
 
 .PHONY: test test-build
 test-build: all kernel-debug unit fuzzers $(TEST_PROGS) $(FAULT_PROGS:%=$B/lux9/fault/%) $B/lux9.iso
