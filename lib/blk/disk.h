@@ -1,13 +1,15 @@
 /*
  * What the parts of the /dev/sd server share.  Private to lib/blk.
  *
- * Locks, in this order: server->lock (the disks, their tables, references), disk->lock (its
- * writes, statistics), memory->lock (free requests).  None is held while the driver or the 9P
+ * Locks, in this order: server->lock (the disks, their tables, references), disk->idle_lock,
+ * disk->writes_lock, memory->lock (free requests).  None is held while the driver or the 9P
  * library is called.
  */
 #pragma once
+#include <semaphore.h>
 #include <stdatomic.h>
 #include "blk.h"
+#include "os_lock.h"
 
 struct blk_file {               /* a partition; 0 is the whole disk */
 	_Atomic uint32_t refs;  /* the table's and every fid's */
@@ -36,9 +38,9 @@ struct blk_req {
 	uint32_t ndirect;
 	uint32_t size; /* bytes of mem that may be asked for; the slack is not counted */
 	enum blk_kind kind;
-	bool partial;   /* a write that must first read sectors at its ends */
-	bool by_writes; /* zero: the driver cannot, and mem has zeros */
-	struct blk_share *share; /* pool.c: that it is of; NULL: of what all share */
+	bool partial;      /* a write that must first read sectors at its ends */
+	bool by_writes;    /* zero: the driver cannot, and mem has zeros */
+	unsigned *counted; /* pool.c: as one that is in use, of its disk or of what all share */
 	uint8_t step;
 	uint64_t first; /* the sectors that hold the bytes */
 	uint64_t nsectors;
@@ -65,19 +67,26 @@ struct blk_want {
 	uint32_t held; /* bytes of data in memory until it goes */
 	void (*go)(void *arg, struct blk_req *q);
 	void *arg;
-
-	/* pool.c's own. */
-	struct blk_want *next;
-	uint64_t round;
-	struct blk_req *got;
-	pthread_cond_t *thread; /* that waits, instead of `go` */
 };
 
+struct blk_waiter { /* pool.c's own */
+	struct blk_want want;
+	struct blk_waiter *next;
+	uint64_t round;
+	struct blk_req *got;
+	sem_t *turn; /* of a thread that waits, instead of `go` */
+};
+
+enum blk_pool_kind { BLK_SMALL, BLK_BIG, BLK_BARE, BLK_NPOOLS };
+
 struct blk_pool { /* buffers of one size */
+	enum blk_pool_kind kind;
 	struct blk_req *free;
-	unsigned shared;          /* in use beyond the shares of their disks */
-	struct blk_want *waiting; /* in the order of their turns */
-	uint64_t round;           /* of the one that had the last turn */
+	unsigned shared;            /* in use beyond the shares of their disks, */
+	unsigned common;            /* at most; */
+	unsigned share;             /* and what each disk has for itself */
+	struct blk_waiter *waiting; /* in the order of their turns */
+	uint64_t round;             /* of the one that had the last turn */
 	unsigned total;
 	bool full; /* asked for more in vain */
 };
@@ -85,20 +94,20 @@ struct blk_pool { /* buffers of one size */
 struct blk_share { /* of a disk: what it uses that no other may have */
 	struct blk_share *next;
 	bool taken;
-	unsigned small, big, bare;
+	unsigned used[BLK_NPOOLS];
 };
 
 struct blk_memory {
-	pthread_mutex_t lock;
+	struct os_lock lock;
 	struct blk_pool small, big, bare;       /* bare: for direct requests */
 	int (*more)(void *arg, size_t bufsize); /* set before the first request */
 	void *more_arg;
-	bool growing;           /* more is running */
-	bool telling;           /* one thread does it */
-	struct blk_want *ready; /* whose turn it is, and who is to be told */
-	unsigned nwaiting;      /* of those that no thread waits with */
-	uint32_t held;          /* bytes of data that they hold */
-	unsigned ndisks;        /* that use it */
+	bool growing;             /* more is running */
+	bool telling;             /* one thread does it */
+	struct blk_waiter *ready; /* whose turn it is, and who is to be told */
+	unsigned nwaiting;        /* of those that no thread waits with */
+	uint32_t held;            /* bytes of data that they hold */
+	unsigned ndisks;          /* that use it */
 	struct blk_share *shares;
 	struct blk_chunk {
 		struct blk_chunk *next;
@@ -132,8 +141,10 @@ struct blk_disk {
 	char table_text[2 * BLK_NOTES_MAX];
 
 	pthread_mutex_t scan_lock; /* one rescan at a time; taken before all others */
-	pthread_mutex_t lock;
-	pthread_cond_t idle;             /* a file that is gone is no longer busy */
+	pthread_mutex_t idle_lock;
+	pthread_cond_t idle; /* a file that is gone is no longer busy */
+
+	struct os_lock writes_lock;      /* the next four */
 	struct blk_list active, waiting; /* writes */
 	unsigned npartial;               /* of both lists */
 	uint64_t waits;                  /* writes that had to wait for another */

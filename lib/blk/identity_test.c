@@ -211,6 +211,7 @@ memory_grows(void **state)
 
 	(void)state;
 	blk_memory_grows(g.memory, more_memory, &g);
+	assert_int_equal(blk_memory_join(&d), 0);
 	for (unsigned i = 0; i < 4; i++) {
 		q[i] = blk_req_get(&d, i ? 512 : BLK_IO_MAX);
 		assert_int_equal(q[i]->size, BLK_BUF_SMALL - BLK_BUF_SLACK);
@@ -271,6 +272,7 @@ clients_take_turns(void **state)
 
 		assert_int_equal(blk_memory_add(m, buffers, 0, 2ul * BLK_BUF_SMALL, BLK_BUF_SMALL),
 				 2);
+		assert_int_equal(blk_memory_join(&d), 0);
 		for (unsigned i = 0; i < extra; i++)
 			want(&d, &o[3], seg);
 		held = t;

@@ -30,7 +30,9 @@ blk_memory_new(void)
 
 	if (!m)
 		return NULL;
-	pthread_mutex_init(&m->lock, NULL);
+	m->small.kind = BLK_SMALL;
+	m->big.kind = BLK_BIG;
+	m->bare.kind = BLK_BARE;
 	m->small.full = m->big.full = true;
 	return m;
 }
@@ -64,63 +66,55 @@ blk_memory_free(struct blk_memory *m)
 		m->shares = s->next;
 		free(s);
 	}
-	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
 
 /* --- shares ---------------------------------------------------------------------------------- */
 
-static unsigned
-all_of(const struct blk_memory *m, const struct blk_pool *pool)
+/*
+ * What each disk has, which no other gets, and what is left for all.  Divided when a disk or a
+ * buffer comes or goes, not for each request.  As with all the functions below, m->lock is held.
+ */
+static void
+divide(const struct blk_memory *m, struct blk_pool *pool)
 {
-	return pool == &m->bare ? BLK_BARE_MAX : pool->total;
-}
-
-/* Of each disk, which no other gets; as with all the functions below, m->lock is held. */
-static unsigned
-share_of(const struct blk_memory *m, const struct blk_pool *pool)
-{
-	unsigned all = all_of(m, pool), n = m->ndisks;
+	unsigned all = pool->kind == BLK_BARE ? BLK_BARE_MAX : pool->total, n = m->ndisks;
 
 	if (n < 2)
-		return n ? all : 0;
-	return all / (2 * n) ? all / (2 * n) : all >= n;
-}
-
-static unsigned *
-used_of(const struct blk_memory *m, const struct blk_pool *pool, struct blk_share *share)
-{
-	return pool == &m->small ? &share->small : pool == &m->big ? &share->big : &share->bare;
-}
-
-/* Of its own share. */
-static bool
-has_left(const struct blk_memory *m, const struct blk_pool *pool, const struct blk_disk *d)
-{
-	return d->share && *used_of(m, pool, d->share) < share_of(m, pool);
-}
-
-static bool
-may_have(const struct blk_memory *m, const struct blk_pool *pool, const struct blk_disk *d)
-{
-	return has_left(m, pool, d) ||
-	       pool->shared < all_of(m, pool) - share_of(m, pool) * m->ndisks;
+		pool->share = n ? all : 0;
+	else
+		pool->share = all / (2 * n) ? all / (2 * n) : all >= n;
+	pool->common = all - pool->share * n;
 }
 
 static void
-charge(const struct blk_memory *m, struct blk_pool *pool, struct blk_disk *d, struct blk_req *q)
+divide_all(struct blk_memory *m)
 {
-	q->share = has_left(m, pool, d) ? d->share : NULL;
-	++*(q->share ? used_of(m, pool, q->share) : &pool->shared);
+	divide(m, &m->small);
+	divide(m, &m->big);
+	divide(m, &m->bare);
 }
 
-static struct blk_req *
-take_free(const struct blk_memory *m, struct blk_pool *pool, struct blk_disk *d)
+/* Where one more of the disk would be counted; NULL: it has all that it may. */
+static inline unsigned *
+room_for(struct blk_pool *pool, const struct blk_disk *d)
+{
+	unsigned *own = &d->share->used[pool->kind];
+
+	if (*own < pool->share)
+		return own;
+	return pool->shared < pool->common ? &pool->shared : NULL;
+}
+
+/* It is free, and there is room to count it. */
+static inline struct blk_req *
+take_free(struct blk_pool *pool, unsigned *count)
 {
 	struct blk_req *q = pool->free;
 
 	pool->free = q->next;
-	charge(m, pool, d, q);
+	q->counted = count;
+	++*count;
 	return q;
 }
 
@@ -128,13 +122,13 @@ take_free(const struct blk_memory *m, struct blk_pool *pool, struct blk_disk *d)
 
 /* m->lock is held.  Behind the client's others, and those of the same round. */
 static void
-wait_in(struct blk_pool *pool, struct blk_want *w)
+wait_in(struct blk_pool *pool, struct blk_waiter *w)
 {
-	struct blk_want **at;
+	struct blk_waiter **at;
 
 	w->round = pool->round;
 	for (at = &pool->waiting; *at; at = &(*at)->next)
-		if ((*at)->client == w->client)
+		if ((*at)->want.client == w->want.client)
 			w->round = (*at)->round + 1;
 	for (at = &pool->waiting; *at && (*at)->round <= w->round; at = &(*at)->next)
 		;
@@ -144,14 +138,14 @@ wait_in(struct blk_pool *pool, struct blk_want *w)
 
 /* m->lock is held, and w is in no list. */
 static void
-hand_over(struct blk_memory *m, struct blk_want *w, struct blk_req *q)
+hand_over(struct blk_memory *m, struct blk_waiter *w, struct blk_req *q)
 {
-	struct blk_want **at;
+	struct blk_waiter **at;
 
 	w->next = NULL;
 	w->got = q;
-	if (w->thread) {
-		pthread_cond_signal(w->thread);
+	if (w->turn) {
+		sem_post(w->turn);
 		return;
 	}
 	for (at = &m->ready; *at; at = &(*at)->next)
@@ -163,32 +157,24 @@ hand_over(struct blk_memory *m, struct blk_want *w, struct blk_req *q)
 static void
 serve(struct blk_memory *m, struct blk_pool *pool)
 {
-	struct blk_want **at = &pool->waiting;
+	struct blk_waiter **at = &pool->waiting;
 
 	while (*at && pool->free) {
-		struct blk_want *w = *at;
+		struct blk_waiter *w = *at;
+		unsigned *count = room_for(pool, w->want.disk);
 
-		if (!may_have(m, pool, w->disk)) {
+		if (!count) {
 			at = &w->next;
 			continue;
 		}
 		*at = w->next;
 		if (w->round > pool->round)
 			pool->round = w->round;
-		hand_over(m, w, take_free(m, pool, w->disk));
+		hand_over(m, w, take_free(pool, count));
 	}
 }
 
-/* m->lock is held. */
-static void
-give(struct blk_memory *m, struct blk_pool *pool, struct blk_req *q)
-{
-	q->next = pool->free;
-	pool->free = q;
-	serve(m, pool);
-}
-
-static void
+static inline void
 begin(struct blk_req *q, const struct blk_want *w)
 {
 	q->disk = w->disk;
@@ -204,7 +190,7 @@ begin(struct blk_req *q, const struct blk_want *w)
 static void
 tell_ready(struct blk_memory *m)
 {
-	struct blk_want *w;
+	struct blk_waiter *w;
 
 	if (m->telling)
 		return;
@@ -212,45 +198,48 @@ tell_ready(struct blk_memory *m)
 	while ((w = m->ready)) {
 		m->ready = w->next;
 		m->nwaiting--;
-		m->held -= w->held;
-		pthread_mutex_unlock(&m->lock);
-		begin(w->got, w);
-		w->go(w->arg, w->got);
+		m->held -= w->want.held;
+		os_lock_give(&m->lock);
+		begin(w->got, &w->want);
+		w->want.go(w->want.arg, w->got);
 		free(w);
-		pthread_mutex_lock(&m->lock);
+		os_lock_take(&m->lock);
 	}
 	m->telling = false;
 }
 
 /* m->lock is held.  It is told by `go`; false: too many are, or there is no memory for it. */
 static bool
-wait_apart(struct blk_memory *m, struct blk_pool *pool, const struct blk_want *w)
+wait_apart(struct blk_memory *m, struct blk_pool *pool, const struct blk_want *want)
 {
-	bool room = m->nwaiting < BLK_WAITING_MAX && m->held + w->held <= BLK_HELD_MAX;
-	struct blk_want *copy = room ? malloc(sizeof *copy) : NULL;
+	bool room = m->nwaiting < BLK_WAITING_MAX && m->held + want->held <= BLK_HELD_MAX;
+	struct blk_waiter *w = room ? malloc(sizeof *w) : NULL;
 
-	if (!copy)
+	if (!w)
 		return false;
-	*copy = *w;
+	*w = (struct blk_waiter){ .want = *want };
 	m->nwaiting++;
-	m->held += w->held;
-	wait_in(pool, copy);
+	m->held += want->held;
+	wait_in(pool, w);
 	return true;
 }
 
 /* m->lock is held, and let go meanwhile. */
 static struct blk_req *
-wait_here(struct blk_memory *m, struct blk_pool *pool, const struct blk_want *w)
+wait_here(struct blk_memory *m, struct blk_pool *pool, const struct blk_want *want)
 {
-	pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
-	struct blk_want here = *w;
+	sem_t turn;
+	struct blk_waiter here = { .want = *want, .turn = &turn };
 
-	here.thread = &turn;
-	here.got = NULL;
+	sem_init(&turn, 0, 0);
 	wait_in(pool, &here);
-	while (!here.got)
-		pthread_cond_wait(&turn, &m->lock);
-	pthread_cond_destroy(&turn);
+	while (!here.got) {
+		os_lock_give(&m->lock);
+		while (sem_wait(&turn) < 0) /* EINTR */
+			;
+		os_lock_take(&m->lock);
+	}
+	sem_destroy(&turn);
 	return here.got;
 }
 
@@ -269,7 +258,7 @@ blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t bytes, 
 		free(c);
 		return -ENOMEM;
 	}
-	pthread_mutex_lock(&m->lock);
+	os_lock_take(&m->lock);
 	for (size_t i = 0; i < n; i++) {
 		struct blk_req *q = &c->req[i];
 
@@ -281,10 +270,11 @@ blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t bytes, 
 		pool->free = q;
 	}
 	pool->total += (unsigned)n;
+	divide(m, pool);
 	serve(m, pool);
 	c->next = m->chunks;
 	m->chunks = c;
-	pthread_mutex_unlock(&m->lock);
+	os_lock_give(&m->lock);
 	return (int)n;
 }
 
@@ -292,7 +282,7 @@ blk_memory_add(struct blk_memory *m, void *vaddr, uint64_t paddr, size_t bytes, 
 static void
 do_with_small(struct blk_memory *m)
 {
-	struct blk_want *w;
+	struct blk_waiter *w;
 
 	while ((w = m->big.waiting)) {
 		m->big.waiting = w->next;
@@ -310,9 +300,9 @@ grow(struct blk_memory *m, struct blk_pool *pool)
 		int err;
 
 		m->growing = true;
-		pthread_mutex_unlock(&m->lock);
+		os_lock_give(&m->lock);
 		err = m->more(m->more_arg, bufsize);
-		pthread_mutex_lock(&m->lock);
+		os_lock_take(&m->lock);
 		m->growing = false;
 		pool->full = err < 0;
 		if (m->big.full && !m->big.total)
@@ -326,7 +316,7 @@ grow(struct blk_memory *m, struct blk_pool *pool)
 
 /* m->lock is held. */
 static struct blk_req *
-new_bare(struct blk_memory *m, struct blk_disk *d)
+new_bare(struct blk_memory *m, unsigned *count)
 {
 	struct blk_req *q = calloc(1, sizeof *q);
 
@@ -338,59 +328,85 @@ new_bare(struct blk_memory *m, struct blk_disk *d)
 	}
 	q->memory = m;
 	m->bare.total++;
-	charge(m, &m->bare, d, q);
+	q->counted = count;
+	++*count;
 	return q;
 }
 
 /* Without any big ones, or a share of them, a small one has to do. */
-static struct blk_pool *
+static inline struct blk_pool *
 pool_for(struct blk_memory *m, const struct blk_want *w)
 {
 	if (w->seg)
 		return &m->bare;
 	if (w->bytes <= BLK_BUF_SMALL - BLK_BUF_SLACK ||
-	    (m->big.full && !m->big.free && !share_of(m, &m->big)))
+	    (m->big.full && !m->big.free && !m->big.share))
 		return &m->small;
 	return &m->big;
 }
 
-/* m->lock is held.  One that is free, or NULL; *pool is where it would be. */
+/* m->lock is held.  None is free for it: one that is made, or NULL; *pool is where it would be. */
 static struct blk_req *
-take(struct blk_memory *m, const struct blk_want *w, struct blk_pool **pool)
+make(struct blk_memory *m, const struct blk_want *w, struct blk_pool **pool)
 {
 	for (;;) {
 		struct blk_pool *p = *pool = pool_for(m, w);
-		bool may = may_have(m, p, w->disk);
+		unsigned *count = room_for(p, w->disk);
 
-		if (may && p->free)
-			return take_free(m, p, w->disk);
+		if (count && p->free)
+			return take_free(p, count);
 		if (w->seg)
-			return may && p->total < BLK_BARE_MAX ? new_bare(m, w->disk) : NULL;
+			return count && p->total < BLK_BARE_MAX ? new_bare(m, count) : NULL;
 		if (p->full || m->growing)
 			return NULL;
 		grow(m, p);
 	}
 }
 
-void
-blk_req_want(const struct blk_want *w)
+/* m->lock is held.  One that is free, or NULL.  Nobody waits who might have it. */
+static inline struct blk_req *
+take(struct blk_memory *m, const struct blk_want *w)
 {
-	struct blk_memory *m = w->disk->info.memory;
-	struct blk_pool *pool;
-	struct blk_req *q;
+	struct blk_pool *p = pool_for(m, w);
+	unsigned *count = p->free ? room_for(p, w->disk) : NULL;
 
-	pthread_mutex_lock(&m->lock);
-	q = take(m, w, &pool);
+	return count ? take_free(p, count) : NULL;
+}
+
+/* m->lock is held, and given up. */
+static __attribute__((noinline)) void
+want_later(struct blk_memory *m, const struct blk_want *w)
+{
+	struct blk_pool *pool;
+	struct blk_req *q = make(m, w, &pool);
+
 	if (!q && (!w->seg || pool->total)) {
 		if (wait_apart(m, pool, w)) {
-			pthread_mutex_unlock(&m->lock);
+			os_lock_give(&m->lock);
 			return;
 		}
 		q = wait_here(m, pool, w);
 	}
-	pthread_mutex_unlock(&m->lock);
+	os_lock_give(&m->lock);
 	if (q)
 		begin(q, w);
+	w->go(w->arg, q);
+}
+
+void
+blk_req_want(const struct blk_want *w)
+{
+	struct blk_memory *m = w->disk->info.memory;
+	struct blk_req *q;
+
+	os_lock_take(&m->lock);
+	q = take(m, w);
+	if (!q) {
+		want_later(m, w);
+		return;
+	}
+	os_lock_give(&m->lock);
+	begin(q, w);
 	w->go(w->arg, q);
 }
 
@@ -402,11 +418,11 @@ blk_req_get(struct blk_disk *d, uint32_t bytes)
 	struct blk_pool *pool;
 	struct blk_req *q;
 
-	pthread_mutex_lock(&m->lock);
-	q = take(m, &w, &pool);
+	os_lock_take(&m->lock);
+	q = make(m, &w, &pool);
 	if (!q)
 		q = wait_here(m, pool, &w);
-	pthread_mutex_unlock(&m->lock);
+	os_lock_give(&m->lock);
 	begin(q, &w);
 	return q;
 }
@@ -425,12 +441,15 @@ blk_req_put(struct blk_req *q)
 	struct blk_memory *m = q->memory;
 	struct blk_pool *pool = pool_of(q);
 
-	pthread_mutex_lock(&m->lock);
-	--*(q->share ? used_of(m, pool, q->share) : &pool->shared);
-	give(m, pool, q);
+	os_lock_take(&m->lock);
+	--*q->counted;
+	q->next = pool->free;
+	pool->free = q;
+	if (pool->waiting)
+		serve(m, pool);
 	if (m->ready)
 		tell_ready(m);
-	pthread_mutex_unlock(&m->lock);
+	os_lock_give(&m->lock);
 }
 
 /* m->lock is held.  One that nothing is charged to any more, or NULL: out of memory. */
@@ -439,7 +458,7 @@ new_share(struct blk_memory *m)
 {
 	struct blk_share *s = m->shares;
 
-	while (s && (s->taken || s->small || s->big || s->bare))
+	while (s && (s->taken || s->used[BLK_SMALL] || s->used[BLK_BIG] || s->used[BLK_BARE]))
 		s = s->next;
 	if (!s) {
 		s = calloc(1, sizeof *s);
@@ -457,10 +476,11 @@ blk_memory_join(struct blk_disk *d)
 {
 	struct blk_memory *m = d->info.memory;
 
-	pthread_mutex_lock(&m->lock);
+	os_lock_take(&m->lock);
 	d->share = new_share(m);
 	m->ndisks += d->share != NULL;
-	pthread_mutex_unlock(&m->lock);
+	divide_all(m);
+	os_lock_give(&m->lock);
 	return d->share ? 0 : -ENOMEM;
 }
 
@@ -469,12 +489,13 @@ blk_memory_leave(struct blk_disk *d)
 {
 	struct blk_memory *m = d->info.memory;
 
-	pthread_mutex_lock(&m->lock);
+	os_lock_take(&m->lock);
 	d->share->taken = false;
 	m->ndisks--;
+	divide_all(m);
 	serve(m, &m->small);
 	serve(m, &m->big);
 	serve(m, &m->bare);
 	tell_ready(m);
-	pthread_mutex_unlock(&m->lock);
+	os_lock_give(&m->lock);
 }

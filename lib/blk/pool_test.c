@@ -67,7 +67,7 @@ all_is_back(struct blk_memory *m)
 	assert_int_equal(m->nwaiting + m->held, 0);
 	assert_int_equal(m->small.shared + m->big.shared + m->bare.shared, 0);
 	for (const struct blk_share *s = m->shares; s; s = s->next)
-		assert_int_equal(s->small + s->big + s->bare, 0);
+		assert_int_equal(s->used[BLK_SMALL] + s->used[BLK_BIG] + s->used[BLK_BARE], 0);
 	blk_memory_free(m);
 }
 

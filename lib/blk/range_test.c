@@ -384,9 +384,9 @@ nwaits(struct world *w)
 {
 	uint64_t n;
 
-	pthread_mutex_lock(&w->disk->lock);
+	os_lock_take(&w->disk->writes_lock);
 	n = w->disk->waits;
-	pthread_mutex_unlock(&w->disk->lock);
+	os_lock_give(&w->disk->writes_lock);
 	return n;
 }
 

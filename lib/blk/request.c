@@ -64,13 +64,13 @@ claim(struct blk_req *q)
 	struct blk_disk *d = q->disk;
 	bool wait = false;
 
-	pthread_mutex_lock(&d->lock);
+	os_lock_take(&d->writes_lock);
 	if (q->partial || d->npartial)
 		wait = conflicts(&d->active, q, NULL) || conflicts(&d->waiting, q, NULL);
 	append(wait ? &d->waiting : &d->active, q);
 	d->npartial += q->partial;
 	d->waits += wait;
-	pthread_mutex_unlock(&d->lock);
+	os_lock_give(&d->writes_lock);
 	return !wait;
 }
 
@@ -81,11 +81,11 @@ give_back(struct blk_req *q)
 	struct blk_disk *d = q->disk;
 	bool waits;
 
-	pthread_mutex_lock(&d->lock);
+	os_lock_take(&d->writes_lock);
 	take_out(&d->active, q);
 	d->npartial -= q->partial;
 	waits = d->waiting.head;
-	pthread_mutex_unlock(&d->lock);
+	os_lock_give(&d->writes_lock);
 	return waits;
 }
 
@@ -139,9 +139,9 @@ finish(struct blk_req *q, int error)
 		atomic_fetch_add(&d->refs, 1); /* q's own may end with finish */
 	q->finish(q, error);
 	while (pump) {
-		pthread_mutex_lock(&d->lock);
+		os_lock_take(&d->writes_lock);
 		q = next_claim(d);
-		pthread_mutex_unlock(&d->lock);
+		os_lock_give(&d->writes_lock);
 		if (q)
 			next_step(q);
 		else {

@@ -89,9 +89,9 @@ blk_file_idle(struct blk_disk *d, struct blk_file *f)
 {
 	if (atomic_fetch_sub(&f->busy, 1) > 1 || !atomic_load(&f->gone))
 		return;
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(&d->idle_lock);
 	pthread_cond_broadcast(&d->idle);
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->idle_lock);
 }
 
 bool
@@ -118,7 +118,7 @@ blk_disk_put(struct blk_disk *d)
 		return;
 	for (unsigned i = 0; i < d->nfiles; i++)
 		blk_file_put(d->file[i]);
-	pthread_mutex_destroy(&d->lock);
+	pthread_mutex_destroy(&d->idle_lock);
 	pthread_cond_destroy(&d->idle);
 	pthread_mutex_destroy(&d->scan_lock);
 	if (d->ops->release)
@@ -200,10 +200,10 @@ replace_files(struct blk_disk *d, struct blk_file **file, unsigned n, struct blk
 static void
 wait_idle(struct blk_disk *d, struct blk_file *f)
 {
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(&d->idle_lock);
 	while (atomic_load(&f->busy))
-		pthread_cond_wait(&d->idle, &d->lock);
-	pthread_mutex_unlock(&d->lock);
+		pthread_cond_wait(&d->idle, &d->idle_lock);
+	pthread_mutex_unlock(&d->idle_lock);
 	blk_file_put(f);
 }
 
@@ -377,7 +377,7 @@ blk_add_disk(struct blk_server *s, const struct blk_info *info, const struct blk
 	d->nsectors = info->nsectors;
 	d->medium = info->medium;
 	d->identity = disk_identity(info);
-	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->idle_lock, NULL);
 	pthread_cond_init(&d->idle, NULL);
 	pthread_mutex_init(&d->scan_lock, NULL);
 	if (!d->info.discard_sectors)

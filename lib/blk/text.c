@@ -127,9 +127,9 @@ blk_text_stats(struct blk_disk *d, char *buf, size_t n)
 	struct out o = { buf, n, 0 };
 	uint64_t waits;
 
-	pthread_mutex_lock(&d->lock);
+	os_lock_take(&d->writes_lock);
 	waits = d->waits;
-	pthread_mutex_unlock(&d->lock);
+	os_lock_give(&d->writes_lock);
 	for (unsigned k = 0; k < BLK_NKINDS; k++, st++)
 		put(&o, "%s-requests %llu\n%s-bytes %llu\n%s-errors %llu\n%s-ns %llu\n", name[k],
 		    ull(st->requests), name[k], ull(st->bytes), name[k], ull(st->errors), name[k],
