@@ -48,6 +48,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "blk.h"
+#include "os_lock.h"
 #include "sip.h"
 
 enum {
@@ -193,7 +194,7 @@ struct drive_queue {
 	unsigned depth;       /* tags 0 to depth - 1 are used; at most ntags */
 	unsigned ntags;
 
-	pthread_mutex_t lock; /* all below */
+	struct os_lock lock; /* all below */
 	bool open;            /* READY: commands may be sent */
 	bool alone;           /* the running one runs alone */
 	unsigned nbusy, nwaiting;

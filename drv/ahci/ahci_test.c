@@ -127,9 +127,9 @@ queued(struct world *w)
 	struct drive_queue *q = &w->hba->port[0].queue;
 	unsigned n;
 
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	n = q->nwaiting + q->nbusy;
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 	return n;
 }
 

@@ -65,9 +65,9 @@ let_others_fall(struct ahci_port *p)
 		if (!o->implemented || o == p)
 			continue;
 		drive_reset(&o->port);
-		pthread_mutex_lock(&o->queue.lock);
+		os_lock_take(&o->queue.lock);
 		o->fallen = true;
-		pthread_mutex_unlock(&o->queue.lock);
+		os_lock_give(&o->queue.lock);
 	}
 }
 

@@ -227,14 +227,14 @@ failed_before(struct ahci_port *p, const struct drive_blame *b)
 {
 	unsigned most = 0;
 
-	pthread_mutex_lock(&p->queue.lock);
+	os_lock_take(&p->queue.lock);
 	for (unsigned slot = 0; slot < p->queue.depth; slot++) {
 		const struct blk_io *io = drive_tag(&p->queue, slot);
 
 		if (io && io->tries > most && (!b->queue || b->tag == slot))
 			most = io->tries;
 	}
-	pthread_mutex_unlock(&p->queue.lock);
+	os_lock_give(&p->queue.lock);
 	return most;
 }
 
@@ -271,11 +271,11 @@ has_sense(struct ahci_port *p, struct drive_blame *b)
 	if (!p->id.packet || b->late || p->seen_is & IS_FATAL || !(p->seen_is & IS_TFES) ||
 	    ahci_engine_again(p) < 0)
 		return false;
-	pthread_mutex_lock(&p->queue.lock);
+	os_lock_take(&p->queue.lock);
 	io = drive_tag(&p->queue, 0);
 	if (io)
 		ahci_packet_end(p, io, p->seen_tfd);
-	pthread_mutex_unlock(&p->queue.lock);
+	os_lock_give(&p->queue.lock);
 	b->queue = &p->queue;
 	b->tag = 0;
 	return io;
@@ -293,9 +293,9 @@ diagnose(struct drive_port *port, struct drive_blame *b)
 		return DRIVE_RESET;
 	if (has_sense(p, b))
 		return DRIVE_OVER;
-	pthread_mutex_lock(&p->queue.lock);
+	os_lock_take(&p->queue.lock);
 	queued = p->ncq && !p->queue.alone;
-	pthread_mutex_unlock(&p->queue.lock);
+	os_lock_give(&p->queue.lock);
 	if (p->seen_is & IS_TFES)
 		put_error(b, (uint8_t)TFD_STATUS_get(p->seen_tfd), error);
 	else if (!b->late) {

@@ -17,7 +17,7 @@ interrupt(void *where)
 	const struct drive_disk *d = where;
 	struct ide_channel *c = (struct ide_channel *)d->port;
 
-	pthread_mutex_lock(&c->queue.lock);
+	os_lock_take(&c->queue.lock);
 	if (c->queue.open)
 		ide_reap(&c->queue);
 	if (c->queue.open && !c->queue.nbusy) {
@@ -26,7 +26,7 @@ interrupt(void *where)
 			if (!(sip_in8(&c->command, IDE_STATUS) & ATA_STATUS_BSY))
 				break;
 	}
-	pthread_mutex_unlock(&c->queue.lock);
+	os_lock_give(&c->queue.lock);
 }
 
 const struct sip_faults sip_driver_faults = { DRIVE_FAULTS, .interrupt = interrupt };

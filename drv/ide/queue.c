@@ -421,14 +421,14 @@ ide_interrupt(struct ide_channel *c)
 {
 	bool idle;
 
-	pthread_mutex_lock(&c->queue.lock);
+	os_lock_take(&c->queue.lock);
 	idle = !c->queue.open || !c->queue.nbusy;
 	if (idle) {
 		sip_in8(&c->command, IDE_STATUS);
 		if (c->has_master)
 			sip_out8(&c->master, IDE_BM_STATUS, IDE_BM_INTERRUPT);
 	}
-	pthread_mutex_unlock(&c->queue.lock);
+	os_lock_give(&c->queue.lock);
 	if (!idle)
 		drive_reap(&c->queue);
 }

@@ -12,9 +12,9 @@ create_queue(struct nvme_ctlr *c, struct nvme_queue *q)
 	unsigned entries = q->ring.entries, qid = q->q.index + 1;
 	int err;
 
-	pthread_mutex_lock(&q->q.lock);
+	os_lock_take(&q->q.lock);
 	nvme_ring_init(&q->ring);
-	pthread_mutex_unlock(&q->q.lock);
+	os_lock_give(&q->q.lock);
 	err = nvme_admin(c, nvme_cmd_create_cq(qid, entries, q->vector, q->cq_paddr), NULL, 0,
 			 NULL);
 	if (err < 0)

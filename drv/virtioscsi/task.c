@@ -52,13 +52,13 @@ overdue(struct virtio_drive_queue *q, unsigned tag, struct virtio_scsi_address *
 {
 	const struct blk_io *io;
 
-	pthread_mutex_lock(&q->q.lock);
+	os_lock_take(&q->q.lock);
 	io = drive_tag(&q->q, tag);
 	if (io && io->deadline >= atomic_load(&q->drive->ctlr.now_ms))
 		io = NULL;
 	if (io)
 		*at = ((const struct vscsi_unit *)((struct drive_disk *)io->drive)->priv)->at;
-	pthread_mutex_unlock(&q->q.lock);
+	os_lock_give(&q->q.lock);
 	return io;
 }
 
@@ -69,10 +69,10 @@ ends(struct virtio_drive_queue *q, unsigned tag, const struct blk_io *io)
 	bool over = false;
 
 	while (!over && os_time_ns() < end) {
-		pthread_mutex_lock(&q->q.lock);
+		os_lock_take(&q->q.lock);
 		virtio_drive_reap(&q->q);
 		over = drive_tag(&q->q, tag) != io;
-		pthread_mutex_unlock(&q->q.lock);
+		os_lock_give(&q->q.lock);
 		if (!over)
 			os_sleep_ns(POLL_NS);
 	}

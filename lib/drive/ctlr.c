@@ -390,10 +390,8 @@ drive_ctlr_put(struct drive_ctlr *c)
 	if (atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
 	for (struct drive_port *p = c->ports; p; p = p->next) {
-		for (unsigned i = 0; i < p->nqueues; i++) {
+		for (unsigned i = 0; i < p->nqueues; i++)
 			free(p->queue[i]->slot);
-			pthread_mutex_destroy(&p->queue[i]->lock);
-		}
 		pthread_mutex_destroy(&p->lock);
 	}
 	pthread_mutex_destroy(&c->keeper_lock);

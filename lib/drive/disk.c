@@ -115,10 +115,10 @@ statistics(void *drive, char *buf, size_t n)
 	size_t len;
 
 	for (unsigned i = 0; i < p->nqueues; i++) {
-		pthread_mutex_lock(&p->queue[i]->lock);
+		os_lock_take(&p->queue[i]->lock);
 		commands += p->queue[i]->completions;
 		stray += p->queue[i]->stray;
-		pthread_mutex_unlock(&p->queue[i]->lock);
+		os_lock_give(&p->queue[i]->lock);
 	}
 	pthread_mutex_lock(&p->lock);
 	len = length(snprintf(buf, n,

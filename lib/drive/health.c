@@ -34,7 +34,7 @@ consider(struct oldest *o, const struct blk_io *io)
 static void
 look_at_queue(struct drive_queue *q, struct oldest *o)
 {
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	for (unsigned w = 0; q->nbusy && w < DRIVE_TAGS_MAX / WORD; w++)
 		for (uint64_t left = q->busy[w]; left; left &= left - 1)
 			consider(o, q->slot[w * WORD + (unsigned)__builtin_ctzll(left)]);
@@ -44,7 +44,7 @@ look_at_queue(struct drive_queue *q, struct oldest *o)
 			consider(o, q->flow[f].head);
 		consider(o, q->behind.head);
 	}
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 }
 
 static unsigned

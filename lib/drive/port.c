@@ -45,7 +45,6 @@ drive_queue_init(struct drive_queue *q, struct drive_port *p, unsigned ntags)
 	q->port = p;
 	q->index = p->nqueues;
 	q->ntags = q->depth = ntags;
-	pthread_mutex_init(&q->lock, NULL);
 	p->queue[p->nqueues++] = q;
 	return 0;
 }
@@ -70,9 +69,9 @@ open_queues(struct drive_port *p)
 {
 	bool serial;
 
-	pthread_mutex_lock(&p->queue[0]->lock);
+	os_lock_take(&p->queue[0]->lock);
 	serial = p->queue[0]->serial;
-	pthread_mutex_unlock(&p->queue[0]->lock);
+	os_lock_give(&p->queue[0]->lock);
 	for (unsigned i = 0; i < p->nqueues; i++)
 		if (i == 0 || !serial)
 			drive_queue_open(p->queue[i]);
@@ -320,13 +319,13 @@ flying(struct drive_port *p, struct drive_blame *only)
 	for (unsigned i = 0; i < p->nqueues; i++) {
 		struct drive_queue *q = p->queue[i];
 
-		pthread_mutex_lock(&q->lock);
+		os_lock_take(&q->lock);
 		for (unsigned t = 0; q->nbusy && t < q->depth; t++)
 			for (const struct blk_io *io = drive_tag(q, t); io; io = io->chain, n++) {
 				only->queue = q;
 				only->tag = t;
 			}
-		pthread_mutex_unlock(&q->lock);
+		os_lock_give(&q->lock);
 	}
 	return n;
 }
@@ -338,7 +337,7 @@ accuse(struct drive_port *p, const struct drive_blame *b)
 	struct drive_queue *q = b->queue;
 	struct blk_io *io;
 
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	io = drive_tag(q, b->tag);
 	drive_describe(io, b->why);
 	pthread_mutex_lock(&p->lock);
@@ -350,7 +349,7 @@ accuse(struct drive_port *p, const struct drive_blame *b)
 			q->serial--;
 	} else
 		io = NULL;
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 	return io;
 }
 
@@ -361,15 +360,15 @@ resend(struct drive_port *p)
 	unsigned n = 0;
 	bool serial;
 
-	pthread_mutex_lock(&p->queue[0]->lock);
+	os_lock_take(&p->queue[0]->lock);
 	serial = p->queue[0]->serial;
-	pthread_mutex_unlock(&p->queue[0]->lock);
+	os_lock_give(&p->queue[0]->lock);
 	for (unsigned i = 0; i < p->nqueues; i++) {
 		struct drive_queue *q = p->queue[i];
 
-		pthread_mutex_lock(&q->lock);
+		os_lock_take(&q->lock);
 		n += drive_resend(q, serial ? p->queue[0] : q);
-		pthread_mutex_unlock(&q->lock);
+		os_lock_give(&q->lock);
 	}
 	pthread_mutex_lock(&p->lock);
 	p->retries += n;
@@ -383,9 +382,9 @@ is_known(const struct drive_blame *b)
 	const struct blk_io *io = NULL;
 
 	if (b->queue) {
-		pthread_mutex_lock(&b->queue->lock);
+		os_lock_take(&b->queue->lock);
 		io = drive_tag(b->queue, b->tag);
-		pthread_mutex_unlock(&b->queue->lock);
+		os_lock_give(&b->queue->lock);
 	}
 	return io && !io->chain;
 }
@@ -409,9 +408,9 @@ blame(struct drive_port *p, struct drive_blame *b)
 	if (b->queue)
 		return accuse(p, b);
 	if (n > 1) {
-		pthread_mutex_lock(&p->queue[0]->lock);
+		os_lock_take(&p->queue[0]->lock);
 		p->queue[0]->serial = n;
-		pthread_mutex_unlock(&p->queue[0]->lock);
+		os_lock_give(&p->queue[0]->lock);
 	}
 	return NULL;
 }
@@ -452,9 +451,9 @@ still_overdue(const struct drive_blame *b, uint64_t now)
 {
 	const struct blk_io *io;
 
-	pthread_mutex_lock(&b->queue->lock);
+	os_lock_take(&b->queue->lock);
 	io = drive_tag(b->queue, b->tag);
-	pthread_mutex_unlock(&b->queue->lock);
+	os_lock_give(&b->queue->lock);
 	return io && io->deadline < now;
 }
 
@@ -464,10 +463,10 @@ take_over(const struct drive_blame *b)
 {
 	if (!b->queue)
 		return;
-	pthread_mutex_lock(&b->queue->lock);
+	os_lock_take(&b->queue->lock);
 	if (drive_tag(b->queue, b->tag))
 		drive_end(b->queue, b->tag);
-	pthread_mutex_unlock(&b->queue->lock);
+	os_lock_give(&b->queue->lock);
 }
 
 static void
@@ -521,11 +520,11 @@ look_for_lost(struct drive_queue *q)
 	struct drive_port *p = q->port;
 	bool stuck;
 
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	stuck = q->open && q->was_busy && q->nbusy && q->completions == q->ticked;
 	q->ticked = q->completions;
 	q->was_busy = q->nbusy;
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 	if (stuck && drive_reap(q)) {
 		char who[48];
 		uint64_t lost;

@@ -473,7 +473,7 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 		io->since_ms = atomic_load_explicit(&d->port->ctlr->now_ms, memory_order_relaxed);
 	if (atomic_load_explicit(&d->trace, memory_order_relaxed))
 		trace(d, "start", io);
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	if (atomic_load_explicit(&d->gone, memory_order_relaxed))
 		err = -ENODEV;
 	else if (may_go(q, io, alone)) {
@@ -488,7 +488,7 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 			done = take_done(q);
 		}
 	}
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 	end_done(done);
 	if (err)
 		drive_io_done(io, err);
@@ -499,14 +499,14 @@ drive_reap(struct drive_queue *q)
 {
 	struct blk_io *done;
 
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	if (q->open) {
 		q->port->ops->reap(q);
 		if (q->nwaiting)
 			pump(q);
 	}
 	done = take_done(q);
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 	return end_done(done);
 }
 
@@ -517,20 +517,20 @@ drive_queue_open(struct drive_queue *q)
 {
 	struct blk_io *done;
 
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	q->open = true;
 	pump(q);
 	done = take_done(q);
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 	end_done(done);
 }
 
 void
 drive_queue_close(struct drive_queue *q)
 {
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	q->open = false;
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 }
 
 void
@@ -538,10 +538,10 @@ drive_queue_last(struct drive_queue *q)
 {
 	struct blk_io *done;
 
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	q->port->ops->reap(q);
 	done = take_done(q);
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 	end_done(done);
 }
 
@@ -572,14 +572,14 @@ drive_resend(struct drive_queue *q, struct drive_queue *to)
 	if (!n)
 		return 0;
 	if (to != q)
-		pthread_mutex_lock(&to->lock);
+		os_lock_take(&to->lock);
 	all.tail->next = to->again.head;
 	to->again.head = all.head;
 	if (!to->again.tail)
 		to->again.tail = all.tail;
 	to->nwaiting += n;
 	if (to != q)
-		pthread_mutex_unlock(&to->lock);
+		os_lock_give(&to->lock);
 	return n;
 }
 
@@ -604,7 +604,7 @@ drive_take(struct drive_queue *q, const struct drive_disk *d, bool flying, struc
 {
 	struct blk_io *done;
 
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	if (flying)
 		take_flying(q, out);
 	take_list(q, &q->again, d, out);
@@ -622,7 +622,7 @@ drive_take(struct drive_queue *q, const struct drive_disk *d, bool flying, struc
 	if (q->open)
 		pump(q);
 	done = take_done(q);
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 	end_done(done);
 }
 
@@ -632,7 +632,7 @@ drive_overdue(struct drive_queue *q, uint64_t now, unsigned *noverdue)
 	int tag = -1;
 
 	*noverdue = 0;
-	pthread_mutex_lock(&q->lock);
+	os_lock_take(&q->lock);
 	for (unsigned t = 0; q->open && q->nbusy && t < q->depth; t++) {
 		const struct blk_io *io = drive_tag(q, t);
 
@@ -641,6 +641,6 @@ drive_overdue(struct drive_queue *q, uint64_t now, unsigned *noverdue)
 			++*noverdue;
 		}
 	}
-	pthread_mutex_unlock(&q->lock);
+	os_lock_give(&q->lock);
 	return tag;
 }

@@ -72,10 +72,10 @@ virtio_drive_pick(struct drive_disk *disk, const struct blk_io *io)
 bool
 virtio_drive_own_begin(struct virtio_drive_queue *q, unsigned slot, bool keeper)
 {
-	pthread_mutex_lock(&q->q.lock);
+	os_lock_take(&q->q.lock);
 	if ((keeper || q->q.open) && !virtq_in_flight(&q->vq.ring, slot))
 		return true;
-	pthread_mutex_unlock(&q->q.lock);
+	os_lock_give(&q->q.lock);
 	return false;
 }
 
@@ -83,7 +83,7 @@ void
 virtio_drive_own_send(struct virtio_drive_queue *q)
 {
 	virtio_drive_ring(&q->q);
-	pthread_mutex_unlock(&q->q.lock);
+	os_lock_give(&q->q.lock);
 }
 
 /* An open queue is reaped by its interrupts too. */
@@ -92,17 +92,17 @@ own_over(struct virtio_drive_queue *q, unsigned slot)
 {
 	bool open, done;
 
-	pthread_mutex_lock(&q->q.lock);
+	os_lock_take(&q->q.lock);
 	open = q->q.open;
 	if (!open)
 		virtio_drive_reap(&q->q);
-	pthread_mutex_unlock(&q->q.lock);
+	os_lock_give(&q->q.lock);
 	if (open)
 		drive_reap(&q->q);
-	pthread_mutex_lock(&q->q.lock);
+	os_lock_take(&q->q.lock);
 	done = q->own_done[slot];
 	q->own_done[slot] = false;
-	pthread_mutex_unlock(&q->q.lock);
+	os_lock_give(&q->q.lock);
 	return done;
 }
 

@@ -90,11 +90,11 @@ world_counter(struct ahci_port *p, const uint64_t *which)
 {
 	uint64_t v;
 
-	pthread_mutex_lock(&p->queue.lock);
+	os_lock_take(&p->queue.lock);
 	pthread_mutex_lock(&p->port.lock);
 	v = *which;
 	pthread_mutex_unlock(&p->port.lock);
-	pthread_mutex_unlock(&p->queue.lock);
+	os_lock_give(&p->queue.lock);
 	return v;
 }
 
