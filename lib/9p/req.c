@@ -22,11 +22,11 @@ p9_req_new(struct p9_conn *conn)
 	if (r) {
 		p9_self->spare = NULL;
 	} else {
-		pthread_mutex_lock(&st->lock);
+		os_lock_take(&st->reqs_lock);
 		r = st->free_reqs;
 		if (r)
 			st->free_reqs = r->next;
-		pthread_mutex_unlock(&st->lock);
+		os_lock_give(&st->reqs_lock);
 	}
 	if (!r)
 		r = calloc(1, sizeof *r);
@@ -62,10 +62,10 @@ p9_req_recycle(struct p9_req *r)
 	} else {
 		trim(&r->buf, &r->buf_size);
 		trim(&r->rbuf, &r->rbuf_size);
-		pthread_mutex_lock(&st->lock);
+		os_lock_take(&st->reqs_lock);
 		r->next = st->free_reqs;
 		st->free_reqs = r;
-		pthread_mutex_unlock(&st->lock);
+		os_lock_give(&st->reqs_lock);
 	}
 	p9_conn_put(conn);
 }

@@ -268,6 +268,11 @@ p9_set_bulk(struct p9_req *r)
 	struct p9_str one = { NULL, 0 }, two = { NULL, 0 };
 	size_t record;
 
+	if (r->in.type == IPC_TWRITE) {	/* first, as it is not rare */
+		r->in.count = r->in.length;
+		r->data = r->buf;
+		return 0;
+	}
 	if (r->in.type == IPC_TWALK)
 		return set_walk_names(r, &c);
 	record = record_size(r->in.type);
@@ -276,11 +281,6 @@ p9_set_bulk(struct p9_req *r)
 			return -EINVAL;
 		memcpy(&r->u, r->buf, record);
 		r->data = &r->u;
-		return 0;
-	}
-	if (r->in.type == IPC_TWRITE) {
-		r->in.count = r->in.length;
-		r->data = r->buf;
 		return 0;
 	}
 	if (h->name)

@@ -126,8 +126,10 @@ p9_worker_end(struct p9_srv_state *st)
 	*p = w->next;
 	fold(&st->n, &w->n);
 	if (w->spare) {
+		os_lock_take(&st->reqs_lock);
 		w->spare->next = st->free_reqs;
 		st->free_reqs = w->spare;
+		os_lock_give(&st->reqs_lock);
 	}
 	pthread_mutex_unlock(&st->lock);
 }

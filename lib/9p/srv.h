@@ -11,12 +11,13 @@
  * Memory of fids and requests is kept in pools while the service lasts, so a stale pointer found
  * in a table is still a fid or request, and taking a reference tells whether it is the right one.
  *
- * Order of locks: conn->flush_lock, conn->write_lock, state->lock; conn->name_lock,
+ * Order of locks: conn->flush_lock, conn->write_lock, state->lock, reqs_lock; conn->name_lock,
  * conn->queue_lock and a table's lock are taken alone.
  */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
+#include <os_lock.h>
 #include <p9_srv.h>
 
 /* req.state: references in the low half. */
@@ -105,7 +106,7 @@ struct p9_worker {
 
 struct p9_srv_state {
 	struct p9_srv *srv;
-	pthread_mutex_t lock;		/* all below but the counters */
+	pthread_mutex_t lock;		/* all below but free_reqs and the counters */
 	pthread_cond_t changed;		/* wait, helper */
 	struct p9_conn *conns;
 	struct p9_worker *workers;
@@ -114,6 +115,7 @@ struct p9_srv_state {
 	bool listening;
 	int stoppers;			/* threads in p9_srv_stop */
 	_Atomic bool stopping;
+	struct os_lock reqs_lock;	/* the next; taken last */
 	struct p9_req *free_reqs;
 	struct p9_fid *free_fids;
 	/* For the helper thread. */
