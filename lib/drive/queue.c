@@ -489,7 +489,8 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 		}
 	}
 	os_lock_give(&q->lock);
-	end_done(done);
+	if (done)
+		end_done(done);
 	if (err)
 		drive_io_done(io, err);
 }
