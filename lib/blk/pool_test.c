@@ -126,6 +126,31 @@ disk_goes(void **state)
 	all_is_back(m);
 }
 
+/* What comes when there are disks already is theirs, too. */
+static void
+buffers_come(void **state)
+{
+	static struct client c[2];
+	struct blk_memory *m = blk_memory_new();
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		c[i] = (struct client){ .disk.info.memory = m };
+		assert_int_equal(blk_memory_join(&c[i].disk), 0);
+	}
+	for (unsigned n = 0; n < 2; n++)
+		assert_int_equal(blk_memory_add(m, buffers + n * SMALL / 2 * BLK_BUF_SMALL, 0,
+						SMALL / 2 * BLK_BUF_SMALL, BLK_BUF_SMALL),
+				 SMALL / 2);
+	want(&c[0], SMALL, 512, NULL);
+	want(&c[1], SMALL, 512, NULL);
+	assert_int_equal(c[0].n, SMALL * 3 / 4);
+	assert_int_equal(c[1].n, SMALL / 4);
+	give_back(&c[0]);
+	give_back(&c[1]);
+	all_is_back(m);
+}
+
 /* Fewer large ones than disks: a small one does, and nobody waits for a disk that hangs. */
 static void
 many_disks(void **state)
@@ -150,6 +175,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hung_disk),
 		cmocka_unit_test(disk_goes),
+		cmocka_unit_test(buffers_come),
 		cmocka_unit_test(many_disks),
 	};
 
