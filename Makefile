@@ -137,7 +137,7 @@ $(TEST_LIB): $(call TEST_OBJ,$(LIB_SRC) $(OS_HOST) $(TESTING))
 	@mkdir -p $(@D)
 	$Vrm -f $@ && ar rcs $@ $^
 test_extra = $(if $(filter drv/% fs/% net/%,$(1)),$(filter-out %_test.c %/main.c,$(wildcard $(dir $(1))*.c)))
-# The kernel's portable parts, over kernel/testing.h.
+# The kernel's portable parts, over kernel/testing/.
 KTEST_SRC := $(patsubst %,kernel/%.c,chan uio path text devtab ns walk name fd poll sysfile sysdir sysname elf dev/root dev/boot \
 	     dev/env dev/pipe dev/srv dev/cons)
 $B/test/kernel/%.o: HOSTFLAGS += -iquote kernel

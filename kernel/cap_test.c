@@ -1,18 +1,8 @@
 /* Capabilities and the words of commands, against a machine of three functions. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "testing/caller.h"
 
 #include "cap.c"
 #include "text.c"
-
-static struct proc self;
-static struct thread me = { .proc = &self };
-static char error_text[256];
 
 static struct pci_func ahci = { .bdf = 0xfa, .serial = 5, .pin = 1, .line = 10,
 	.bar[5] = { .base = 0xfebf1000, .size = 0x1000 },
@@ -22,53 +12,6 @@ static struct pci_func small = { .bdf = 0x10, .serial = 6,
 static struct pci_func other = { .bdf = 0x18, .serial = 7,
 	.bar[0] = { .base = 0xfebf2400, .size = 0x400 } };
 static struct pci_func *funcs[] = { &ahci, &small, &other };
-
-struct thread *
-thread_current(void)
-{
-	return &me;
-}
-
-int
-error(int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(error_text, sizeof error_text, fmt, ap);
-	va_end(ap);
-	return -err;
-}
-
-int
-kvsnprintf(char *buf, size_t n, const char *fmt, va_list ap)
-{
-	return vsnprintf(buf, n, fmt, ap);
-}
-
-int
-ksnprintf(char *buf, size_t n, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	int r = vsnprintf(buf, n, fmt, ap);
-
-	va_end(ap);
-	return r;
-}
-
-void *
-kzalloc(size_t n)
-{
-	return calloc(1, n);
-}
-
-void
-kfree(void *p)
-{
-	free(p);
-}
 
 bool
 page_is_ram(paddr_t pa)
@@ -171,9 +114,9 @@ with(struct cap_spec spec)
 {
 	struct cap_set *c = NULL;
 
-	self.caps = &all;
+	test_proc.caps = &all;
 	assert_int_equal(cap_new(&spec, &c), 0);
-	self.caps = c;
+	test_proc.caps = c;
 	return c;
 }
 
@@ -185,7 +128,7 @@ test_mask(void **state)
 
 	assert_int_equal(cap_check(CAP_DEVICE), 0);
 	assert_int_equal(cap_check(CAP_INTERRUPT), -EACCES);
-	assert_string_equal(error_text, "permission denied: needs interrupt");
+	assert_string_equal(test_error, "permission denied: needs interrupt");
 	assert_true(cap_has(c, CAP_DMA));
 	assert_false(cap_has(c, CAP_DMA | CAP_ADMIN));
 	cap_put(c);
@@ -225,7 +168,7 @@ static void
 test_never(void **state)
 {
 	(void)state;
-	self.caps = &all;
+	test_proc.caps = &all;
 	assert_int_equal(cap_check_mem(0x1000, 4), -EACCES);
 	assert_int_equal(cap_check_mem(0x7fffffc, 8), -EACCES);
 	assert_int_equal(cap_check_mem(0xfee00020, 4), -EACCES);
@@ -306,8 +249,8 @@ test_unplugged(void **state)
 	assert_int_equal(cap_check_port(0xc040, 4), -EACCES);
 	assert_int_equal(cap_check_line(10), -EACCES);
 	assert_int_equal(cap_new(&s, &d), -ENODEV);
-	assert_string_equal(error_text, "pci: 0.31.2 has gone");
-	self.caps = &all;
+	assert_string_equal(test_error, "pci: 0.31.2 has gone");
+	test_proc.caps = &all;
 	assert_int_equal(cap_new(&s, &d), -ENODEV);
 	ahci.serial = 5;
 	cap_put(c);

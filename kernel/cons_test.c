@@ -1,7 +1,7 @@
 /*
  * The console's line discipline: what is typed, what is read, what is shown.
  */
-#include "testing.h"
+#include "testing/services.h"
 
 #include "amd64/uart.h"
 #include "dev/cons.h"

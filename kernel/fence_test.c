@@ -2,7 +2,7 @@
  * What is taken from a driver that dies, and in which order; its DMA memory (dev/dma.c, the real
  * one) is not free before its device is quiet.
  */
-#include "testing.h"
+#include "testing/services.h"
 
 #include "dev/dma.c"
 #include "fence.c"

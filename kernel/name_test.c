@@ -1,15 +1,14 @@
 /*
  * The small devices that need nothing but memory: environment, pipes, services, the boot archive.
  */
-#include "testing.h"
+#include "testing/services.h"
 
 #include "dev/archive.h"
-#include "dev/cons.h"
 #include "env.h"
 #include "fd.h"
-#include "name.h"
 #include "service.h"
-#include "syscall.h"
+#include "testing/calls.h"
+#include "testing/devices.h"
 
 struct service {
 	int servers, clients;
@@ -80,93 +79,13 @@ service_put_client(struct service *s)
 	service_drop(s);
 }
 
-int
-mnt_attach(struct chan *service, const char *aname, uint64_t wait_ns, struct chan **out)
-{
-	(void)service;
-	(void)aname;
-	(void)wait_ns;
-	(void)out;
-	return -EINVAL;
-}
-
-bool
-mnt_is(const struct chan *c, struct chan *service, const char *aname)
-{
-	(void)c;
-	(void)service;
-	(void)aname;
-	return false;
-}
-
-bool
-mnt_is_dead(const struct chan *c)
-{
-	(void)c;
-	return false;
-}
-
-bool
-cons_is_terminal(const struct chan *c)
-{
-	(void)c;
-	return false;
-}
-
-const struct dev *
-dev_find(const char *name, size_t n)
-{
-	static const struct dev *const devs[] = { &dev_env, &dev_srv, &dev_boot };
-
-	for (size_t i = 0; i < ARRAY_LEN(devs); i++)
-		if (strlen(devs[i]->name) == n && memcmp(devs[i]->name, name, n) == 0)
-			return devs[i];
-	return NULL;
-}
-
-unsigned
-dev_number(const struct dev *d)
-{
-	(void)d;
-	return 1;
-}
-
-#define CALL(f, ...) f((const uint64_t[6]){ __VA_ARGS__ })
-
-static uint64_t
-u(const void *p)
-{
-	return (uint64_t)(uintptr_t)p;
-}
-
-static int
-open_(const char *path, uint32_t flags)
-{
-	return (int)CALL(sys_open, (uint64_t)SYS_CWD, u(path), flags, 0666);
-}
-
-static int64_t
-rd(int fd, void *buf, size_t n)
-{
-	return CALL(sys_pread, (uint64_t)fd, u(buf), n, UINT64_MAX);
-}
-
-static int64_t
-wr(int fd, const void *buf, size_t n)
-{
-	return CALL(sys_pwrite, (uint64_t)fd, u(buf), n, UINT64_MAX);
-}
-
-static void
-cl(int fd)
-{
-	assert_int_equal(CALL(sys_close, (uint64_t)fd), 0);
-}
+static const struct dev *const devs[] = { &dev_env, &dev_srv, &dev_boot, NULL };
 
 static int
 setup(void **state)
 {
 	(void)state;
+	test_devs = devs;
 	test_allocations = -1;
 	test_note[0] = '\0';
 	test_proc.ns = ns_new();
@@ -248,16 +167,6 @@ test_env_list(void **state)
 	assert_int_equal(count, 30);
 	assert_int_equal(CALL(sys_readdir, (uint64_t)fd, u(buf), 8), 0);
 	cl(fd);
-}
-
-static void
-pipe_(int fd[2], uint32_t flags)
-{
-	int32_t f[2];
-
-	assert_int_equal(CALL(sys_pipe, u(f), flags), 0);
-	fd[0] = f[0];
-	fd[1] = f[1];
 }
 
 static void

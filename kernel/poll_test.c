@@ -1,97 +1,12 @@
 /*
  * SYS_POLL: what is ready, who is woken, and that nobody is forgotten.
  */
-#include "testing.h"
+#include "testing/services.h"
 
-#include "dev/cons.h"
 #include "fd.h"
-#include "name.h"
 #include "poll.h"
-#include "syscall.h"
-
-int
-mnt_attach(struct chan *service, const char *aname, uint64_t wait_ns, struct chan **out)
-{
-	(void)service;
-	(void)aname;
-	(void)wait_ns;
-	(void)out;
-	return -EINVAL;
-}
-
-bool
-mnt_is(const struct chan *c, struct chan *service, const char *aname)
-{
-	(void)c;
-	(void)service;
-	(void)aname;
-	return false;
-}
-
-bool
-mnt_is_dead(const struct chan *c)
-{
-	(void)c;
-	return false;
-}
-
-bool
-cons_is_terminal(const struct chan *c)
-{
-	(void)c;
-	return false;
-}
-
-const struct dev *
-dev_find(const char *name, size_t n)
-{
-	(void)name;
-	(void)n;
-	return NULL;
-}
-
-unsigned
-dev_number(const struct dev *d)
-{
-	(void)d;
-	return 1;
-}
-
-#define CALL(f, ...) f((const uint64_t[6]){ __VA_ARGS__ })
-
-static uint64_t
-u(const void *p)
-{
-	return (uint64_t)(uintptr_t)p;
-}
-
-static int64_t
-rd(int fd, void *buf, size_t n)
-{
-	return CALL(sys_pread, (uint64_t)fd, u(buf), n, UINT64_MAX);
-}
-
-static int64_t
-wr(int fd, const void *buf, size_t n)
-{
-	return CALL(sys_pwrite, (uint64_t)fd, u(buf), n, UINT64_MAX);
-}
-
-static void
-cl(int fd)
-{
-	assert_int_equal(CALL(sys_close, (uint64_t)fd), 0);
-}
-
-static void
-pipe_(int fd[2])
-{
-	int32_t f[2];
-
-	assert_int_equal(CALL(sys_pipe, u(f), 0), 0);
-	fd[0] = f[0];
-	fd[1] = f[1];
-}
+#include "testing/calls.h"
+#include "testing/devices.h"
 
 static int
 setup(void **state)
@@ -117,7 +32,7 @@ test_poll(void **state)
 	int fd[2];
 
 	(void)state;
-	pipe_(fd);
+	pipe_(fd, 0);
 	f[0] = (struct sys_poll){ fd[0], POLLIN, 9 };
 	f[1] = (struct sys_poll){ fd[1], POLLIN, 9 };
 	f[2] = (struct sys_poll){ -1, POLLIN, 9 };
@@ -242,7 +157,7 @@ test_poll_bounce(void **state)
 	char c;
 
 	(void)state;
-	pipe_(fd);
+	pipe_(fd, 0);
 	struct bouncer b[2] = { { fd[0], fd[0] }, { fd[1], fd[1] } };
 	pthread_t t[2];
 
