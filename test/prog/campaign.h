@@ -228,6 +228,27 @@ run_option(struct run *run, int option, const char *value)
 	}
 }
 
+/* The options of a program that has only these and -threads; returns its one argument. */
+static inline const char *
+run_directory(struct run *run, unsigned *threads, int argc, char **argv)
+{
+	static const struct option names[] = { RUN_OPTIONS, OPTION("threads", 'T'), { 0 } };
+	int c;
+
+	while ((c = getopt_long_only(argc, argv, "", names, NULL)) != -1) {
+		if (run_option(run, c, optarg))
+			continue;
+		if (c != 'T')
+			exit(2);
+		*threads = (unsigned)number_of(run->program, "threads", optarg);
+	}
+	if (optind != argc - 1 || *threads == 0 || *threads > WORKERS_MAX) {
+		fprintf(stderr, "%s: one directory, 1 to %d threads\n", run->program, WORKERS_MAX);
+		exit(2);
+	}
+	return argv[optind];
+}
+
 static inline void
 run_start(struct run *run, unsigned n, void *(*work)(void *))
 {
@@ -376,4 +397,14 @@ print_run(const struct run *run)
 	if (run->server != NULL)
 		printf(", deaths %lu", run->deaths_seen);
 	printf("\n");
+}
+
+/* The program's result: it is well if nothing was wrong and no call failed. */
+static inline int
+run_result(const struct run *run, bool wrong)
+{
+	if (!wrong && run_errors(run) == 0)
+		return all_right(run->program);
+	printf("%s: failed\n", run->program);
+	return 1;
 }

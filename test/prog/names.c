@@ -522,26 +522,6 @@ client(void *arg)
 	return run_ends(c.w);
 }
 
-static void
-options(struct names *t, int argc, char **argv)
-{
-	static const struct option names[] = { RUN_OPTIONS, OPTION("threads", 'T'), { 0 } };
-	int c;
-
-	while ((c = getopt_long_only(argc, argv, "", names, NULL)) != -1) {
-		if (run_option(&t->run, c, optarg))
-			continue;
-		if (c != 'T')
-			exit(2);
-		t->threads = (unsigned)number_of("names", "threads", optarg);
-	}
-	if (optind != argc - 1 || t->threads == 0 || t->threads > WORKERS_MAX) {
-		fprintf(stderr, "names: one directory, 1 to %d threads\n", WORKERS_MAX);
-		exit(2);
-	}
-	t->dir = argv[optind];
-}
-
 int
 main(int argc, char **argv)
 {
@@ -549,7 +529,7 @@ main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	umask(0);
-	options(&t, argc, argv);
+	t.dir = run_directory(&t.run, &t.threads, argc, argv);
 	CHECK(chdir(t.dir) == 0 && mkdir("a", 0700) == 0 && mkdir("b", 0700) == 0);
 	printf("names: in %s\n", t.dir);
 	run_start(&t.run, t.threads, client);
@@ -558,8 +538,5 @@ main(int argc, char **argv)
 	printf("names: done %lu, refused %lu, looked %lu, untrue %lu", t.done, t.refused, t.looked,
 	       t.untrue);
 	print_run(&t.run);
-	if (t.untrue == 0 && run_errors(&t.run) == 0)
-		return all_right("names");
-	printf("names: failed\n");
-	return 1;
+	return run_result(&t.run, t.untrue != 0);
 }

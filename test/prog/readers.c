@@ -351,33 +351,13 @@ reader(void *arg)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static void
-options(struct readers *t, int argc, char **argv)
-{
-	static const struct option names[] = { RUN_OPTIONS, OPTION("threads", 'T'), { 0 } };
-	int c;
-
-	while ((c = getopt_long_only(argc, argv, "", names, NULL)) != -1) {
-		if (run_option(&t->run, c, optarg))
-			continue;
-		if (c != 'T')
-			exit(2);
-		t->threads = (unsigned)number_of("readers", "threads", optarg);
-	}
-	if (optind != argc - 1 || t->threads == 0 || t->threads > WORKERS_MAX) {
-		fprintf(stderr, "readers: one directory, 1 to %d threads\n", WORKERS_MAX);
-		exit(2);
-	}
-	t->dir = argv[optind];
-}
-
 int
 main(int argc, char **argv)
 {
 	static struct readers t = { .run = { .program = "readers", .seed = 1 }, .threads = 4 };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	options(&t, argc, argv);
+	t.dir = run_directory(&t.run, &t.threads, argc, argv);
 	CHECK(chdir(t.dir) == 0 && getcwd(t.cwd, sizeof t.cwd) != NULL && stat("..", &t.up) == 0);
 	take(&t, ".", ENTRIES_MAX);
 	printf("readers: %u files, %zu bytes in %s\n", t.n, t.content, t.cwd);
@@ -386,8 +366,5 @@ main(int argc, char **argv)
 	supervise(&t.run);
 	printf("readers: compared %lu, wrong %lu", t.compared, t.wrong);
 	print_run(&t.run);
-	if (t.wrong == 0 && run_errors(&t.run) == 0)
-		return all_right("readers");
-	printf("readers: failed\n");
-	return 1;
+	return run_result(&t.run, t.wrong != 0);
 }

@@ -625,8 +625,5 @@ main(int argc, char **argv)
 		printf("reaper: probes %lu", r.nanswers);
 		print_run(&r.run);
 	}
-	if (!bad && run_errors(&r.run) == 0)
-		return all_right("reaper");
-	printf("reaper: failed\n");
-	return 1;
+	return run_result(&r.run, bad);
 }

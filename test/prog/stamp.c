@@ -423,8 +423,5 @@ main(int argc, char **argv)
 	       "%lu",
 	       t.writes, t.reads, t.syncs, t.verified, t.raced, t.wrong, t.lost);
 	print_run(&t.run);
-	if (t.wrong == 0 && t.lost == 0 && run_errors(&t.run) == 0)
-		return all_right("stamp");
-	printf("stamp: failed\n");
-	return 1;
+	return run_result(&t.run, t.wrong != 0 || t.lost != 0);
 }
