@@ -258,11 +258,14 @@ list_parts(const struct lister *l, const struct record *disk, char *text)
 }
 
 static int
-list_disk(struct lister *l, const char *name, const char *folder)
+list_disk(void *lister, const char *name, const char *folder)
 {
+	const char *slash = strrchr(folder, '/');
+	struct lister *l = lister;
 	char path[SD_PATH_MAX + 16], *text, *again;
 	struct record r = { 0 };
 
+	(void)name; /* a table has the folder's, whatever it was called by */
 	snprintf(path, sizeof path, "%s/ctl", folder);
 	text = sd_text(path);
 	if (!text)
@@ -270,7 +273,7 @@ list_disk(struct lister *l, const char *name, const char *folder)
 	again = strdup(text);
 	if (!again)
 		cmd_die(path);
-	set(&r, NAME, name);
+	set(&r, NAME, slash ? slash + 1 : folder);
 	set_disk(&r, text);
 	set_mode(&r, folder);
 	if (set_geometry(&r, folder) == 0) {
@@ -282,43 +285,12 @@ list_disk(struct lister *l, const char *name, const char *folder)
 	return r.value[SECTOR][0] ? 0 : 1;
 }
 
-static int
-list_all(struct lister *l, const char *root)
-{
-	static char names[SD_MAX_DISKS][SD_NAME_MAX];
-	char folder[SD_PATH_MAX];
-	int n = sd_list(root, names), status = 0;
-
-	errno = n < 0 ? -n : 0;
-	if (n < 0)
-		cmd_die(root);
-	for (int i = 0; i < n; i++) {
-		snprintf(folder, sizeof folder, "%.200s/%.31s", root, names[i]);
-		status |= list_disk(l, names[i], folder);
-	}
-	return status;
-}
-
-static int
-list_named(struct lister *l, const char *name)
-{
-	char folder[SD_PATH_MAX];
-	const char *slash;
-
-	sd_folder(name, folder);
-	os_set_errstr("no such disk");
-	if (!folder[0])
-		return cmd_warn(name);
-	slash = strrchr(folder, '/');
-	return list_disk(l, slash ? slash + 1 : folder, folder);
-}
-
 int
 main(int argc, char **argv)
 {
 	struct lister l = { STYLE_TABLE, 0 };
 	const char *root = "/dev/sd";
-	int c, status = 0;
+	int c, status;
 
 	while ((c = cmd_option(argc, argv, "1jr:", help)) != -1) {
 		if (c == 'r')
@@ -330,10 +302,7 @@ main(int argc, char **argv)
 		print_heading();
 	else if (l.style == STYLE_JSON)
 		printf("{\"disks\": [");
-	if (optind == argc)
-		status = list_all(&l, root);
-	for (int i = optind; i < argc; i++)
-		status |= list_named(&l, argv[i]);
+	status = sd_each(root, argv + optind, list_disk, &l);
 	if (l.style == STYLE_JSON)
 		printf("%s]}\n", l.ndisks ? "\n" : "");
 	cmd_end(status);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "cmd.h"
 #include "os.h"
 
 enum { SD_PATH_MAX = 256, SD_TEXT_MAX = 128 << 10, SD_MAX_DISKS = 256, SD_NAME_MAX = 32 };
@@ -124,4 +125,33 @@ sd_list(const char *root, char name[SD_MAX_DISKS][SD_NAME_MAX])
 		if (!kept || strcmp(name[i], name[kept - 1]) != 0)
 			memmove(name[kept++], name[i], SD_NAME_MAX);
 	return kept;
+}
+
+/* What a command does with one disk, by its name and its folder; gives an exit status. */
+typedef int sd_command(void *aux, const char *name, const char *folder);
+
+/*
+ * With the disks that are named, which end with NULL, or with all in a folder as /dev/sd if there
+ * are no names.  Gives the exit statuses as one; one that is no disk is told of.
+ */
+static inline int
+sd_each(const char *root, char *const *names, sd_command *command, void *aux)
+{
+	static char found[SD_MAX_DISKS][SD_NAME_MAX];
+	char folder[SD_PATH_MAX];
+	int n = *names ? 0 : sd_list(root, found), status = 0;
+
+	errno = n < 0 ? -n : 0;
+	if (n < 0)
+		cmd_die(root);
+	for (int i = 0; i < n; i++) {
+		snprintf(folder, sizeof folder, "%.200s/%.31s", root, found[i]);
+		status |= command(aux, found[i], folder);
+	}
+	for (; *names; names++) {
+		sd_folder(*names, folder);
+		os_set_errstr("no such disk");
+		status |= folder[0] ? command(aux, *names, folder) : cmd_warn(*names);
+	}
+	return status;
 }

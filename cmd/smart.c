@@ -65,7 +65,7 @@ print_details(char *text, bool attributes)
 }
 
 static int
-print_disk(const char *name, const char *folder, bool brief)
+print_disk(void *brief, const char *name, const char *folder)
 {
 	char path[SD_PATH_MAX + 16], *text, *again;
 	struct health h;
@@ -81,7 +81,7 @@ print_disk(const char *name, const char *folder, bool brief)
 	summarize(text, &h);
 	printf("%s %s%s%s%s\n", name, h.state, h.temperature ? ", " : "",
 	       h.temperature ? h.temperature : "", h.temperature ? " C" : "");
-	if (!brief)
+	if (!*(bool *)brief)
 		print_details(again, h.nattributes);
 	status = strncmp(h.state, "failed", 6) == 0;
 	free(again);
@@ -89,41 +89,12 @@ print_disk(const char *name, const char *folder, bool brief)
 	return status;
 }
 
-static int
-print_all(const char *root, bool brief)
-{
-	static char names[SD_MAX_DISKS][SD_NAME_MAX];
-	char folder[SD_PATH_MAX];
-	int n = sd_list(root, names), status = 0;
-
-	errno = n < 0 ? -n : 0;
-	if (n < 0)
-		cmd_die(root);
-	for (int i = 0; i < n; i++) {
-		snprintf(folder, sizeof folder, "%.200s/%.31s", root, names[i]);
-		status |= print_disk(names[i], folder, brief);
-	}
-	return status;
-}
-
-static int
-print_named(const char *name, bool brief)
-{
-	char folder[SD_PATH_MAX];
-
-	sd_folder(name, folder);
-	os_set_errstr("no such disk");
-	if (!folder[0])
-		return cmd_warn(name);
-	return print_disk(name, folder, brief);
-}
-
 int
 main(int argc, char **argv)
 {
 	const char *root = "/dev/sd";
 	bool brief = false;
-	int c, status = 0;
+	int c;
 
 	while ((c = cmd_option(argc, argv, "sr:", help)) != -1) {
 		if (c == 's')
@@ -131,9 +102,5 @@ main(int argc, char **argv)
 		else
 			root = optarg;
 	}
-	if (optind == argc)
-		status = print_all(root, brief);
-	for (int i = optind; i < argc; i++)
-		status |= print_named(argv[i], brief);
-	cmd_end(status);
+	cmd_end(sd_each(root, argv + optind, print_disk, &brief));
 }
