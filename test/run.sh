@@ -116,7 +116,7 @@ list_tests()
 		case $x in */lib.sh|*'*'*) ;; *) x=${x##*/}; echo "host/${x%.sh}" ;; esac
 	done
 	for x in test/boot/*.sh; do
-		case $x in */lib.sh|*'*'*) ;; *) x=${x##*/}; echo "boot/${x%.sh}" ;; esac
+		case $x in */lib.sh|*_lib.sh|*'*'*) ;; *) x=${x##*/}; echo "boot/${x%.sh}" ;; esac
 	done
 	for x in model/*.pml; do
 		x=${x##*/}

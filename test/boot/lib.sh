@@ -144,6 +144,50 @@ find_re()
 	console | grep -oE -m1 -- "$1"
 }
 
+# Answers what programs ask of the machine's monitor (test/prog/monitor), with what it says in $dir/monitor;
+# $monitor are the options for EXTRA.
+with_monitor()
+{
+	monitor="-qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked"
+	python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
+}
+
+# Commands for init that write /boot/blob to several places at once.  Each argument is "DISK BS SEEK", or
+# "DISK BS SEEK CONV" with another conv than notrunc,fsync; of one that ends well the console has
+# "done a", the next "done b", and so on.
+blob_writers()
+{
+	local name=a place disk bs seek conv
+	echo 'writers='
+	for place; do
+		read -r disk bs seek conv <<< "$place"
+		echo "dd if=/boot/blob of=/dev/sd/$disk/data bs=$bs seek=$seek conv=${conv:-notrunc,fsync} && echo done $name &"
+		echo 'writers="$writers $!"'
+		name=$(tr a-y b-z <<< "$name")
+	done
+	echo 'for w in $writers; do wait $w; done'
+}
+
+# The images NAME of $1 MiB are zeros with $dir/extra/blob at the given places, and nothing else:
+# images_with_blob MIB NAME:OFFSET,OFFSET... NAME:...
+images_with_blob()
+{
+	python3 - "$dir" "$@" <<'END' || fail "an image is not what it should be"
+import sys
+d, mib, *images = sys.argv[1:]
+blob = open(d + "/extra/blob", "rb").read()
+for image in images:
+    name, places = image.split(":")
+    want = bytearray(int(mib) << 20)
+    for at in map(int, places.split(",")):
+        want[at:at + len(blob)] = blob
+    got = open(d + "/" + name, "rb").read()
+    if got != bytes(want):
+        bad = [at for at in range(0, len(want), 512) if got[at:at + 512] != want[at:at + 512]]
+        sys.exit("disk %s: %d bytes, differs first at %s" % (name, len(got), bad[:1]))
+END
+}
+
 # Puts an ext4 tree under $1: at least $2 files and $3 MiB, in folders, with odd names and sizes.
 make_tree()
 {

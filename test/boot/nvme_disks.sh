@@ -7,22 +7,17 @@ head -c 400000 /dev/urandom > "$dir/extra/blob"
 head -c 16M /dev/urandom > "$dir/c"
 truncate -s 32M "$dir/c"
 with_prog monitor
-init <<'END'
+{
+cat <<'END'
 nvme &
 driver=$!
 await -t 30 /dev/sd/sdN0/part/0
 await -t 30 /dev/sd/sdN1/part/0
 await -t 30 /dev/sd/sdN34/part/0
 cat /dev/sd/sdctl
-dd if=/boot/blob of=/dev/sd/sdN0/data bs=1000 seek=77 conv=notrunc,fsync && echo done a &
-w1=$!
-dd if=/boot/blob of=/dev/sd/sdN1/data bs=777 seek=3 conv=notrunc,fsync && echo done b &
-w2=$!
-dd if=/boot/blob of=/dev/sd/sdN34/data bs=4096 seek=5000 conv=notrunc,fsync && echo done c &
-w3=$!
-dd if=/boot/blob of=/dev/sd/sdN0/data bs=100 seek=200001 conv=notrunc,fsync && echo done d &
-w4=$!
-wait $w1; wait $w2; wait $w3; wait $w4
+END
+blob_writers 'sdN0 1000 77' 'sdN1 777 3' 'sdN34 4096 5000' 'sdN0 100 200001'
+cat <<'END'
 echo 'discard 0 16384' > /dev/sd/sdN34/ctl && echo discarded
 echo 'zero 16384 16384' > /dev/sd/sdN34/ctl && echo zeroed
 echo 'zero 16384 100' > /dev/sd/sdN1/ctl || echo beyond the end
@@ -38,7 +33,8 @@ smart || true
 kill $driver
 wait $driver
 END
-python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
+} | init
+with_monitor
 before=$(du -k "$dir/c" | cut -f1)
 drive()
 {
@@ -46,7 +42,7 @@ drive()
 }
 CPUS=2 THREAD=multi EXTRA="-d guest_errors -D $dir/lint -trace pci_nvme_ub_* -trace pci_nvme_err_* \
 -trace pci_nvme_flush_ns -trace pci_nvme_map_sgl -trace pci_nvme_map_prp -trace pci_nvme_io_cmd -trace pci_nvme_irq_msix -trace pci_nvme_mmio_shutdown_set -trace pci_nvme_enqueue_event \
--qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked \
+$monitor \
 -device nvme,id=n0,serial=FIRST,max_ioqpairs=8 $(drive a) $(drive b) $(drive c) $(drive d) \
 -device nvme-ns,drive=fa,bus=n0,nsid=1,logical_block_size=512,physical_block_size=512 \
 -device nvme-ns,drive=fb,bus=n0,nsid=2,logical_block_size=4096,physical_block_size=4096 \
@@ -67,17 +63,4 @@ refuse 'sdN32' 'resets 1'
 [ "$(grep -c pci_nvme_map_prp "$dir/lint")" -ge 100 ] || fail 'no PRPs'
 [ "$(grep -o 'vector [0-9]*' "$dir/lint" | sort -u | wc -l)" = 3 ] || fail 'not three vectors'
 [ "$(du -k "$dir/c" | cut -f1)" -lt $((before - 8000)) ] || fail 'the image has not shrunk'
-python3 - "$dir" <<'END' || fail "an image is not what it should be"
-import sys
-d = sys.argv[1]
-blob = open(d + "/extra/blob", "rb").read()
-wrote = {"a": [77000, 20000100], "b": [2331], "c": [20480000]}
-for name, places in wrote.items():
-    got = open(d + "/" + name, "rb").read()
-    want = bytearray(32 << 20)
-    for at in places:
-        want[at:at + len(blob)] = blob
-    if got != bytes(want):
-        print("disk", name, next(i for i in range(len(want)) if got[i] != want[i]))
-        sys.exit(1)
-END
+images_with_blob 32 a:77000,20000100 b:2331 c:20480000
