@@ -19,6 +19,9 @@
 
 #define NS_PER_MS	1000000u
 #define START_DOUBLINGS	4
+/* A constant's number in a message. */
+#define TEXT_OF(x)	#x
+#define NUMBER(x)	TEXT_OF(x)
 
 static unsigned
 backoff_ms(unsigned deaths)
@@ -76,5 +79,5 @@ sip_overdue(unsigned deadline_ms, const struct sip_late *late)
 	if (late->request_ns > deadline && late->healthy_ns > deadline)
 		return "a request is older than the deadline";
 	return late->request_ns > SIP_DEGRADED_DEADLINES * deadline ?
-		"a request is older than 64 deadlines" : NULL;
+		"a request is older than " NUMBER(SIP_DEGRADED_DEADLINES) " deadlines" : NULL;
 }
