@@ -30,10 +30,10 @@ sys.stdout.buffer.write(struct.pack("<1048576Q", *range(1 << 20)))' > "$dir/disk
 	hotdisk $driver $cycles 0.4.0 2.0.0
 	cat /dev/slot/*
 	END
-	python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
+	with_monitor
 	CPUS=2 CACHE=unsafe TIMEOUT=${HOTPLUG_TIMEOUT:-220} EXTRA="\
 -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off -D $dir/lint -trace pci_nvme_ub_* \
--qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked \
+$monitor \
 -device pcie-root-port,id=first,chassis=9,slot=9,addr=4 \
 -device pcie-root-port,id=second,chassis=8,slot=8,addr=5 \
 -blockdev driver=file,filename=$dir/disk,node-name=file \

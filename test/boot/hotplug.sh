@@ -39,9 +39,9 @@ for i in 1 2 3; do
 -device ich9-ahci,id=disk$i,bus=port$i -drive file=$dir/disk$i,if=none,id=d$i,format=raw \
 -device ide-hd,drive=d$i,bus=disk$i.0"
 done
-python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
+with_monitor
 CPUS=2 TIMEOUT=450 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
--qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked -device pcie-root-port,id=first,chassis=9,slot=9,addr=4 $ports" boot
+$monitor -device pcie-root-port,id=first,chassis=9,slot=9,addr=4 $ports" boot
 cat "$dir/monitor"
 expect 'hotplug: all right' 'its own port' 'pci: 0.5.0 is not granted'
 expect_re 'remove 0.31.2: nothing there is behind a bridge'

@@ -53,8 +53,8 @@ dd if=/dev/sd/sdS0/data bs=65536 count=128 2> /dev/null | sha256sum
 grep resets /dev/sd/sdS0/stats
 cat $slot/log
 END
-python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
-CPUS=2 TIMEOUT=250 EXTRA="-qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked \
+with_monitor
+CPUS=2 TIMEOUT=250 EXTRA="$monitor \
 -device virtio-scsi-pci,disable-legacy=on,id=host \
 -drive file=$dir/hung,if=none,id=hung,format=raw -device scsi-hd,bus=host.0,drive=hung,scsi-id=0,lun=0 \
 -drive file=$dir/well,if=none,id=well,format=raw -device scsi-hd,bus=host.0,drive=well,scsi-id=0,lun=1" boot
