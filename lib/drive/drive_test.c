@@ -148,8 +148,7 @@ large_ones_leave_room(void **state)
 	assert_true(fake_runs(f, &deep[4]) && !fake_runs(f, &deep[5]));
 	/* They are counted again when they are sent again. */
 	drive_event(&f->port, DRIVE_EVENT_RESET);
-	for (unsigned ms = 0; ms < WAIT_MS && !fake_runs(f, &deep[4]); ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(fake_runs(f, &deep[4]));
 	fake_end_all(f, small + 1, DRIVE_FLOWS - 3);
 	fake_end_all(f, large, 1);
 	fake_end_all(f, deep, MANY);
@@ -173,15 +172,7 @@ hung_neighbour(void **state)
 	struct drive_disk *a, *b;
 
 	(void)state;
-	f->ndisks = 2;
-	f->other = -ESTALE;
-	drive_change(&f->port);
-	for (unsigned ms = 0; ms < WAIT_MS && *(volatile unsigned *)&f->probes < 2; ms++)
-		os_sleep_ns(1000000);
-	assert_true(fake_comes(f, true));
-	f->other = 0;
-	a = fake_disk(f);
-	b = a->next;
+	fake_two_disks(f, &a, &b);
 	for (unsigned i = 0; i < MANY; i++) {
 		fake_prepare(&hung[i], BLK_READ, i, i % 3);
 		drive_send(a, &hung[i].io);
@@ -325,14 +316,6 @@ own_command(void **state)
 }
 
 static void
-wait_restarts(const struct fake *f, unsigned n)
-{
-	for (unsigned ms = 0; ms < WAIT_MS && *(volatile const unsigned *)&f->restarts < n; ms++)
-		os_sleep_ns(1000000);
-	assert_true(f->restarts >= n);
-}
-
-static void
 texts(void **state)
 {
 	struct fake *f = fake_make(&fake_ops, 1, DEPTH);
@@ -348,7 +331,7 @@ texts(void **state)
 	assert_int_equal(drive_blk_ops.describe(fake_disk(f), text, 12), 11);
 	assert_int_equal(drive_blk_ops.command(fake_disk(f), "dance"), -EINVAL);
 	assert_int_equal(drive_blk_ops.command(fake_disk(f), "reset"), 0);
-	wait_restarts(f, 1);
+	fake_restarts(f, 1);
 	fake_stop(f);
 }
 

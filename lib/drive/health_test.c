@@ -53,8 +53,7 @@ old_commands(void **state)
 	pass(f, 2 * DRIVE_LATE_MS);
 	says(f, "0.5.0 port 7: a write of sdX0 takes 5 s");
 	drive_break(&f->port);
-	for (unsigned ms = 0; ms < WAIT_MS && *(volatile unsigned *)&c.sent < 2; ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(NOW(c.sent) >= 2);
 	assert_true(fake_comes(f, true));
 	says(f, "0.5.0 port 7: a write of sdX0 takes 5 s");
 	fake_end(f, &c, true);
@@ -85,8 +84,7 @@ resets(void **state)
 	atomic_store(&f->slow_restart, true);
 	fake_send(f, &c, BLK_READ, 1, 1);
 	drive_break(&f->port);
-	for (unsigned ms = 0; ms < WAIT_MS && !*(volatile unsigned *)&f->restarts; ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(NOW(f->restarts));
 	says(f, "0.5.0 port 7: it is being reset");
 	atomic_store(&f->slow_restart, false);
 	assert_true(fake_comes(f, true));

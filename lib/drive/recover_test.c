@@ -66,14 +66,6 @@ suspects_one_at_a_time(void **state)
 }
 
 static void
-wait_restarts(const struct fake *f, unsigned n)
-{
-	for (unsigned ms = 0; ms < WAIT_MS && *(volatile const unsigned *)&f->restarts < n; ms++)
-		os_sleep_ns(1000000);
-	assert_true(f->restarts >= n);
-}
-
-static void
 known_culprit(void **state)
 {
 	struct fake *f = fake_make(&fake_ops, 1, DEPTH);
@@ -89,8 +81,7 @@ known_culprit(void **state)
 	assert_true(fake_becomes(&c[1], -EIO));
 	assert_int_equal(f->restarts, 0);
 	assert_int_equal(c[1].sent, 1);
-	for (unsigned ms = 0; ms < WAIT_MS && f->running != 2; ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(NOW(f->running) == 2);
 	assert_int_equal(f->running, 2); /* both at once */
 	assert_true(c[0].sent == 2 && c[2].sent == 2);
 	fake_end(f, &c[0], true);
@@ -153,13 +144,11 @@ over_and_not_to_blame(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		fake_send(f, &c[i], BLK_READ, i, 1);
 	drive_break(&f->port); /* nobody knows whose fault it is */
-	for (unsigned ms = 0; ms < WAIT_MS && *(volatile unsigned *)&f->queue[0].serial != 3; ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(NOW(f->queue[0].serial) == 3);
 	assert_true(fake_comes(f, true));
 	f->verdict = DRIVE_OVER;
 	for (unsigned i = 0; i < 3; i++) {
-		for (unsigned ms = 0; ms < WAIT_MS && !fake_runs(f, &c[i]); ms++)
-			os_sleep_ns(1000000);
+		WAIT_FOR(fake_runs(f, &c[i]));
 		f->blamed = (int)c[i].io.tag;
 		drive_break(&f->port);
 		assert_true(fake_becomes(&c[i], 0));
@@ -193,8 +182,7 @@ lost_interrupt(void **state)
 	f->ends[0][0] = 1ull << c.io.tag;
 	pthread_mutex_unlock(&f->lock);
 	assert_true(fake_becomes(&c, 0));
-	for (unsigned ms = 0; ms < WAIT_MS && !*(volatile uint64_t *)&f->port.lost; ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(NOW(f->port.lost));
 	assert_int_equal(f->port.lost, 1);
 	assert_int_equal(f->restarts, 0);
 	fake_stop(f);
@@ -271,8 +259,7 @@ another_disk(void **state)
 	drive_change(&f->port);
 	assert_true(fake_becomes(&c, -ENODEV));
 	assert_string_equal(c.io.why, "another disk is there");
-	for (unsigned ms = 0; ms < WAIT_MS && *(volatile unsigned *)&f->probes < 2; ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(NOW(f->probes) >= 2);
 	assert_int_equal(f->probes, 2);
 	assert_true(fake_comes(f, true));
 	fake_stop(f);
@@ -336,15 +323,7 @@ suspects_go(struct fake *f, bool first)
 	struct drive_disk *a, *b;
 	struct cmd c[QUEUES], other;
 
-	f->ndisks = 2;
-	f->other = -ESTALE;
-	drive_change(&f->port);
-	for (unsigned ms = 0; ms < WAIT_MS && *(volatile unsigned *)&f->probes < 2; ms++)
-		os_sleep_ns(1000000);
-	assert_true(fake_comes(f, true));
-	f->other = 0;
-	a = fake_disk(f);
-	b = a->next;
+	fake_two_disks(f, &a, &b);
 	atomic_fetch_add(&a->refs, 1);
 	for (unsigned i = 0; i < QUEUES; i++) {
 		fake_prepare(&c[i], BLK_READ, i, i);
@@ -352,10 +331,9 @@ suspects_go(struct fake *f, bool first)
 	}
 	f->restarts = 0;
 	drive_break(&f->port);
-	wait_restarts(f, 1);
+	fake_restarts(f, 1);
 	assert_true(fake_comes(f, true));
-	for (unsigned ms = 0; ms < WAIT_MS && f->running != 1; ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(NOW(f->running) == 1);
 	assert_int_equal(f->running, 1);
 	fake_prepare(&other, BLK_READ, 1, 1);
 	drive_send(b, &other.io);
@@ -368,8 +346,7 @@ suspects_go(struct fake *f, bool first)
 	end_first(f, c);
 	for (unsigned i = 0; i < QUEUES; i++)
 		assert_int_not_equal(c[i].result, 1);
-	for (unsigned ms = 0; ms < WAIT_MS && !fake_runs(f, &other); ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(fake_runs(f, &other));
 	fake_end(f, &other, true);
 	assert_int_equal(other.result, 0);
 	drive_disk_put(a);

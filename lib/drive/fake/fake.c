@@ -246,6 +246,26 @@ fake_comes(struct fake *f, bool there)
 	return false;
 }
 
+void
+fake_restarts(const struct fake *f, unsigned n)
+{
+	WAIT_FOR(NOW(f->restarts) >= n);
+	assert_true(f->restarts >= n);
+}
+
+void
+fake_two_disks(struct fake *f, struct drive_disk **a, struct drive_disk **b)
+{
+	f->ndisks = 2;
+	f->other = -ESTALE;
+	drive_change(&f->port);
+	WAIT_FOR(NOW(f->probes) >= 2);
+	assert_true(fake_comes(f, true));
+	f->other = 0;
+	*a = fake_disk(f);
+	*b = (*a)->next;
+}
+
 struct fake *
 fake_make(const struct drive_ops *ops, unsigned nqueues, unsigned ntags)
 {
@@ -340,8 +360,7 @@ fake_runs(struct fake *f, const struct cmd *c)
 bool
 fake_becomes(const struct cmd *c, int result)
 {
-	for (unsigned ms = 0; ms < WAIT_MS && atomic_load(&c->result) != result; ms++)
-		os_sleep_ns(1000000);
+	WAIT_FOR(atomic_load(&c->result) == result);
 	return atomic_load(&c->result) == result;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 #include <stdatomic.h>
 #include "../private.h"
+#include "os.h"
 
 enum { TAGS = 100, DEPTH = 4, MANY = 24, WAIT_MS = 20000, SECTORS = 100000, QUEUES = 3 };
 
@@ -43,11 +44,21 @@ struct fake {
 extern const struct drive_ops fake_ops;      /* with `present` */
 extern const struct drive_ops fake_many_ops; /* with several queues, by sector */
 
+/* Waits until something is so, at most for WAIT_MS; NOW reads what another thread changes. */
+#define NOW(x)	     (*(const volatile __typeof__(x) *)&(x))
+#define WAIT_FOR(so)                                          \
+	for (unsigned ms_ = 0; ms_ < WAIT_MS && !(so); ms_++) \
+		os_sleep_ns(1000000)
+
 /* A controller with one port, and a disk behind it. */
 struct fake *fake_make(const struct drive_ops *ops, unsigned nqueues, unsigned ntags);
 void fake_stop(struct fake *f);
 struct drive_disk *fake_disk(struct fake *f);
 bool fake_comes(struct fake *f, bool there); /* READY, or not */
+/* Two disks behind the port instead of the one. */
+void fake_two_disks(struct fake *f, struct drive_disk **a, struct drive_disk **b);
+/* Waits until the port has been reset n times, which it must be. */
+void fake_restarts(const struct fake *f, unsigned n);
 void fake_prepare(struct cmd *c, enum blk_kind kind, uint64_t sector, uintptr_t client);
 void
 fake_send(struct fake *f, struct cmd *c, enum blk_kind kind, uint64_t sector, uintptr_t client);
