@@ -10,76 +10,49 @@
 #include <errno.h>
 #include <cmocka.h>
 #include "disk.h"
+#include "testing/ram.h"
 
-enum { NSECTORS = 4096, KINDS = 16, NPATHS = KINDS * 4 };
-
-struct world {
-	uint8_t data[NSECTORS * 512];
-	struct blk_server *blk;
-	struct blk_memory *memory;
-	void *buffers;
-	struct blk_disk *disk;
-};
+enum { KINDS = 16, NPATHS = KINDS * 4 };
 
 static void
 read_now(void *drive, struct blk_io *io)
 {
-	struct world *w = drive;
-
-	memcpy(io->data, w->data + io->sector * 512, io->nsectors * 512ul);
+	blk_ram_read(drive, io);
 	blk_done(io, 0);
 }
 
 static const struct blk_ops ops = { .read = read_now };
 
-static void
-entry(struct world *w, unsigned i, uint32_t start, uint32_t n)
-{
-	uint8_t *e = w->data + 446 + 16 * i;
-
-	e[4] = 0x83;
-	memcpy(e + 8, &start, 4);
-	memcpy(e + 12, &n, 4);
-}
-
 static struct blk_info
-info_of(const struct world *w)
+info_of(const struct blk_ram *w)
 {
 	return (struct blk_info){ .name = "sdT3",
 				  .model = "RAM disk",
 				  .serial = "1",
-				  .nsectors = NSECTORS,
+				  .nsectors = BLK_RAM_SECTORS,
 				  .secsize = 512,
 				  .max_sectors = 8,
 				  .memory = w->memory };
 }
 
-static struct world *
+static struct blk_ram *
 start(void)
 {
-	struct world *w = calloc(1, sizeof *w);
+	struct blk_ram *w = calloc(1, sizeof *w);
 	struct blk_info info;
 
-	w->blk = blk_server_new(NULL, NULL);
-	w->memory = blk_memory_new();
-	w->buffers = malloc(BLK_BUF_SMALL);
-	blk_memory_add(w->memory, w->buffers, 0, BLK_BUF_SMALL, BLK_BUF_SMALL);
 	memcpy(w->data + 440, "\x78\x56\x34\x12", 4);
-	memcpy(w->data + 510, "\x55\xaa", 2);
-	entry(w, 0, 100, 50);
-	entry(w, 1, 150, 1000);
+	blk_ram_entry(w, 0, 0x83, 100, 50);
+	blk_ram_entry(w, 1, 0x83, 150, 1000);
 	info = info_of(w);
-	assert_int_equal(blk_add_disk(w->blk, &info, &ops, w, &w->disk), 0);
+	blk_ram_start(w, &info, &ops, w);
 	return w;
 }
 
 static void
-stop(struct world *w)
+stop(struct blk_ram *w)
 {
-	blk_remove_disk(w->disk);
-	blk_server_free(w->blk);
-	blk_memory_free(w->memory);
-	free(w->buffers);
+	blk_ram_stop(w);
 	free(w);
 }
 
@@ -100,7 +73,7 @@ paths_of(const struct blk_disk *d, uint64_t path[NPATHS])
 
 /* Another driver finds this at the same place: which paths are others? */
 static void
-check_paths(struct world *w, const struct blk_info *info, unsigned first_other)
+check_paths(struct blk_ram *w, const struct blk_info *info, unsigned first_other)
 {
 	uint64_t was[NPATHS], is[NPATHS];
 
@@ -115,7 +88,7 @@ check_paths(struct world *w, const struct blk_info *info, unsigned first_other)
 static void
 the_same(void **state)
 {
-	struct world *w = start();
+	struct blk_ram *w = start();
 	struct blk_info info = info_of(w);
 
 	(void)state;
@@ -127,7 +100,7 @@ the_same(void **state)
 static void
 another_disk(void **state)
 {
-	struct world *w = start();
+	struct blk_ram *w = start();
 	struct blk_info info = info_of(w);
 
 	(void)state;
@@ -143,19 +116,19 @@ another_disk(void **state)
 static void
 another_partition(void **state)
 {
-	struct world *w = start();
+	struct blk_ram *w = start();
 	struct blk_info info = info_of(w);
 	uint64_t was[NPATHS], is[NPATHS];
 
 	(void)state;
-	entry(w, 1, 150, 999);
+	blk_ram_entry(w, 1, 0x83, 150, 999);
 	check_paths(w, &info, 3 * KINDS);
-	entry(w, 1, 151, 999);
+	blk_ram_entry(w, 1, 0x83, 151, 999);
 	check_paths(w, &info, 3 * KINDS);
 	w->data[440] ^= 1; /* the table's signature, from which the UUIDs come */
 	check_paths(w, &info, 2 * KINDS);
 	paths_of(w->disk, was);
-	entry(w, 1, 152, 999); /* a rescan makes the same of it as a new driver */
+	blk_ram_entry(w, 1, 0x83, 152, 999); /* a rescan makes the same of it as a new driver */
 	assert_int_equal(blk_rescan(w->disk), 0);
 	paths_of(w->disk, is);
 	for (unsigned i = 0; i < NPATHS; i++)
@@ -167,7 +140,7 @@ another_partition(void **state)
 static void
 names(void **state)
 {
-	struct world *w = start();
+	struct blk_ram *w = start();
 	struct blk_info info = info_of(w);
 	struct blk_disk *d;
 

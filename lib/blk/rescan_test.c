@@ -13,19 +13,13 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "disk.h"
+#include "testing/ram.h"
 #include "testing/testing.h"
 
-enum { NSECTORS = 4096, PATIENCE_MS = 20 };
+enum { PATIENCE_MS = 20 };
 
 struct world {
-	uint8_t data[NSECTORS * 512];
-	pthread_mutex_t lock;
-	bool holding; /* writes are kept back */
-	struct blk_io *held;
-	struct blk_server *blk;
-	struct blk_memory *memory;
-	void *buffers;
-	struct blk_disk *disk;
+	struct blk_ram ram;
 	struct blk_test t;
 	struct p9c_file *late; /* for write_late */
 	_Atomic int64_t wrote;
@@ -37,7 +31,7 @@ read_now(void *drive, struct blk_io *io)
 {
 	struct world *w = drive;
 
-	memcpy(io->data, w->data + io->sector * 512, io->nsectors * 512ul);
+	blk_ram_read(&w->ram, io);
 	blk_done(io, 0);
 }
 
@@ -45,51 +39,25 @@ static void
 write_now(void *drive, struct blk_io *io)
 {
 	struct world *w = drive;
-	bool holding;
 
-	pthread_mutex_lock(&w->lock);
-	holding = w->holding;
-	if (holding)
-		w->held = io;
-	pthread_mutex_unlock(&w->lock);
-	if (holding)
+	if (blk_ram_keeps(&w->ram, io))
 		return;
-	memcpy(w->data + io->sector * 512, io->data, io->nsectors * 512ul);
+	blk_ram_write(&w->ram, io);
 	blk_done(io, 0);
 }
 
 static const struct blk_ops ops = { .read = read_now, .write = write_now };
 
-static void
-entry(struct world *w, unsigned i, uint8_t type, uint32_t start, uint32_t n)
-{
-	uint8_t *e = w->data + 446 + 16 * i;
-
-	e[4] = type;
-	memcpy(e + 8, &start, 4);
-	memcpy(e + 12, &n, 4);
-	memcpy(w->data + 510, "\x55\xaa", 2);
-}
-
 static struct world *
 start(void)
 {
 	struct world *w = calloc(1, sizeof *w);
-	struct blk_info info = {
-		.name = "sdT0", .nsectors = NSECTORS, .secsize = 512, .max_sectors = 128
-	};
-	size_t size = 4ul * BLK_BUF_SMALL;
+	struct blk_info info = { .name = "sdT0", .max_sectors = 128 };
 
-	entry(w, 0, 0x83, 100, 50);
-	entry(w, 1, 0x83, 150, 1000);
-	pthread_mutex_init(&w->lock, NULL);
-	w->blk = blk_server_new(NULL, NULL);
-	w->memory = blk_memory_new();
-	w->buffers = malloc(size);
-	blk_memory_add(w->memory, w->buffers, 0, size, BLK_BUF_SMALL);
-	info.memory = w->memory;
-	assert_int_equal(blk_add_disk(w->blk, &info, &ops, w, &w->disk), 0);
-	blk_test_start(&w->t, w->blk);
+	blk_ram_entry(&w->ram, 0, 0x83, 100, 50);
+	blk_ram_entry(&w->ram, 1, 0x83, 150, 1000);
+	blk_ram_start(&w->ram, &info, &ops, w);
+	blk_test_start(&w->t, w->ram.blk);
 	return w;
 }
 
@@ -97,11 +65,7 @@ static void
 stop(struct world *w)
 {
 	blk_test_stop(&w->t);
-	blk_remove_disk(w->disk);
-	blk_server_free(w->blk);
-	blk_memory_free(w->memory);
-	pthread_mutex_destroy(&w->lock);
-	free(w->buffers);
+	blk_ram_stop(&w->ram);
 	free(w);
 }
 
@@ -137,25 +101,21 @@ rescan_meanwhile(void *arg)
 	if (p9c_walk(w->t.root, "sdT0/ctl", &f) < 0)
 		return NULL;
 	if (p9c_file_open(f, O_WRONLY) == 0 && p9c_write(f, "rescan", 6, 0) == 6) {
-		atomic_store(&w->seen, w->data[150 * 512]);
+		atomic_store(&w->seen, w->ram.data[150 * 512]);
 		atomic_store(&w->rescanned, 1);
 	}
 	p9c_clunk(f);
 	return NULL;
 }
 
+/* A write to the second partition that the disk has and does not do. */
 static struct blk_io *
-held_write(struct world *w)
+begin_write(struct world *w, pthread_t *writer)
 {
-	struct blk_io *io = NULL;
-
-	while (!io) {
-		pthread_mutex_lock(&w->lock);
-		io = w->held;
-		pthread_mutex_unlock(&w->lock);
-		sched_yield();
-	}
-	return io;
+	w->late = opened(w, "sdT0/part/2", O_RDWR);
+	w->ram.holding = true;
+	pthread_create(writer, NULL, write_late, w);
+	return blk_ram_held(&w->ram);
 }
 
 /* A write that began before the rescan is on the device when that is over. */
@@ -163,23 +123,20 @@ static void
 waits_for_writes(void **state)
 {
 	struct world *w = start();
-	struct blk_file *file = w->disk->file[2];
+	struct blk_file *file = w->ram.disk->file[2];
 	pthread_t writer, rescanner;
 	struct blk_io *io;
 
 	(void)state;
-	w->late = opened(w, "sdT0/part/2", O_RDWR);
-	w->holding = true;
-	pthread_create(&writer, NULL, write_late, w);
-	io = held_write(w);
-	entry(w, 1, 0x83, 200, 100);
+	io = begin_write(w, &writer);
+	blk_ram_entry(&w->ram, 1, 0x83, 200, 100);
 	pthread_create(&rescanner, NULL, rescan_meanwhile, w);
 	while (!atomic_load(&file->gone)) /* w->late keeps it */
 		sched_yield();
 	for (unsigned ms = 0; ms < PATIENCE_MS && !atomic_load(&w->rescanned); ms++)
 		usleep(1000);
 	assert_int_equal(atomic_load(&w->rescanned), 0);
-	w->holding = false;
+	w->ram.holding = false;
 	write_now(w, io);
 	pthread_join(writer, NULL);
 	pthread_join(rescanner, NULL);
@@ -200,15 +157,12 @@ waits_for_no_others(void **state)
 	struct blk_io *io;
 
 	(void)state;
-	w->late = opened(w, "sdT0/part/2", O_RDWR);
-	w->holding = true;
-	pthread_create(&writer, NULL, write_late, w);
-	io = held_write(w);
-	entry(w, 0, 0x83, 90, 50);
+	io = begin_write(w, &writer);
+	blk_ram_entry(&w->ram, 0, 0x83, 90, 50);
 	pthread_create(&rescanner, NULL, rescan_meanwhile, w);
 	pthread_join(rescanner, NULL);
 	assert_int_equal(atomic_load(&w->rescanned), 1);
-	w->holding = false;
+	w->ram.holding = false;
 	write_now(w, io);
 	pthread_join(writer, NULL);
 	assert_int_equal(atomic_load(&w->wrote), 512);
@@ -227,7 +181,7 @@ keeps_what_is_the_same(void **state)
 	(void)state;
 	all = opened(w, "sdT0/data", O_RDONLY);
 	again = opened(w, "sdT0/part/by-uuid/00000000-01", O_RDONLY);
-	entry(w, 0, 0x82, 100, 50);
+	blk_ram_entry(&w->ram, 0, 0x82, 100, 50);
 	rescan_meanwhile(w);
 	assert_int_equal(p9c_read(one, buf, 512, 0), 512);
 	assert_true(ctl_says(w, "\npart 1 100 50 00000000-01 0x82\n"));
