@@ -1,5 +1,5 @@
-# make lint, make fmt: the form of the code, and what compilers and checkers see in it.
-# T=path checks only files whose name begins with it.
+# make lint, make fmt: the form of the code and of what is written about it, and what compilers and
+# checkers see in it.  T=path checks only C files whose name begins with it.
 
 C_FILES	:= $(filter $(T)%,$(sort $(shell git ls-files '*.c' 2>/dev/null)))
 H_FILES	:= $(filter $(T)%,$(sort $(shell git ls-files '*.h' 2>/dev/null)))
@@ -21,6 +21,7 @@ lint: lint-form lint-clang lint-headers lint-cppcheck lint-tidy
 lint-form:
 	@sh tool/form.sh $(C_FILES) $(H_FILES)
 	@sh tool/kernel_lines.sh > /dev/null
+	@sh tool/pages.sh
 
 lint-clang:
 	@echo "clang"
