@@ -47,35 +47,38 @@ hot_plug(void **state)
 
 /* A disk comes in the moment between the end of the one before and the driver's listening. */
 static void
+plug_once(struct model *m, unsigned port)
+{
+	struct model_disk *d = &m->port[port].disk;
+
+	if (d->present)
+		return;
+	m->before_write = NULL;
+	snprintf(d->serial, sizeof d->serial, "QUICK");
+	model_plug_locked(m, port);
+}
+
+static void
 plug_before_listening(struct model *m, unsigned port, unsigned off, uint32_t v)
 {
 	(void)v;
-	if (off == PORT_SERR && !m->port[port].ie && !m->port[port].disk.present) {
-		m->before_write = NULL;
-		snprintf(m->port[port].disk.serial, sizeof m->port[port].disk.serial, "QUICK");
-		model_plug_locked(m, port);
-	}
+	if (off == PORT_SERR && !m->port[port].ie)
+		plug_once(m, port);
 }
 
 static void
 plug_before_looking(struct model *m, unsigned port, unsigned off, uint32_t v)
 {
 	(void)v;
-	if (off == PORT_CMD && !m->port[port].ie && !m->port[port].disk.present) {
-		m->before_write = NULL;
-		snprintf(m->port[port].disk.serial, sizeof m->port[port].disk.serial, "QUICK");
-		model_plug_locked(m, port);
-	}
+	if (off == PORT_CMD && !m->port[port].ie)
+		plug_once(m, port);
 }
 
 static void
 plug_after_listening(struct model *m, unsigned port, unsigned off, uint32_t v)
 {
-	if (off == PORT_IE && v == IS_LINK && !m->port[port].disk.present) {
-		m->before_write = NULL;
-		snprintf(m->port[port].disk.serial, sizeof m->port[port].disk.serial, "QUICK");
-		model_plug_locked(m, port);
-	}
+	if (off == PORT_IE && v == IS_LINK)
+		plug_once(m, port);
 }
 
 static void
