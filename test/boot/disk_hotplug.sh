@@ -21,7 +21,6 @@ other()
 }
 
 for driver in ${DRIVERS:-ahci nvme virtioblk virtioscsi}; do
-	rm -f "$dir/asked" "$dir/qmp"
 	python3 -c 'import struct, sys
 sys.stdout.buffer.write(struct.pack("<1048576Q", *range(1 << 20)))' > "$dir/disk"
 	truncate -s 8M "$dir/other"

@@ -218,9 +218,8 @@ appear()
 		echo 'for d in /dev/sd/sd*/stats; do cat $d; done'
 	} | init
 	with_prog monitor
-	rm -f "$dir/asked" "$dir/qmp"
-	python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/listed.monitor" &
-	MACHINE=$machine CPUS=2 EXTRA="$extra -qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked" boot
+	with_monitor "$dir/listed.monitor"
+	MACHINE=$machine CPUS=2 EXTRA="$extra $monitor" boot
 	wait $!
 	refuse_re 'write-requests [1-9]'
 

@@ -144,12 +144,13 @@ find_re()
 	console | grep -oE -m1 -- "$1"
 }
 
-# Answers what programs ask of the machine's monitor (test/prog/monitor), with what it says in $dir/monitor;
-# $monitor are the options for EXTRA.
+# Answers what programs ask of the next machine's monitor (test/prog/monitor); what that says goes to
+# $dir/monitor, or $1.  $monitor are the options for EXTRA.
 with_monitor()
 {
 	monitor="-qmp unix:$dir/qmp,server=on,wait=off -debugcon file:$dir/asked"
-	python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "$dir/monitor" &
+	rm -f "$dir/asked" "$dir/qmp"
+	python3 test/boot/monitor.py "$dir/qmp" "$dir/asked" > "${1:-$dir/monitor}" &
 }
 
 # Commands for init that write /boot/blob to several places at once.  Each argument is "DISK BS SEEK", or
