@@ -166,7 +166,7 @@ status(const struct channel *c)
 }
 
 static uint32_t
-in(struct device *d, uint16_t port, unsigned width)
+in(void *device, uint16_t port, unsigned width)
 {
 	unsigned reg;
 	struct channel *c = of_control(port);
@@ -187,8 +187,8 @@ in(struct device *d, uint16_t port, unsigned width)
 		} else if (is_there(c))
 			value = reg == IDE_STATUS ? status(c) : c->reg[reg];
 	}
-	return (uint32_t)device_lie(d, value & (width == 4 ? UINT32_MAX : (1u << 8 * width) - 1),
-				    width);
+	return (uint32_t)device_lie(
+		device, value & (width == 4 ? UINT32_MAX : (1u << 8 * width) - 1), width);
 }
 
 /* The device does its DMA at once: every entry of the table is looked at [BM IDE 1.0, 1.2]. */
@@ -199,10 +199,9 @@ transfer(struct device *d, uint32_t table)
 		const uint8_t *entry = device_memory(d, table + i * IDE_PRD_SIZE, IDE_PRD_SIZE);
 		uint32_t paddr, count;
 
-		device_check(entry);
 		memcpy(&paddr, entry, 4);
 		memcpy(&count, entry + 4, 4);
-		device_check(device_memory(d, paddr, count & 0xffff ? count & 0xffff : 65536));
+		device_memory(d, paddr, count & 0xffff ? count & 0xffff : 65536);
 		if (count >> 16 & IDE_PRD_LAST)
 			return;
 	}
@@ -210,7 +209,7 @@ transfer(struct device *d, uint32_t table)
 }
 
 static void
-out(struct device *d, uint16_t port, unsigned width, uint32_t value)
+out(void *device, uint16_t port, unsigned width, uint32_t value)
 {
 	static uint32_t table[CHANNELS];
 	unsigned reg;
@@ -222,7 +221,7 @@ out(struct device *d, uint16_t port, unsigned width, uint32_t value)
 		if (reg % IDE_BM_PORTS == IDE_BM_TABLE)
 			table[reg / IDE_BM_PORTS] = value;
 		else if (reg % IDE_BM_PORTS == IDE_BM_COMMAND && value & IDE_BM_START)
-			transfer(d, table[reg / IDE_BM_PORTS]);
+			transfer(device, table[reg / IDE_BM_PORTS]);
 		return;
 	}
 	if (c) {
@@ -243,21 +242,25 @@ out(struct device *d, uint16_t port, unsigned width, uint32_t value)
 		c->reg[reg] = (uint8_t)value;
 }
 
+static const struct sip_model_ops ops = { .in = in, .out = out };
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct device d = { .driver = &ide_driver_ops, .in = in, .out = out };
+	struct device d;
+	struct sip_pci_info *info = &d.bus.info;
 
 	if (!size)
 		return 0;
 	choice = data[0];
-	d.p = data + 1;
-	d.end = data + size;
-	d.info = (struct sip_pci_info){ .class = 0x010180, .irq = 14, .msix_bar = -1 };
+	device_init(&d, &ide_driver_ops, &ops, data + 1, size - 1);
+	d.bus.wants_low = true;
+	info->class = 0x010180;
+	info->irq = 14;
 	if (!(choice & 4)) {
-		d.info.bar[4].kind = SIP_BAR_IO;
-		d.info.bar[4].base = MASTER_BASE;
-		d.info.bar[4].size = CHANNELS * IDE_BM_PORTS;
+		info->bar[4].kind = SIP_BAR_IO;
+		info->bar[4].base = MASTER_BASE;
+		info->bar[4].size = CHANNELS * IDE_BM_PORTS;
 	}
 	memset(channels, 0, sizeof channels);
 	for (unsigned i = 0; i < CHANNELS; i++)

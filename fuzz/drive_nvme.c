@@ -29,16 +29,13 @@ static unsigned stride, page_size;
 static uint32_t
 get(const struct device *d, unsigned off)
 {
-	uint32_t v;
-
-	memcpy(&v, d->bar[0] + off, sizeof v);
-	return v;
+	return (uint32_t)device_get(d, 0, off, 4);
 }
 
 static void
 put(struct device *d, unsigned off, uint32_t v)
 {
-	memcpy(d->bar[0] + off, &v, sizeof v);
+	device_put(d, 0, off, 4, v);
 }
 
 static void
@@ -63,23 +60,25 @@ enable(struct device *d, bool on)
 
 /* CAP is what it is: it says where doorbells are, and how long a page is, which both must know. */
 static uint64_t
-read_register(struct device *d, unsigned bar, uint64_t off, unsigned width)
+read_register(void *device, unsigned bar, uint64_t off, unsigned width)
 {
-	uint64_t value = 0;
+	uint64_t value = device_get(device, bar, off, width);
 
-	memcpy(&value, d->bar[bar] + off, width);
-	return off < NVME_VS ? value : device_lie(d, value, width);
+	return off < NVME_VS ? value : device_lie(device, value, width);
 }
 
 static void
-written(struct device *d, unsigned bar, uint64_t off, unsigned width)
+write_register(void *device, unsigned bar, uint64_t off, unsigned width, uint64_t value)
 {
-	uint32_t cc = get(d, NVME_CC);
-	bool was = get(d, NVME_CSTS) & 1, on = NVME_CC_EN_get(cc);
+	struct device *d = device;
+	bool was = get(d, NVME_CSTS) & 1, on;
+	uint32_t cc;
 
-	(void)bar, (void)width;
+	device_put(d, bar, off, width, value);
 	if (off != NVME_CC)
 		return;
+	cc = get(d, NVME_CC);
+	on = NVME_CC_EN_get(cc);
 	if (was != on)
 		enable(d, on);
 	put(d, NVME_CSTS, on | (NVME_CC_SHN_get(cc) ? NVME_SHST_COMPLETE << 2 : 0));
@@ -87,20 +86,11 @@ written(struct device *d, unsigned bar, uint64_t off, unsigned width)
 
 /* --- commands -------------------------------------------------------------------------------- */
 
-static void *
-memory(struct device *d, uint64_t paddr, size_t n)
-{
-	void *p = device_memory(d, paddr, n);
-
-	device_check(p != NULL);
-	return p;
-}
-
 /* What IDENTIFY says of a controller with two name spaces [NVMe 1.4, 5.15]. */
 static void
 identify(struct device *d, const struct nvme_command *c)
 {
-	uint8_t *page = memory(d, c->prp1, PAGE_BYTES);
+	uint8_t *page = device_memory(d, c->prp1, PAGE_BYTES);
 	uint32_t two[2] = { 1, 2 }, number = 2;
 	uint64_t sectors = SECTORS;
 
@@ -136,7 +126,7 @@ admin(struct device *d, const struct nvme_command *c)
 	switch (c->opcode) {
 	case NVME_IDENTIFY: identify(d, c); return 0;
 	case NVME_GET_LOG:
-		memset(memory(d, c->prp1, PAGE_BYTES), (int)device_lie(d, 1, 1), 512);
+		memset(device_memory(d, c->prp1, PAGE_BYTES), (int)device_lie(d, 1, 1), 512);
 		return 0;
 	case NVME_CREATE_CQ:
 	case NVME_CREATE_SQ:
@@ -164,19 +154,19 @@ look_at_data(struct device *d, const struct nvme_command *c)
 
 	if (c->opcode != NVME_READ && c->opcode != NVME_WRITE)
 		return;
-	memory(d, c->prp1, bytes < first ? bytes : first);
+	device_memory(d, c->prp1, bytes < first ? bytes : first);
 	if (bytes <= first)
 		return;
 	bytes -= first;
 	if (bytes <= room) {
-		memory(d, c->prp2, bytes);
+		device_memory(d, c->prp2, bytes);
 		return;
 	}
 	for (; bytes; at += 8) {
 		uint64_t entry, part = bytes < room ? bytes : room;
 
-		memcpy(&entry, memory(d, c->prp2 + at, 8), 8);
-		memory(d, entry, part);
+		memcpy(&entry, device_memory(d, c->prp2 + at, 8), 8);
+		device_memory(d, entry, part);
 		bytes -= part;
 	}
 }
@@ -186,7 +176,7 @@ complete(struct device *d, unsigned qid, uint16_t cid, uint32_t result)
 {
 	struct queue *q = &queues[qid];
 	uint32_t word[4] = { result, 0, q->head | qid << 16, 0 };
-	uint8_t *at = memory(d, q->cq + 16ul * q->at, 16);
+	uint8_t *at = device_memory(d, q->cq + 16ul * q->at, 16);
 
 	word[0] = (uint32_t)device_lie(d, word[0], 4);
 	word[2] = (uint32_t)device_lie(d, word[2], 4);
@@ -205,11 +195,13 @@ is_kept(struct device *d, unsigned qid, const struct nvme_command *c)
 	return !qid && c->opcode == NVME_ASYNC_EVENT && device_byte(d) % 4 != 1;
 }
 
-static void
-turn(struct device *d)
+static bool
+step(void *device)
 {
+	struct device *d = device;
+
 	if (!(get(d, NVME_CSTS) & 1))
-		return;
+		return false;
 	for (unsigned qid = 0; qid < QUEUES; qid++) {
 		struct queue *q = &queues[qid];
 		unsigned tail;
@@ -221,7 +213,7 @@ turn(struct device *d)
 		while (q->head != tail) {
 			struct nvme_command c;
 
-			memcpy(&c, memory(d, q->sq + 64ul * q->head, 64), sizeof c);
+			memcpy(&c, device_memory(d, q->sq + 64ul * q->head, 64), sizeof c);
 			q->head = (q->head + 1) % q->sq_entries;
 			if (is_kept(d, qid, &c))
 				continue;
@@ -230,30 +222,32 @@ turn(struct device *d)
 			complete(d, qid, c.cid, qid ? 0 : admin(d, &c));
 		}
 	}
+	return false;
 }
+
+static const struct sip_model_ops ops = {
+	.read = read_register,
+	.write = write_register,
+	.step = step,
+};
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t bar[BAR_SIZE];
-	struct device d = { .driver = &nvme_driver_ops, .read = read_register,
-			    .written = written, .turn = turn };
+	struct device d;
+	struct sip_pci_info *info = &d.bus.info;
 
 	if (size < 2)
 		return 0;
 	stride = data[0] & 3;
 	page_size = data[0] & 8 ? 8192 : 4096;
-	d.p = data + 2;
-	d.end = data + size;
-	d.info = (struct sip_pci_info){
-		.class = 0x010802,
-		.irq = -1,
-		.msix_bar = -1,
-		.msix = data[0] & 4 ? 1 : 16,
-	};
-	d.info.bar[0].kind = SIP_BAR_MEM;
-	d.info.bar[0].base = 0xfe000000;
-	d.info.bar[0].size = BAR_SIZE;
+	device_init(&d, &nvme_driver_ops, &ops, data + 2, size - 2);
+	info->class = 0x010802;
+	info->msix = data[0] & 4 ? 1 : 16;
+	info->bar[0].kind = SIP_BAR_MEM;
+	info->bar[0].base = 0xfe000000;
+	info->bar[0].size = BAR_SIZE;
 	memset(bar, 0, sizeof bar);
 	d.bar[0] = bar;
 	put(&d, NVME_CAP, data[1] | 2u << 24);

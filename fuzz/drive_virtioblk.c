@@ -28,7 +28,7 @@ command(struct virtio_fuzz *v, unsigned queue, const struct piece *piece, unsign
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct virtio_fuzz v = { .d.driver = &vblk_driver_ops, .command = command };
+	struct virtio_fuzz v = { .command = command };
 	uint64_t sectors = 5000;
 	uint32_t size_max = 1 << 16, seg_max = 126, blk_size = 512, discard[3] = { 100, 8, 1 };
 	uint16_t queues = 4;
@@ -52,6 +52,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (data[2] >> i & 1)
 			v.features |= VIRTIO_F(bits[i]);
 	}
-	virtio_fuzz_run(&v, data, size);
+	virtio_fuzz_run(&v, &vblk_driver_ops, data, size);
 	return 0;
 }

@@ -105,7 +105,7 @@ command(struct virtio_fuzz *v, unsigned queue, const struct piece *piece, unsign
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct virtio_fuzz v = { .d.driver = &vscsi_driver_ops, .command = command };
+	struct virtio_fuzz v = { .command = command };
 	uint32_t words[9] = { 4, 126, 0xffff, 16, 16, 96, 32, 0, 63 };
 
 	if (size < 3)
@@ -114,6 +114,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	words[7] = 255u << 16; /* max_channel 0, max_target */
 	memcpy(v.config, words, sizeof words);
 	v.features = VIRTIO_F(VIRTIO_SCSI_HOTPLUG) | VIRTIO_F(VIRTIO_SCSI_CHANGE);
-	virtio_fuzz_run(&v, data, size);
+	virtio_fuzz_run(&v, &vscsi_driver_ops, data, size);
 	return 0;
 }

@@ -31,7 +31,8 @@ struct sip_model_ops {
 	void (*out)(void *device, uint16_t port, unsigned width, uint32_t value);
 	/*
 	 * One step of what it does by itself; false: nothing to do until sip_model_wake.  In a
-	 * thread, and only while it may master the bus: what a dead driver has left stays as it is.
+	 * thread, or by sip_model_step, and only while it may master the bus: what a dead driver
+	 * has left stays as it is.
 	 */
 	bool (*step)(void *device);
 };
@@ -49,6 +50,7 @@ struct sip_model {
 	uint8_t pci[256];         /* configuration space */
 	uint64_t dma_base;        /* another beginning, whatever is asked for; 0: none */
 	bool wants_low;           /* the driver has to ask for memory below 4 GiB, or must not */
+	bool by_hand;             /* no thread: who has opened it calls sip_model_step */
 	unsigned delay_us;        /* of each step; a test may change it at any time */
 	bool gone;                /* pulled out: reads give ones; also at any time, with the lock */
 	bool was_reset; /* set by the model; memory before that is a fault of the driver's */
@@ -79,6 +81,8 @@ void sip_model_init(struct sip_model *b, const struct sip_model_ops *ops, void *
 void sip_model_fini(struct sip_model *b);
 /* The driver's end of it: as sip_dev_open_bus; from here on the device's thread runs. */
 int sip_model_open(struct sip_model *b, const char *addr, struct sip_dev **out);
+/* One step of a device that works by hand; false: it has nothing to do, or may not. */
+bool sip_model_step(struct sip_model *b);
 /* After the driver has ended: what it did wrong or has not given back; NULL: nothing. */
 const char *sip_model_verdict(struct sip_model *b);
 

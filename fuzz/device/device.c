@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include "ata.h"
 #include "device.h"
 
@@ -16,7 +17,6 @@ enum {
 	STEPS = 24,
 	STEPS_MAX = 3000, /* until every command has ended: more than all its tries take */
 	WAIT_MAX_S = 400, /* of one function of the driver's */
-	FIRST_PADDR = 0x100000,
 };
 
 static struct device *device;
@@ -75,172 +75,52 @@ device_lie(struct device *d, uint64_t value, unsigned width)
 
 /* --- the bus --------------------------------------------------------------------------------- */
 
-static int
-bus_info(struct sip_dev *dev, struct sip_pci_info *info)
+void
+device_init(struct device *d, const struct sip_driver_ops *driver, const struct sip_model_ops *ops,
+	    const uint8_t *input, size_t n)
 {
-	char addr[sizeof info->addr];
-
-	(void)dev;
-	memcpy(addr, info->addr, sizeof addr);
-	*info = device->info;
-	memcpy(info->addr, addr, sizeof addr);
-	info->nvectors = device->vectors;
-	info->vector = device->vectors ? 0 : -1;
-	for (unsigned i = 0; i < device->vectors; i++)
-		info->vectors[i] = (int)i;
-	return 0;
-}
-
-/* "msix N", "msi N": so many; the rest needs nothing. */
-static int
-bus_command(struct sip_dev *dev, const char *text)
-{
-	(void)dev;
-	if (strncmp(text, "msi", 3) == 0)
-		device->vectors = (unsigned)atoi(text + (text[3] == 'x' ? 5 : 4));
-	return 0;
-}
-
-static int
-bus_map(struct sip_dev *dev, unsigned bar, struct sip_bar *out)
-{
-	(void)dev, (void)bar, (void)out;
-	return 0; /* each access comes here */
+	memset(d, 0, sizeof *d);
+	sip_model_init(&d->bus, ops, d);
+	d->bus.by_hand = true;
+	d->bus.was_reset = true; /* a liar may say so before it was */
+	d->driver = driver;
+	d->p = input;
+	d->end = input + n;
 }
 
 static void
-bus_unmap(struct sip_dev *dev, struct sip_bar *bar)
+check_driver(const char *what)
 {
-	(void)dev, (void)bar;
+	if (what)
+		fprintf(stderr, "the driver: %s\n", what);
+	device_check(!what);
 }
 
-static uint8_t *
-bar_at(unsigned bar, uint64_t off, unsigned width)
+uint8_t *
+device_memory(struct device *d, uint64_t paddr, size_t n)
 {
-	device_check(bar < DEVICE_BARS && device->bar[bar] && off % width == 0 &&
-		     off <= device->info.bar[bar].size &&
-		     width <= device->info.bar[bar].size - off);
-	return device->bar[bar] + off;
+	uint8_t *p = sip_model_memory(&d->bus, paddr, n);
+
+	check_driver(d->bus.lint ? d->bus.lint_what : NULL);
+	return p;
 }
 
-static uint64_t
-bus_read(struct sip_dev *dev, unsigned bar, uint64_t off, unsigned width)
+uint64_t
+device_get(const struct device *d, unsigned bar, uint64_t off, unsigned width)
 {
 	uint64_t value = 0;
 
-	(void)dev;
-	memcpy(&value, bar_at(bar, off, width), width);
-	return device->read ? device->read(device, bar, off, width)
-			    : device_lie(device, value, width);
+	memcpy(&value, d->bar[bar] + off, width);
+	return value;
 }
 
-static void
-bus_write(struct sip_dev *dev, unsigned bar, uint64_t off, unsigned width, uint64_t value)
+void
+device_put(struct device *d, unsigned bar, uint64_t off, unsigned width, uint64_t value)
 {
-	(void)dev;
-	memcpy(bar_at(bar, off, width), &value, width);
-	if (device->written)
-		device->written(device, bar, off, width);
-}
-
-static int
-bus_ports(struct sip_dev *dev)
-{
-	(void)dev;
-	return 0;
-}
-
-static uint32_t
-bus_in(struct sip_dev *dev, uint16_t port, unsigned width)
-{
-	(void)dev;
-	return device->in(device, port, width);
-}
-
-static void
-bus_out(struct sip_dev *dev, uint16_t port, unsigned width, uint32_t value)
-{
-	(void)dev;
-	device->out(device, port, width, value);
-}
-
-/* Blocks of their own, so that what is behind one belongs to nobody. */
-static int
-bus_dma_alloc(struct sip_dev *dev, size_t size, size_t align, struct sip_dma *out)
-{
-	struct device_dma *m = device->dma;
-	void *p;
-
-	(void)dev;
-	while (m < device->dma + DEVICE_DMAS && m->p)
-		m++;
-	if (m == device->dma + DEVICE_DMAS || size > 1 << 22)
-		return -ENOMEM;
-	device_check(posix_memalign(&p, align < 4096 ? 4096 : align, size) == 0);
-	memset(p, 0, size);
-	device->next_paddr = (device->next_paddr + align + 8191) & ~(uint64_t)(align - 1);
-	device->next_paddr = (device->next_paddr + 4095) & ~4095ull;
-	*m = (struct device_dma){ p, device->next_paddr, size };
-	if (align > 4096)
-		m->paddr = (m->paddr + align - 1) & ~(uint64_t)(align - 1);
-	device->next_paddr = m->paddr + size;
-	*out = (struct sip_dma){ p, m->paddr, size, (int)(m - device->dma) };
-	return 0;
-}
-
-static void
-bus_dma_free(struct sip_dev *dev, struct sip_dma *dma)
-{
-	struct device_dma *m = &device->dma[dma->handle];
-
-	(void)dev;
-	device_check(dma->handle >= 0 && dma->handle < DEVICE_DMAS && m->p == dma->vaddr && m->p);
-	free(m->p);
-	m->p = NULL;
-}
-
-static int
-bus_config(struct sip_dev *dev, void *buf, size_t n)
-{
-	(void)dev;
-	device_check(n <= DEVICE_CONFIG);
-	memcpy(buf, device->config, n);
-	return 0;
-}
-
-static const struct sip_bus bus = {
-	.info = bus_info,
-	.command = bus_command,
-	.map = bus_map,
-	.unmap = bus_unmap,
-	.read = bus_read,
-	.write = bus_write,
-	.dma_alloc = bus_dma_alloc,
-	.dma_free = bus_dma_free,
-	.config = bus_config,
-	.ports = bus_ports,
-	.in = bus_in,
-	.out = bus_out,
-};
-
-void *
-device_memory(struct device *d, uint64_t paddr, size_t n)
-{
-	for (struct device_dma *m = d->dma; m < d->dma + DEVICE_DMAS; m++)
-		if (m->p && paddr >= m->paddr && paddr - m->paddr <= m->size &&
-		    n <= m->size - (paddr - m->paddr))
-			return m->p + (paddr - m->paddr);
-	return NULL;
+	memcpy(d->bar[bar] + off, &value, width);
 }
 
 /* --- time, and what runs in it --------------------------------------------------------------- */
-
-static void
-turn(void)
-{
-	if (device->turn)
-		device->turn(device);
-}
 
 uint64_t
 __wrap_os_time_ns(void)
@@ -252,7 +132,7 @@ int
 __wrap_os_sleep_ns(uint64_t ns)
 {
 	device->now_ns += ns < SLEEP_NS ? SLEEP_NS : ns;
-	turn();
+	sip_model_step(&device->bus);
 	return 0;
 }
 
@@ -260,8 +140,8 @@ static void
 interrupts(void)
 {
 	for (unsigned i = 0; i < DEVICE_VECTORS; i++)
-		if (device->irq[i].handler)
-			device->irq[i].handler(device->irq[i].arg, 1, device->now_ns);
+		if (device->irq[i])
+			device->irq[i]->handler(device->irq[i]->arg, 1, device->now_ns);
 }
 
 /* What the keeper's thread does in a second. */
@@ -270,8 +150,9 @@ step(void)
 {
 	uint64_t began;
 
-	turn();
+	sip_model_step(&device->bus);
 	interrupts();
+	check_driver(device->bus.lint ? device->bus.lint_what : NULL);
 	if (!ctlr)
 		return;
 	atomic_fetch_add(&ctlr->now_ms, STEP_MS);
@@ -301,27 +182,35 @@ __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struc
 	return ETIMEDOUT;
 }
 
+/* It has the vector, or the line, but no thread: `interrupts` calls it. */
 int
 __wrap_sip_irq_start(struct sip_irq *i, struct sip_dev *d, int irq,
 		     void (*handler)(void *arg, uint64_t count, uint64_t ns), void *arg)
 {
 	unsigned n = 0;
+	int fd = d->bus->irq_open(d, irq);
 
-	(void)irq;
-	while (n < DEVICE_VECTORS && device->irq[n].handler)
+	if (fd < 0)
+		return fd;
+	while (n < DEVICE_VECTORS && device->irq[n])
 		n++;
-	if (n == DEVICE_VECTORS)
-		return -ENOSPC;
-	*i = (struct sip_irq){ .dev = d, .fd = (int)n, .running = true };
-	device->irq[n] = (struct device_interrupt){ handler, arg };
+	device_check(n < DEVICE_VECTORS);
+	*i = (struct sip_irq){
+		.dev = d, .fd = fd, .handler = handler, .arg = arg, .running = true
+	};
+	device->irq[n] = i;
 	return 0;
 }
 
 void
 __wrap_sip_irq_stop(struct sip_irq *i)
 {
-	if (i->running)
-		device->irq[i->fd].handler = NULL;
+	if (!i->running)
+		return;
+	for (unsigned n = 0; n < DEVICE_VECTORS; n++)
+		if (device->irq[n] == i)
+			device->irq[n] = NULL;
+	i->dev->bus->irq_close(i->dev, i->fd);
 	i->running = false;
 }
 
@@ -476,7 +365,8 @@ use(struct sip_dev *dev)
 {
 	struct sip_dma data;
 
-	device_check(bus_dma_alloc(dev, DATA_BYTES, 4096, &data) == 0);
+	dev->dma32 = device->bus.wants_low;
+	device_check(sip_dma_alloc(dev, DATA_BYTES, 4096, &data) == 0);
 	for (unsigned i = 0; i < STEPS && (i < 3 || device_has_more(device)); i++) {
 		step();
 		for (unsigned n = device_byte(device) % 4; n; n--)
@@ -488,7 +378,7 @@ use(struct sip_dev *dev)
 	}
 	device->driver->detach(&server, dev);
 	device_check(!any_under_way());
-	bus_dma_free(dev, &data);
+	sip_dma_free(dev, &data);
 }
 
 void
@@ -500,25 +390,22 @@ device_run(struct device *d)
 
 	device = d;
 	d->now_ns = 1000000000;
-	d->next_paddr = FIRST_PADDR;
 	ctlr = NULL;
 	memset(commands, 0, sizeof commands);
 	memset(&server, 0, sizeof server);
 	device_check(sip_init(&server, &type) == 0);
 	device_check(drive_server_ops.initialize(&server) == 0);
 	program = server.priv;
-	device_check(sip_dev_open_bus("0.1.0", &bus, d, &dev) == 0);
+	device_check(sip_model_open(&d->bus, "0.1.0", &dev) == 0);
 	dev->server = &server;
 	if (d->driver->attach(&server, dev) == 0) {
 		ctlr = program->ctlr[0];
 		use(dev);
 	}
 	ctlr = NULL;
-	for (struct device_dma *m = d->dma; m < d->dma + DEVICE_DMAS; m++)
-		device_check(!m->p);
-	for (unsigned i = 0; i < DEVICE_VECTORS; i++)
-		device_check(!d->irq[i].handler);
 	drive_server_ops.stop(&server);
 	sip_dev_close(dev);
+	check_driver(sip_model_verdict(&d->bus));
 	pthread_mutex_destroy(&server.health.lock);
+	sip_model_fini(&d->bus);
 }

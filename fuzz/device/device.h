@@ -2,10 +2,11 @@
  * A device that answers from a fuzzer's input, under a driver of lib/drive that is made to
  * run in one thread and in its own time.
  *
- * The driver is the real one, with the real lib/drive: its registers, ports and memory are here;
- * in place of the keeper's thread and of interrupts there are steps, and a clock that goes on when
- * it is looked at.  What must hold, whatever the device says: no fault (sanitizers), no access
- * outside of what the device has, every command ends once, and each does within its bound.
+ * The driver is the real one, with the real lib/drive, and the bus that of all models
+ * (include/sip_model.h), with the device's steps made by hand: in place of the keeper's thread and
+ * of interrupts there are steps too, and a clock that goes on when it is looked at.  What must
+ * hold, whatever the device says: no fault (sanitizers), nothing that the bus notices, every
+ * command ends once, and each does within its bound.
  *
  * tool/fuzz.mk links it with what it takes the place of.
  */
@@ -13,42 +14,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/drive/private.h"
+#include "sip_model.h"
 
-enum { DEVICE_BARS = 6, DEVICE_DMAS = 128, DEVICE_VECTORS = 40, DEVICE_CONFIG = 256 };
-
-struct device_dma {
-	uint8_t *p; /* NULL: none */
-	uint64_t paddr;
-	size_t size;
-};
-
-struct device_interrupt {
-	void (*handler)(void *arg, uint64_t count, uint64_t ns); /* NULL: none */
-	void *arg;
-};
+enum { DEVICE_BARS = 6, DEVICE_VECTORS = 40 };
 
 struct device {
+	struct sip_model bus; /* first; its `device` is this */
+
 	/* The target's: what it is, and what it does. */
 	const struct sip_driver_ops *driver;
-	struct sip_pci_info info;
-	uint8_t config[DEVICE_CONFIG];
-	uint8_t *bar[DEVICE_BARS]; /* memory of the size that info says */
-	/* Values of registers and ports; the last one is what the bus would give. */
-	uint64_t (*read)(struct device *d, unsigned bar, uint64_t off, unsigned width);
-	void (*written)(struct device *d, unsigned bar, uint64_t off, unsigned width);
-	uint32_t (*in)(struct device *d, uint16_t port, unsigned width);
-	void (*out)(struct device *d, uint16_t port, unsigned width, uint32_t value);
-	void (*turn)(struct device *d); /* it works */
+	uint8_t *bar[DEVICE_BARS]; /* memory of the size that bus.info says */
 
 	/* The input. */
 	const uint8_t *p, *end;
 	unsigned truths; /* so many values are what they are */
 
 	/* The harness's. */
-	struct device_dma dma[DEVICE_DMAS];
-	struct device_interrupt irq[DEVICE_VECTORS];
-	uint64_t next_paddr, now_ns;
-	unsigned vectors;
+	struct sip_irq *irq[DEVICE_VECTORS]; /* NULL: none */
+	uint64_t now_ns;
 };
 
 static inline void
@@ -71,9 +54,16 @@ device_has_more(const struct device *d)
 	return d->p < d->end;
 }
 
+/* The target then fills in bus.info, bus.pci and bar.  The input stays the caller's. */
+void device_init(struct device *d, const struct sip_driver_ops *driver,
+		 const struct sip_model_ops *ops, const uint8_t *input, size_t n);
 /* A value instead of that one: one byte of the input says for how many it is itself, or which. */
 uint64_t device_lie(struct device *d, uint64_t value, unsigned width);
-/* n bytes of memory for DMA at that address, or NULL: the device was not given them. */
-void *device_memory(struct device *d, uint64_t paddr, size_t n);
-/* Attach, look for disks, commands, errors, detach. */
+/* What stands in a BAR's memory; the bus has checked the access. */
+uint64_t device_get(const struct device *d, unsigned bar, uint64_t off, unsigned width);
+void device_put(struct device *d, unsigned bar, uint64_t off, unsigned width, uint64_t value);
+/* n bytes of memory for DMA at that address, which the driver has given to the device: it ends here
+ * if it has not. */
+uint8_t *device_memory(struct device *d, uint64_t paddr, size_t n);
+/* Attach, look for disks, commands, errors, detach; and the end of the bus. */
 void device_run(struct device *d);

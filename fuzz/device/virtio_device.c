@@ -20,12 +20,6 @@ enum { /* of the common structure [4.1.4.3] */
        COMMON_SIZE = 0x38,
 };
 
-static struct virtio_fuzz *
-of(struct device *d)
-{
-	return (struct virtio_fuzz *)d;
-}
-
 /* --- registers ------------------------------------------------------------------------------- */
 
 static void
@@ -38,13 +32,12 @@ reset(struct virtio_fuzz *v)
 }
 
 static uint64_t
-read_register(struct device *d, unsigned bar, uint64_t off, unsigned width)
+read_register(void *device, unsigned bar, uint64_t off, unsigned width)
 {
-	struct virtio_fuzz *v = of(d);
+	struct virtio_fuzz *v = device;
 	const struct virtio_fuzz_queue *q = &v->queue[v->select % VIRTIO_FUZZ_QUEUES];
-	uint64_t value = 0;
+	uint64_t value = device_get(&v->d, bar, off, width);
 
-	memcpy(&value, d->bar[bar] + off, width);
 	switch (off) {
 	case FEATURE: value = v->features >> 32 * (v->feature_select & 1) & UINT32_MAX; break;
 	case NUM_QUEUES: value = VIRTIO_FUZZ_QUEUES; break;
@@ -55,7 +48,7 @@ read_register(struct device *d, unsigned bar, uint64_t off, unsigned width)
 	case ISR: value = 1; break;
 	default: break;
 	}
-	return device_lie(d, value, width);
+	return device_lie(&v->d, value, width);
 }
 
 static void
@@ -68,13 +61,12 @@ wrote_address(struct virtio_fuzz_queue *q, uint64_t off, uint64_t value)
 }
 
 static void
-written(struct device *d, unsigned bar, uint64_t off, unsigned width)
+write_register(void *device, unsigned bar, uint64_t off, unsigned width, uint64_t value)
 {
-	struct virtio_fuzz *v = of(d);
+	struct virtio_fuzz *v = device;
 	struct virtio_fuzz_queue *q = &v->queue[v->select % VIRTIO_FUZZ_QUEUES];
-	uint64_t value = 0;
 
-	memcpy(&value, d->bar[bar] + off, width);
+	device_put(&v->d, bar, off, width, value);
 	if (off >= QUEUE_DESC && off < COMMON_SIZE) {
 		wrote_address(q, off, value);
 		return;
@@ -96,15 +88,6 @@ written(struct device *d, unsigned bar, uint64_t off, unsigned width)
 
 /* --- queues ---------------------------------------------------------------------------------- */
 
-static void *
-memory(struct virtio_fuzz *v, uint64_t paddr, size_t n)
-{
-	void *p = device_memory(&v->d, paddr, n);
-
-	device_check(p != NULL);
-	return p;
-}
-
 struct descriptor {
 	uint64_t addr;
 	uint32_t len;
@@ -121,13 +104,15 @@ walk(struct virtio_fuzz *v, uint64_t table, unsigned entries, unsigned at, struc
 		struct descriptor e;
 
 		device_check(at < entries && n < VIRTIO_FUZZ_PIECES);
-		memcpy(&e, memory(v, table + (uint64_t)at * DESC_SIZE, DESC_SIZE), sizeof e);
+		memcpy(&e, device_memory(&v->d, table + (uint64_t)at * DESC_SIZE, DESC_SIZE),
+		       sizeof e);
 		if (e.flags & DESC_INDIRECT) {
 			device_check(!n && !(e.flags & DESC_NEXT) && e.len % DESC_SIZE == 0);
 			return walk(v, e.addr, e.len / DESC_SIZE, 0, out);
 		}
 		device_check(e.len > 0);
-		out[n++] = (struct piece){ memory(v, e.addr, e.len), e.len, e.flags & DESC_WRITE };
+		out[n++] = (struct piece){ device_memory(&v->d, e.addr, e.len), e.len,
+					   e.flags & DESC_WRITE };
 		if (!(e.flags & DESC_NEXT))
 			return n;
 		at = e.next;
@@ -138,7 +123,7 @@ walk(struct virtio_fuzz *v, uint64_t table, unsigned entries, unsigned at, struc
 static void
 put_used(struct virtio_fuzz *v, struct virtio_fuzz_queue *q, uint32_t id, uint32_t len)
 {
-	uint8_t *used = memory(v, q->used, 4 + 8ul * q->size);
+	uint8_t *used = device_memory(&v->d, q->used, 4 + 8ul * q->size);
 	uint32_t e[2] = { (uint32_t)device_lie(&v->d, id, 4), (uint32_t)device_lie(&v->d, len, 4) };
 	uint16_t idx;
 
@@ -157,7 +142,7 @@ work(struct virtio_fuzz *v, unsigned index)
 
 	if (!q->size)
 		return;
-	avail = memory(v, q->avail, 4 + 2ul * q->size);
+	avail = device_memory(&v->d, q->avail, 4 + 2ul * q->size);
 	memcpy(&idx, avail + 2, sizeof idx);
 	device_check((uint16_t)(idx - q->seen) <= q->size);
 	for (; q->seen != idx; q->seen++) {
@@ -175,14 +160,15 @@ work(struct virtio_fuzz *v, unsigned index)
 	}
 }
 
-static void
-turn(struct device *d)
+static bool
+step(void *device)
 {
-	struct virtio_fuzz *v = of(d);
+	struct virtio_fuzz *v = device;
 
 	for (unsigned i = 0; v->status & VIRTIO_DRIVER_OK && i < VIRTIO_FUZZ_QUEUES; i++)
 		if (v->queue[i].enable)
 			work(v, i);
+	return false;
 }
 
 /* --- the function ---------------------------------------------------------------------------- */
@@ -208,7 +194,7 @@ capability(uint8_t *at, unsigned offset, unsigned type, uint32_t where, uint32_t
 static void
 configure(struct virtio_fuzz *v)
 {
-	uint8_t *c = v->d.config;
+	uint8_t *c = v->d.bus.pci;
 	unsigned at = 0x40;
 
 	c[0] = 0xf4, c[1] = 0x1a, c[6] = 0x10, c[0x34] = (uint8_t)at;
@@ -219,42 +205,41 @@ configure(struct virtio_fuzz *v)
 	c[at - 16 + 1] = 0;
 }
 
+static const struct sip_model_ops ops = {
+	.read = read_register,
+	.write = write_register,
+	.step = step,
+};
+
 void
-virtio_fuzz_run(struct virtio_fuzz *v, const uint8_t *data, size_t size)
+virtio_fuzz_run(struct virtio_fuzz *v, const struct sip_driver_ops *driver, const uint8_t *data,
+		size_t size)
 {
 	static uint8_t bar[BAR_SIZE];
 	struct device *d = &v->d;
+	struct sip_pci_info *info = &d->bus.info;
 
-	if (size < 3)
-		return;
+	device_init(d, driver, &ops, data + 2, size - 2);
 	v->features |= VIRTIO_F(VIRTIO_VERSION_1);
 	if (data[0] & 1)
 		v->features |= VIRTIO_F(VIRTIO_EVENT_IDX);
 	if (data[0] & 2)
 		v->features |= VIRTIO_F(VIRTIO_INDIRECT_DESC);
 	v->queue_size = (uint16_t)(1u << data[1] % 11);
-	d->p = data + 2;
-	d->end = data + size;
-	d->info = (struct sip_pci_info){
-		.irq = 11,
-		.msix = data[0] & 4 ? 16 : 0,
-		.msix_bar = -1,
-		.vendor = VIRTIO_VENDOR,
-	};
-	d->info.bar[BAR].kind = SIP_BAR_MEM;
-	d->info.bar[BAR].base = 0xfe000000;
-	d->info.bar[BAR].size = BAR_SIZE;
+	info->irq = 11;
+	info->msix = data[0] & 4 ? 16 : 0;
+	info->vendor = VIRTIO_VENDOR;
+	info->bar[BAR].kind = SIP_BAR_MEM;
+	info->bar[BAR].base = 0xfe000000;
+	info->bar[BAR].size = BAR_SIZE;
 	memset(bar, 0, sizeof bar);
 	memcpy(bar + OWN, v->config, sizeof v->config);
 	d->bar[BAR] = bar;
-	d->read = read_register;
-	d->written = written;
-	d->turn = turn;
 	configure(v);
 	/* The function's own words may be lies too. */
 	if (data[0] & 0x80)
-		for (unsigned i = 0; i < DEVICE_CONFIG; i++)
-			d->config[i] = (uint8_t)device_lie(d, d->config[i], 1);
+		for (unsigned i = 0; i < sizeof d->bus.pci; i++)
+			d->bus.pci[i] = (uint8_t)device_lie(d, d->bus.pci[i], 1);
 	reset(v);
 	device_run(d);
 }

@@ -33,5 +33,6 @@ struct virtio_fuzz {
 	uint32_t feature_select;
 };
 
-/* v->d.driver, features, config and command are set; the input begins with what the device is. */
-void virtio_fuzz_run(struct virtio_fuzz *v, const uint8_t *data, size_t size);
+/* features, config and command are set; the input, of 3 bytes and more, begins with what it is. */
+void virtio_fuzz_run(struct virtio_fuzz *v, const struct sip_driver_ops *driver,
+		     const uint8_t *data, size_t size);

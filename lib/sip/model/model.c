@@ -67,6 +67,12 @@ sip_model_random(struct sip_model *b)
 	return b->random >> 16;
 }
 
+static bool
+step(struct sip_model *b)
+{
+	return b->bus_master && !b->gone && b->ops->step && b->ops->step(b->device);
+}
+
 static void *
 run(void *arg)
 {
@@ -81,7 +87,7 @@ run(void *arg)
 		}
 		if (b->closing) /* while it slept */
 			break;
-		if (!b->bus_master || b->gone || !b->ops->step(b->device))
+		if (!step(b))
 			pthread_cond_wait(&b->work, &b->lock);
 	}
 	pthread_mutex_unlock(&b->lock);
@@ -428,11 +434,22 @@ sip_model_open(struct sip_model *b, const char *addr, struct sip_dev **out)
 {
 	int err = sip_dev_open_bus(addr, &bus, b, out);
 
-	if (err == 0 && b->ops->step && !b->running) {
+	if (err == 0 && b->ops->step && !b->by_hand && !b->running) {
 		err = -pthread_create(&b->thread, NULL, run, b);
 		b->running = !err;
 	}
 	return err;
+}
+
+bool
+sip_model_step(struct sip_model *b)
+{
+	bool more;
+
+	pthread_mutex_lock(&b->lock);
+	more = step(b);
+	pthread_mutex_unlock(&b->lock);
+	return more;
 }
 
 static unsigned

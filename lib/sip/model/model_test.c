@@ -95,13 +95,14 @@ struct world {
 };
 
 static int
-setup(void **state)
+open_world(void **state, bool by_hand)
 {
 	static struct world world;
 	struct world *w = &world;
 
 	memset(w, 0, sizeof *w);
 	sip_model_init(&w->c.bus, &ops, &w->c);
+	w->c.bus.by_hand = by_hand;
 	w->c.bus.info.bar[0].kind = SIP_BAR_MEM;
 	w->c.bus.info.bar[0].size = 0x2000;
 	w->c.bus.info.msix = 4;
@@ -117,6 +118,18 @@ setup(void **state)
 	assert_int_equal(sip_dma_alloc(w->dev, 8192, 4096, &w->dma), 0);
 	*state = w;
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	return open_world(state, false);
+}
+
+static int
+setup_by_hand(void **state)
+{
+	return open_world(state, true);
 }
 
 static int
@@ -200,6 +213,25 @@ a_device_works(void **state)
 	assert_int_equal(interrupts, 1);
 	sip_irq_stop(&irq);
 	assert_string_equal(w->c.bus.log, "enable;msix 2;busmaster on;");
+}
+
+/* Its steps are the test's, one command each; as little as a thread's without bus mastering. */
+static void
+a_device_by_hand(void **state)
+{
+	struct world *w = *state;
+	uint8_t *p = w->dma.vaddr;
+
+	memset(p, 0xa5, 100);
+	copy(w, w->dma.paddr, w->dma.paddr + 8092, 100);
+	assert_false(sip_model_step(&w->c.bus));
+	assert_int_equal(sip_dev_busmaster(w->dev, true), 0);
+	os_sleep_ns(1000000);
+	assert_int_equal(sip_read32(&w->regs, AT_DONE), 0);
+	assert_true(sip_model_step(&w->c.bus));
+	assert_int_equal(sip_read32(&w->regs, AT_DONE), 1);
+	assert_memory_equal(p, p + 8092, 100);
+	assert_false(sip_model_step(&w->c.bus));
 }
 
 static void
@@ -360,6 +392,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_device_works, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_device_by_hand, setup_by_hand, teardown),
 		cmocka_unit_test_setup_teardown(ports, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_is_pulled_out, setup, teardown),
