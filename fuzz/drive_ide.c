@@ -8,6 +8,7 @@
  *	then	lies about what ports say (fuzz/device/device.c:device_lie), in between what the
  *		driver is asked
  */
+#include "device/ata_page.h"
 #include "device/device.h"
 #include "drv/ide/ide.h"
 
@@ -23,38 +24,7 @@ static struct channel {
 
 static unsigned choice;
 
-/* --- what a well made drive says [ACS-4, 7.12, 7.13] ---------------------------------------- */
-
-static void
-put(uint8_t *page, unsigned word, unsigned value)
-{
-	page[2 * word] = (uint8_t)value;
-	page[2 * word + 1] = (uint8_t)(value >> 8);
-}
-
-static void
-identify(uint8_t *page, bool packet)
-{
-	memset(page, 0, ATA_IDENTIFY_SIZE);
-	put(page, 0, packet ? 0x85c0 : 0x0040);
-	for (unsigned i = 10; i < 47; i++)
-		if (i < 20 || i >= 23)
-			put(page, i, 0x4142);
-	put(page, 47, 0x8010);
-	put(page, 49, 0x0f00);
-	put(page, 53, 6);
-	put(page, 60, SECTORS);
-	put(page, 63, 7);
-	put(page, 80, 0x1f0);
-	put(page, 82, 0x4020 | (packet ? 0x10 : 0));
-	put(page, 83, 0x7400);
-	put(page, 84, 0x4000);
-	put(page, 85, 0x4020);
-	put(page, 86, 0x3400);
-	put(page, 87, 0x4000);
-	put(page, 88, 0x3f);
-	put(page, 100, SECTORS);
-}
+/* --- what a well made drive says ------------------------------------------------------------- */
 
 static bool
 selects_slave(const struct channel *c)
@@ -92,7 +62,7 @@ begin(struct channel *c, uint8_t opcode)
 	switch (opcode) {
 	case ATA_IDENTIFY:
 		if (!is_packet(c)) {
-			identify(c->page, false);
+			ata_page_identify(c->page, false, SECTORS);
 			c->left = ATA_IDENTIFY_SIZE;
 			break;
 		}
@@ -101,7 +71,7 @@ begin(struct channel *c, uint8_t opcode)
 		c->reg[IDE_ERROR] = ATA_ERROR_ABRT;
 		break;
 	case ATA_IDENTIFY_PACKET:
-		identify(c->page, true);
+		ata_page_identify(c->page, true, SECTORS);
 		c->left = ATA_IDENTIFY_SIZE;
 		break;
 	case ATA_PACKET:

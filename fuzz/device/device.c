@@ -10,7 +10,8 @@
 
 enum {
 	COMMANDS = 12,
-	DATA_BYTES = 64 << 10,
+	DATA_BYTES = 16 << 10, /* of each command */
+	TEXT_BYTES = 4096,
 	STEP_MS = 1000,
 	LOOK_NS = 10000,
 	SLEEP_NS = 1000000, /* at least, so that a long wait is few looks */
@@ -28,6 +29,7 @@ static struct command {
 	struct dma_seg seg;
 	struct drive_disk *disk; /* that it is under way to: held, as by lib/blk; NULL: none */
 } commands[COMMANDS];
+static struct sip_dma data; /* theirs, DATA_BYTES each */
 
 void __wrap_blk_done(struct blk_io *io, int err);
 uint64_t __wrap_os_time_ns(void);
@@ -39,6 +41,7 @@ int __wrap_sip_irq_start(struct sip_irq *i, struct sip_dev *d, int irq,
 			 void (*handler)(void *arg, uint64_t count, uint64_t ns), void *arg);
 void __wrap_sip_irq_stop(struct sip_irq *i);
 int __wrap_sip_dev_interrupts(struct sip_dev *d, int irq);
+void __wrap_sip_dev_quiet(struct sip_dev *d);
 int __wrap_drive_ctlr_start(struct drive_ctlr *c);
 void __wrap_drive_disk_show(struct drive_disk *d);
 int __wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
@@ -120,6 +123,16 @@ device_put(struct device *d, unsigned bar, uint64_t off, unsigned width, uint64_
 	memcpy(d->bar[bar] + off, &value, width);
 }
 
+uint8_t *
+device_data(struct device *d, uint64_t paddr, size_t n)
+{
+	uint8_t *p = device_memory(d, paddr, n);
+
+	device_check(paddr < data.paddr || paddr >= data.paddr + data.size ||
+		     commands[(paddr - data.paddr) / DATA_BYTES].disk);
+	return p;
+}
+
 /* --- time, and what runs in it --------------------------------------------------------------- */
 
 uint64_t
@@ -194,7 +207,8 @@ __wrap_sip_irq_start(struct sip_irq *i, struct sip_dev *d, int irq,
 		return fd;
 	while (n < DEVICE_VECTORS && device->irq[n])
 		n++;
-	device_check(n < DEVICE_VECTORS);
+	if (n == DEVICE_VECTORS)
+		abort();
 	*i = (struct sip_irq){
 		.dev = d, .fd = fd, .handler = handler, .arg = arg, .running = true
 	};
@@ -224,6 +238,12 @@ int
 __wrap_sip_dev_interrupts(struct sip_dev *d, int irq)
 {
 	return __wrap_sip_irq_start(&d->irq, d, irq, driver_interrupt, d);
+}
+
+void
+__wrap_sip_dev_quiet(struct sip_dev *d)
+{
+	__wrap_sip_irq_stop(&d->irq);
 }
 
 int
@@ -302,9 +322,32 @@ send_packet(struct drive_disk *d)
 	drive_disk_put(d);
 }
 
-static bool
-fill(struct command *c, struct drive_disk *d, const struct sip_dma *data)
+/* What it says in ctl and stats are lines of text, whatever the disk has answered; and orders. */
+static void
+look_at(struct drive_disk *d)
 {
+	static const char *const orders[] = { "trace off", "reset", "standby", "trace off" };
+	static char text[TEXT_BYTES];
+	size_t n;
+
+	atomic_fetch_add(&d->refs, 1);
+	waits = 0;
+	n = drive_blk_ops.describe(d, text, sizeof text);
+	for (unsigned i = 0; i < 2; i++) {
+		device_check(n < sizeof text);
+		for (const char *c = text; c < text + n; c++)
+			device_check(*c == '\n' || (*c >= ' ' && *c <= '~'));
+		n = drive_blk_ops.statistics(d, text, sizeof text);
+	}
+	waits = 0;
+	drive_blk_ops.command(d, orders[device_byte(device) % 4]);
+	drive_disk_put(d);
+}
+
+static bool
+fill(struct command *c, struct drive_disk *d)
+{
+	size_t at = (size_t)(c - commands) * DATA_BYTES;
 	static const enum blk_kind kinds[] = { BLK_READ, BLK_WRITE, BLK_READ, BLK_FLUSH,
 					       BLK_DISCARD };
 	enum blk_kind kind = kinds[device_byte(device) % 5];
@@ -320,30 +363,34 @@ fill(struct command *c, struct drive_disk *d, const struct sip_dma *data)
 		return true;
 	c->io.nsectors = n;
 	c->io.sector = device_byte(device) % (d->info.nsectors - n + 1);
-	c->seg = (struct dma_seg){ data->paddr, kind == BLK_DISCARD
-							? DATA_BYTES
-							: (uint64_t)n * d->info.secsize };
+	c->seg = (struct dma_seg){ data.paddr + at, kind == BLK_DISCARD
+							    ? DATA_BYTES
+							    : (uint64_t)n * d->info.secsize };
 	c->io.seg = &c->seg;
 	c->io.nsegs = 1;
-	c->io.data = data->vaddr;
+	c->io.data = (uint8_t *)data.vaddr + at;
 	c->io.fua = kind == BLK_WRITE && device_byte(device) & 1;
 	return true;
 }
 
 static void
-send(const struct sip_dma *data)
+send(void)
 {
 	struct drive_disk *d = some_disk();
 
 	if (!d)
 		return;
+	if (device_byte(device) % 8 == 1) {
+		look_at(d);
+		return;
+	}
 	if (d->packet) {
 		send_packet(d);
 		return;
 	}
 	for (struct command *c = commands; c < commands + COMMANDS; c++)
 		if (!c->disk) {
-			if (fill(c, d, data))
+			if (fill(c, d))
 				drive_send(d, &c->io);
 			return;
 		}
@@ -363,19 +410,18 @@ any_under_way(void)
 static void
 use(struct sip_dev *dev)
 {
-	struct sip_dma data;
-
 	dev->dma32 = device->bus.wants_low;
-	device_check(sip_dma_alloc(dev, DATA_BYTES, 4096, &data) == 0);
+	device_check(sip_dma_alloc(dev, COMMANDS * DATA_BYTES, 4096, &data) == 0);
 	for (unsigned i = 0; i < STEPS && (i < 3 || device_has_more(device)); i++) {
 		step();
 		for (unsigned n = device_byte(device) % 4; n; n--)
-			send(&data);
+			send();
 	}
 	for (unsigned i = 0; any_under_way(); i++) {
 		device_check(i < STEPS_MAX);
 		step();
 	}
+	__wrap_sip_dev_quiet(dev); /* as sip_finish has it */
 	device->driver->detach(&server, dev);
 	device_check(!any_under_way());
 	sip_dma_free(dev, &data);

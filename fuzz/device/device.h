@@ -65,5 +65,7 @@ void device_put(struct device *d, unsigned bar, uint64_t off, unsigned width, ui
 /* n bytes of memory for DMA at that address, which the driver has given to the device: it ends here
  * if it has not. */
 uint8_t *device_memory(struct device *d, uint64_t paddr, size_t n);
+/* The same, and if it is a command's data, that command has not ended. */
+uint8_t *device_data(struct device *d, uint64_t paddr, size_t n);
 /* Attach, look for disks, commands, errors, detach; and the end of the bus. */
 void device_run(struct device *d);
