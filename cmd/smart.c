@@ -61,7 +61,8 @@ print_details(char *text, bool attributes)
 			const char *what = sd_word(&value);
 
 			printf("      %-28s %20s\n", what, value);
-		}
+		} else if (strcmp(name, "smart-note") == 0)
+			printf("      %s\n", value);
 }
 
 static int

@@ -19,6 +19,20 @@ answer_capacity(uint8_t *data, bool long_one)
 	data[long_one ? 10 : 6] = optical ? 8 : 2; /* bytes of one, in 256 */
 }
 
+/* A page of LOG SENSE, from its head on [SPC-4, 7.3]. */
+static void
+answer_log(uint8_t page, uint8_t *data)
+{
+	static const uint8_t pages[] = { 0, 0x0d, 0x2f };
+
+	data[0] = page;
+	data[3] = page ? 8 : sizeof pages;
+	if (page)
+		data[7] = 4, data[9] = 30;
+	else
+		memcpy(data + 4, pages, sizeof pages);
+}
+
 /* What a well made unit says, in `n` bytes that are 0 [SPC-4, SBC-3]. */
 static void
 answer(const uint8_t *cdb, uint8_t *data, uint32_t n)
@@ -43,6 +57,7 @@ answer(const uint8_t *cdb, uint8_t *data, uint32_t n)
 	case SCSI_REPORT_LUNS: all[3] = 8; break;
 	case SCSI_READ_CAPACITY_10: answer_capacity(all, false); break;
 	case SCSI_SERVICE_ACTION_IN_16: answer_capacity(all, true); break;
+	case SCSI_LOG_SENSE: answer_log(cdb[2] & 0x3f, all); break;
 	case SCSI_MODE_SENSE_6: all[0] = 23, all[4] = 8, all[5] = 18, all[6] = 4; break;
 	default: break;
 	}

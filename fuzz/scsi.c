@@ -74,6 +74,32 @@ disk(const uint8_t *b, size_t n)
 	scsi_mode(b, n, &mode);
 }
 
+/* Health is lines of printable text, and said only of what came. */
+static void
+health(const uint8_t *b, size_t n)
+{
+	struct scsi_health h = { .pages = n % (SCSI_TOLD + 1),
+				 .temperature = n / 8 % (SCSI_TOLD + 1),
+				 .exceptions = n / 64 % (SCSI_TOLD + 1) };
+	char text[TEXT * 12];
+	int degrees, len;
+
+	scsi_log_has(b, n, SCSI_LOG_TEMPERATURE);
+	if (scsi_log_temperature(b, n, &degrees) == 0) {
+		check(n >= 10 && degrees >= 0 && degrees < 255);
+		h.temperature = SCSI_TOLD;
+		h.degrees = degrees;
+	}
+	if (scsi_log_exceptions(b, n, &h.exception) == 0) {
+		check(n >= 10 && h.exception.degrees < 255);
+		h.exceptions = SCSI_TOLD;
+	}
+	len = scsi_health_text(&h, text, sizeof text);
+	check(len > 0 && text[len - 1] == '\n' && !text[len]);
+	for (int i = 0; i < len; i++)
+		check(text[i] == '\n' || (text[i] >= ' ' && text[i] <= '~'));
+}
+
 static void
 drive(const uint8_t *b, size_t n)
 {
@@ -153,6 +179,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(b, data + 1, n);
 	disk(b, n);
+	health(b, n);
 	drive(b, n);
 	capacities(b, n);
 	medium(data + 1, size - 1);

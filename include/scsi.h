@@ -21,6 +21,7 @@ enum scsi_opcode {
 	SCSI_SYNCHRONIZE_CACHE_10 = 0x35,
 	SCSI_UNMAP = 0x42,
 	SCSI_SANITIZE = 0x48,
+	SCSI_LOG_SENSE = 0x4d,
 	SCSI_MODE_SELECT_10 = 0x55,
 	SCSI_READ_16 = 0x88,
 	SCSI_WRITE_16 = 0x8a,
@@ -48,6 +49,9 @@ enum {
 	SCSI_VPD_LIMITS = 0xb0,
 	SCSI_VPD_PROVISIONING = 0xb2,
 	SCSI_MODE_CACHING = 0x08,
+	SCSI_LOG_PAGES = 0x00, /* which there are */
+	SCSI_LOG_TEMPERATURE = 0x0d,
+	SCSI_LOG_EXCEPTIONS = 0x2f,
 	SCSI_UNMAP_HEADER = 8,
 	SCSI_UNMAP_RANGE = 16,
 	SCSI_CAPACITY_10 = 8,
@@ -62,6 +66,7 @@ unsigned scsi_cmd_report_luns(uint8_t *cdb, uint32_t bytes);
 unsigned scsi_cmd_capacity_10(uint8_t *cdb);
 unsigned scsi_cmd_capacity_16(uint8_t *cdb);
 unsigned scsi_cmd_mode_sense(uint8_t *cdb, uint8_t page, uint8_t bytes);
+unsigned scsi_cmd_log_sense(uint8_t *cdb, uint8_t page, uint16_t bytes);
 /* READ(10) or WRITE(10) where they reach, else of 16 bytes. */
 struct scsi_rw {
 	uint64_t lba;
@@ -119,3 +124,33 @@ struct scsi_mode {
 	bool writeback; /* only if the caching page came */
 };
 int scsi_mode(const uint8_t *b, size_t n, struct scsi_mode *out);
+
+/* --- lib/scsi/health.c: pages of LOG SENSE, and what ctl says of them ------------------------- */
+
+/* -EPROTO: it is no list of pages. */
+int scsi_log_has(const uint8_t *b, size_t n, uint8_t page);
+/* Degrees Celsius, of which the device tells none below 0; -ENOENT: it does not know. */
+int scsi_log_temperature(const uint8_t *b, size_t n, int *degrees);
+
+struct scsi_exceptions {
+	uint8_t asc, ascq; /* asc 0: all is well */
+	int degrees;       /* of the last reading; negative: it does not tell */
+};
+int scsi_log_exceptions(const uint8_t *b, size_t n, struct scsi_exceptions *out);
+
+enum scsi_told { /* of a page */
+		 SCSI_NOT_ASKED,
+		 SCSI_NO_PAGE,
+		 SCSI_NO_ANSWER, /* to that */
+		 SCSI_REFUSED,   /* though it is in the list */
+		 SCSI_MALFORMED,
+		 SCSI_TOLD,
+};
+
+struct scsi_health {
+	enum scsi_told pages, temperature, exceptions; /* pages: the list of them */
+	int degrees;                                   /* if `temperature` says so; -1: not known */
+	struct scsi_exceptions exception;              /* if `exceptions` does */
+};
+/* Lines of ctl (man/3/sd): the length, less than size. */
+int scsi_health_text(const struct scsi_health *h, char *buf, size_t size);

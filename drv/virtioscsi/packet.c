@@ -58,7 +58,7 @@ vscsi_packet_ended(struct blk_io *io, const struct virtio_scsi_answer *a)
 }
 
 int
-vscsi_packet(struct drive_disk *d, struct blk_packet *p)
+vscsi_packet_within(struct drive_disk *d, struct blk_packet *p, unsigned wait_ms)
 {
 	struct drive_command c = { .io.tries = DRIVE_TRIES - 1,
 				   .bytes = p->bytes,
@@ -70,7 +70,7 @@ vscsi_packet(struct drive_disk *d, struct blk_packet *p)
 
 	memcpy(b.cdb, p->cdb, sizeof b.cdb);
 	memcpy(c.block, &b, sizeof b);
-	err = drive_command(d, &c, p->data);
+	err = drive_command_within(d, &c, p->data, wait_ms);
 	if (err < 0)
 		return err;
 	memcpy(&r, c.result, sizeof r);
@@ -79,4 +79,10 @@ vscsi_packet(struct drive_disk *d, struct blk_packet *p)
 	p->sense_len = r.sense_bytes;
 	memcpy(p->sense, r.sense, r.sense_bytes);
 	return 0;
+}
+
+int
+vscsi_packet(struct drive_disk *d, struct blk_packet *p)
+{
+	return vscsi_packet_within(d, p, 0);
 }

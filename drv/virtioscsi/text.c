@@ -34,10 +34,10 @@ vscsi_describe(struct drive_disk *d, char *buf, size_t n)
 	const struct vscsi_unit *u = d->priv;
 	int len = snprintf(buf, n,
 			   "target %u\nunit %u\nqueues %u\nvectors %u\nwrite-cache %s\n"
-			   "segments %u\nwwn %016llx\n%s",
+			   "segments %u\nwwn %016llx\n",
 			   u->at.target, u->at.lun, v->nqueues, v->nvectors,
-			   u->writeback ? "on" : "off", v->chain - 2, (unsigned long long)u->wwn,
-			   d->packet ? "" : "smart none\n");
+			   u->writeback ? "on" : "off", v->chain - 2, (unsigned long long)u->wwn);
+	size_t used = len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
 
-	return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+	return d->packet ? used : used + vscsi_health_text(d, buf + used, n - used);
 }

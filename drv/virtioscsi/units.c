@@ -191,6 +191,7 @@ make_disk(struct vscsi *s, struct virtio_scsi_address at, const struct facts *f)
 	u->capacity = f->capacity;
 	u->wwn = f->wwn;
 	u->writeback = f->mode.writeback;
+	vscsi_health_init(&u->health);
 	snprintf(info->name, sizeof info->name, "sdS%d", vscsi_number(s, at));
 	snprintf(info->model, sizeof info->model, "%s%s%s", f->inquiry.vendor,
 		 f->inquiry.vendor[0] ? " " : "", f->inquiry.product);

@@ -4,6 +4,7 @@
 #pragma once
 #include "ata.h"
 #include "atapi.h"
+#include "drive_smart.h"
 #include "scsi.h"
 #include "virtio_drive.h"
 
@@ -39,7 +40,13 @@ struct vscsi {
 	bool live; /* the event queue is the device's */
 };
 
-struct vscsi_unit { /* drive_disk.priv */
+struct vscsi_health {
+	_Atomic uint64_t asked_ns; /* 0: never */
+	pthread_mutex_t lock;      /* of told */
+	struct scsi_health told;
+};
+
+struct vscsi_unit {            /* drive_disk.priv */
 	atomic_bool was_reset; /* by us, and nobody was told it */
 	struct virtio_scsi_address at;
 	struct scsi_capacity capacity;
@@ -48,6 +55,7 @@ struct vscsi_unit { /* drive_disk.priv */
 	bool same_unmaps; /* WRITE SAME may be told to unmap */
 	/* An optical drive's: sense data that came with a command, until it is asked for. */
 	uint8_t sense_bytes, sense[ATAPI_SENSE_SIZE];
+	struct vscsi_health health; /* a disk's */
 };
 
 static inline struct vscsi *
@@ -95,6 +103,16 @@ unsigned vscsi_packet_build(const struct blk_io *io, uint8_t cdb[SCSI_CDB_MAX]);
 /* It was answered.  True: the unit must be looked at. */
 bool vscsi_packet_ended(struct blk_io *io, const struct virtio_scsi_answer *a);
 int vscsi_packet(struct drive_disk *d, struct blk_packet *p);
+/* The same, but waits no longer than that: -EAGAIN; 0: for ever. */
+int vscsi_packet_within(struct drive_disk *d, struct blk_packet *p, unsigned wait_ms);
+
+/* health.c */
+void vscsi_health_init(struct vscsi_health *h);
+/*
+ * What is known; if that is older than DRIVE_SMART_AGE_MS the disk is asked, for DRIVE_SMART_MS at
+ * most each time.  The length, less than n.
+ */
+size_t vscsi_health_text(struct drive_disk *d, char *buf, size_t n);
 
 /* task.c */
 enum drive_verdict vscsi_diagnose(struct drive_port *p, struct drive_blame *b);

@@ -458,6 +458,73 @@ missed_events(void **state)
 	stop(w);
 }
 
+static void
+ctl_has(struct world *w, const char *name, const char *want)
+{
+	char text[2048];
+	struct drive_disk *d = drive_test_drive(&w->s->d.port, name);
+
+	assert_true(drive_blk_ops.describe(d, text, sizeof text) < sizeof text);
+	if (!strstr(text, want))
+		print_error("%s: no \"%s\" in:\n%s", name, want, text);
+	assert_non_null(strstr(text, want));
+}
+
+/* What is refused or makes no sense is told; who looks again does not ask the disk again. */
+static void
+health(void **state)
+{
+	struct world *w = make();
+	struct unit *u;
+
+	(void)state;
+	host_add(&w->h, 0, 0, 0, 512); /* has none */
+	u = host_add(&w->h, 1, 1, 0, 512);
+	u->logs = true;
+	u->degrees = 41;
+	u = host_add(&w->h, 2, 2, 0, 512);
+	u->logs = true;
+	u->asc = 0x5d, u->ascq = 0x14, u->degrees = 50;
+	u->cut = SCSI_LOG_TEMPERATURE;
+	u = host_add(&w->h, 3, 3, 0, 512);
+	u->logs = true;
+	u->degrees = 0xff;
+	u->refused = SCSI_LOG_EXCEPTIONS;
+	attach(w);
+	w->h.unit[1].attentions = 1; /* it is asked once more */
+	ctl_has(w, "sdS0", "\nsmart none\n");
+	ctl_has(w, "sdS64", "\nsmart passed\ntemperature 41\nlast-error");
+	ctl_has(w, "sdS128",
+		"\nsmart failed a failure is predicted (0x5d/0x14)\ntemperature 50\n"
+		"smart-note the temperature page (0x0d) is malformed\nlast-error");
+	ctl_has(w, "sdS192",
+		"\nsmart unknown\nsmart-note the informational exceptions page (0x2f) "
+		"was refused, though the disk lists it\nlast-error");
+	assert_int_equal(w->h.unit[0].log_reads, 1);
+	assert_int_equal(w->h.unit[1].log_reads, 3);
+	w->h.unit[1].degrees = 42;
+	ctl_has(w, "sdS64", "temperature 41\n");
+	assert_int_equal(w->h.unit[1].log_reads, 3);
+	stop(w);
+}
+
+/* A disk that does not answer is not waited for longer than a second. */
+static void
+health_of_a_disk_that_hangs(void **state)
+{
+	struct world *w = make();
+	uint64_t began;
+
+	(void)state;
+	host_add(&w->h, 0, 0, 0, 512)->logs = true;
+	attach(w);
+	w->h.unit[0].log_hangs = true;
+	began = os_time_ns();
+	ctl_has(w, "sdS0", "\nsmart unknown\nsmart-note the list of log pages was not answered\n");
+	assert_true(os_time_ns() - began < 4000000000ull);
+	stop(w);
+}
+
 /* Answers with random bits in them: some commands fail; nobody hangs, nothing breaks. */
 static void
 nonsense(void **state)
@@ -495,6 +562,8 @@ main(void)
 		cmocka_unit_test(commands_that_hang),
 		cmocka_unit_test(units_come_and_go),
 		cmocka_unit_test(missed_events),
+		cmocka_unit_test(health),
+		cmocka_unit_test(health_of_a_disk_that_hangs),
 		cmocka_unit_test(nonsense),
 	};
 

@@ -4,7 +4,14 @@
 #include <string.h>
 #include "scsi.h"
 
-enum { ACTION_READ_CAPACITY = 0x10, INQUIRY_EVPD = 1, MODE_DBD = 8, RW_FUA = 8, SAME_UNMAP = 8 };
+enum {
+	ACTION_READ_CAPACITY = 0x10,
+	INQUIRY_EVPD = 1,
+	MODE_DBD = 8,
+	LOG_CUMULATIVE = 0x40, /* PC: the values as they are */
+	RW_FUA = 8,
+	SAME_UNMAP = 8
+};
 
 static void
 put(uint8_t *at, uint64_t v, unsigned bytes)
@@ -73,6 +80,16 @@ scsi_cmd_mode_sense(uint8_t *cdb, uint8_t page, uint8_t bytes)
 	cdb[1] = MODE_DBD;
 	cdb[2] = page;
 	cdb[4] = bytes;
+	return n;
+}
+
+unsigned
+scsi_cmd_log_sense(uint8_t *cdb, uint8_t page, uint16_t bytes)
+{
+	unsigned n = begin(cdb, SCSI_LOG_SENSE, 10);
+
+	cdb[2] = LOG_CUMULATIVE | page;
+	put(cdb + 7, bytes, 2);
 	return n;
 }
 

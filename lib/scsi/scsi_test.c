@@ -29,6 +29,8 @@ commands(void **state)
 	assert_memory_equal(c, "\x9e\x10\0\0\0\0\0\0\0\0\0\0\0\x20\0\0", 16);
 	assert_int_equal(scsi_cmd_mode_sense(c, SCSI_MODE_CACHING, 64), 6);
 	assert_memory_equal(c, "\x1a\x08\x08\0\x40\0", 6);
+	assert_int_equal(scsi_cmd_log_sense(c, SCSI_LOG_EXCEPTIONS, 0x200), 10);
+	assert_memory_equal(c, "\x4d\0\x6f\0\0\0\0\x02\0\0", 10);
 	assert_int_equal(scsi_cmd_rw(c, &(struct scsi_rw){ 0x12345678, 0x9abc, false, false }), 10);
 	assert_memory_equal(c, "\x28\0\x12\x34\x56\x78\0\x9a\xbc\0", 10);
 	assert_int_equal(scsi_cmd_rw(c, &(struct scsi_rw){ UINT32_MAX, 1, true, true }), 16);
@@ -233,6 +235,97 @@ nonsense(void **state)
 	}
 }
 
+/* As disks have answered: a list, a temperature with its reference, exceptions. */
+static const uint8_t log_list[] = { 0, 0, 0, 5, 0x00, 0x02, 0x0d, 0x2f, 0x30 };
+static const uint8_t log_degrees[] = { 0x0d, 0, 0, 12, 0, 1, 3, 2, 0, 60, 0, 0, 3, 2, 0, 31 };
+static const uint8_t log_well[] = { 0x2f, 0, 0, 8, 0, 0, 3, 4, 0, 0, 33, 0 };
+
+static void
+logs(void **state)
+{
+	uint8_t b[16];
+	struct scsi_exceptions e;
+	int degrees;
+
+	(void)state;
+	assert_int_equal(scsi_log_has(log_list, sizeof log_list, SCSI_LOG_TEMPERATURE), 1);
+	assert_int_equal(scsi_log_has(log_list, sizeof log_list, 0x03), 0);
+	for (size_t n = 0; n < sizeof log_list; n++) /* what did not come may be the page */
+		assert_int_equal(scsi_log_has(log_list, n, 0x2f), -EPROTO);
+	assert_int_equal(scsi_log_has(log_well, sizeof log_well, 0x2f), -EPROTO);
+	assert_int_equal(scsi_log_temperature(log_degrees, sizeof log_degrees, &degrees), 0);
+	assert_int_equal(degrees, 31);
+	for (size_t n = 0; n < sizeof log_degrees; n++)
+		assert_int_equal(scsi_log_temperature(log_degrees, n, &degrees), -EPROTO);
+	memcpy(b, log_degrees, sizeof b);
+	b[15] = 0xff;
+	assert_int_equal(scsi_log_temperature(b, sizeof b, &degrees), -ENOENT);
+	b[13] = 1; /* too short a value */
+	assert_int_equal(scsi_log_temperature(b, sizeof b, &degrees), -EPROTO);
+	b[13] = 3; /* beyond the page */
+	assert_int_equal(scsi_log_temperature(b, sizeof b, &degrees), -EPROTO);
+	memcpy(b, log_degrees, sizeof b);
+	b[11] = 2; /* there is no parameter 0 */
+	assert_int_equal(scsi_log_temperature(b, sizeof b, &degrees), -EPROTO);
+	b[1] = 1; /* of a subpage */
+	assert_int_equal(scsi_log_temperature(b, sizeof b, &degrees), -EPROTO);
+	assert_int_equal(scsi_log_exceptions(log_well, sizeof log_well, &e), 0);
+	assert_true(!e.asc && !e.ascq && e.degrees == 33);
+	assert_int_equal(scsi_log_exceptions(log_well, 11, &e), -EPROTO);
+	memcpy(b, log_well, sizeof log_well);
+	b[8] = 0x5d, b[9] = 0x10, b[10] = 0xff;
+	assert_int_equal(scsi_log_exceptions(b, sizeof log_well, &e), 0);
+	assert_true(e.asc == 0x5d && e.ascq == 0x10 && e.degrees < 0);
+}
+
+static void
+has_text(const struct scsi_health *h, const char *want)
+{
+	char text[512], cut[16];
+
+	assert_int_equal(scsi_health_text(h, text, sizeof text), (int)strlen(want));
+	assert_string_equal(text, want);
+	assert_true(scsi_health_text(h, cut, sizeof cut) < (int)sizeof cut);
+	assert_memory_equal(cut, want, strlen(cut));
+}
+
+static void
+health(void **state)
+{
+	struct scsi_health h = { 0 };
+
+	(void)state;
+	has_text(&h, "smart unknown\n");
+	h.pages = SCSI_REFUSED;
+	has_text(&h, "smart none\n");
+	h.pages = SCSI_NO_ANSWER;
+	has_text(&h, "smart unknown\nsmart-note the list of log pages was not answered\n");
+	h.pages = SCSI_MALFORMED;
+	has_text(&h, "smart unknown\nsmart-note the list of log pages is malformed\n");
+	h = (struct scsi_health){ .pages = SCSI_TOLD,
+				  .temperature = SCSI_TOLD,
+				  .exceptions = SCSI_NO_PAGE,
+				  .degrees = 0 };
+	has_text(&h, "smart none\ntemperature 0\n");
+	h.degrees = -1;
+	h.exceptions = SCSI_TOLD;
+	h.exception.degrees = 44; /* the temperature page is asked for it, and does not know */
+	has_text(&h, "smart passed\n");
+	h.temperature = SCSI_MALFORMED;
+	has_text(&h, "smart passed\ntemperature 44\n"
+		     "smart-note the temperature page (0x0d) is malformed\n");
+	h.temperature = SCSI_NO_PAGE;
+	h.exception = (struct scsi_exceptions){ 0x5d, 0x10, -1 };
+	has_text(&h, "smart failed a failure is predicted (0x5d/0x10)\n");
+	h.exception = (struct scsi_exceptions){ 0x0b, 0x01, -1 };
+	has_text(&h, "smart failed the temperature is out of range\n");
+	h.exception = (struct scsi_exceptions){ 0x0b, 0x02, -1 };
+	has_text(&h, "smart failed an exception (0x0b/0x02)\n");
+	h.exceptions = SCSI_REFUSED;
+	has_text(&h, "smart unknown\nsmart-note the informational exceptions page (0x2f) was "
+		     "refused, though the disk lists it\n");
+}
+
 int
 main(void)
 {
@@ -240,7 +333,8 @@ main(void)
 		cmocka_unit_test(commands),     cmocka_unit_test(who_is_there),
 		cmocka_unit_test(units),        cmocka_unit_test(capacities),
 		cmocka_unit_test(product_data), cmocka_unit_test(modes),
-		cmocka_unit_test(nonsense),
+		cmocka_unit_test(nonsense),     cmocka_unit_test(logs),
+		cmocka_unit_test(health),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,8 @@ serial 7
 size 1048576
 table none
 smart unknown
+temperature 7
+smart-note the list of log pages is malformed
 smart-value percentage-used 3
 smart-value media-errors 18446744073709551615
 END
@@ -92,7 +94,8 @@ grep -qx 'lsdisk: nothing: no such disk' errors || complain "lsdisk: $(cat error
 "$bin/smart" -r sd > got && complain "smart: a disk that fails is no error status"
 says_line 'sdC0 passed, 31 C'
 says_line 'sdC10 failed reallocated-sectors is at 1, its threshold is 36, -4 C'
-says_line 'sdN2 unknown'
+says_line 'sdN2 unknown, 7 C'
+says_line '      the list of log pages is malformed'
 grep -qE '^ +5 reallocated-sectors +4711 +1 +1 +36  failing$' got || complain "smart: $(cat got)"
 grep -qE '^ +media-errors +18446744073709551615$' got || complain "smart: $(cat got)"
 "$bin/smart" sd/sdC0 > got || complain "smart: a disk that is well is an error"

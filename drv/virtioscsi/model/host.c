@@ -148,6 +148,36 @@ mode_sense(const struct unit *u, const struct vmodel_request *r, struct answer *
 	answer_with(r, b, sizeof b, 64, a);
 }
 
+/* [SPC-4, 7.3]: the list, the temperature with its reference, informational exceptions. */
+static void
+log_sense(struct unit *u, const uint8_t *cdb, const struct vmodel_request *r, struct answer *a)
+{
+	uint8_t list[] = { 0, 0, 0, 3, SCSI_LOG_PAGES, SCSI_LOG_TEMPERATURE, SCSI_LOG_EXCEPTIONS };
+	uint8_t temperature[] = {
+		SCSI_LOG_TEMPERATURE, 0, 0, 12, 0, 1, 3, 2, 0, 60, 0, 0, 3, 2, 0, u->degrees
+	};
+	uint8_t exceptions[] = { SCSI_LOG_EXCEPTIONS, 0, 0, 8, 0, 0, 3, 4, u->asc, u->ascq,
+				 u->degrees,          0 };
+	uint8_t page = cdb[2] & 0x3f;
+
+	u->log_reads++;
+	a->keep = u->log_hangs;
+	if (!u->logs)
+		sense(a, ATAPI_ILLEGAL_REQUEST, 0x20, 0);
+	else if (cdb[2] >> 6 != 1 || (u->refused && page == u->refused))
+		sense(a, ATAPI_ILLEGAL_REQUEST, 0x24, 0);
+	else if (page == SCSI_LOG_PAGES)
+		answer_with(r, list, sizeof list, get(cdb + 7, 2), a);
+	else if (page == SCSI_LOG_TEMPERATURE)
+		answer_with(r, temperature, sizeof temperature - (page == u->cut), get(cdb + 7, 2),
+			    a);
+	else if (page == SCSI_LOG_EXCEPTIONS)
+		answer_with(r, exceptions, sizeof exceptions - (page == u->cut), get(cdb + 7, 2),
+			    a);
+	else
+		sense(a, ATAPI_ILLEGAL_REQUEST, 0x24, 0);
+}
+
 static void
 transfer(struct host *h, struct unit *u, const uint8_t *cdb, const struct vmodel_request *r,
 	 struct answer *a)
@@ -260,6 +290,7 @@ unit_command(struct host *h, struct unit *u, const uint8_t *cdb, const struct vm
 	case SCSI_SYNCHRONIZE_CACHE_10: u->flushes++; break;
 	case SCSI_UNMAP: unmap_list(h, u, cdb, r, a); break;
 	case SCSI_WRITE_SAME_16: write_same(h, u, cdb, r, a); break;
+	case SCSI_LOG_SENSE: log_sense(u, cdb, r, a); break;
 	case SCSI_MODE_SELECT_6: mode_select(u, r, a); break;
 	case SCSI_READ_10:
 	case SCSI_READ_16:

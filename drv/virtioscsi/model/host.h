@@ -12,7 +12,11 @@ struct unit {
 	bool present, readonly, thin, old; /* old: no READ CAPACITY(16), no pages */
 	bool writethrough;
 	bool same, same_unmaps; /* WRITE SAME: it has it; it tells that it unmaps with it */
-	uint32_t same_max;      /* sectors of one, as it tells; 0: it does not */
+	/* LOG SENSE: it has it, and does not end it; a page that it refuses, or cuts (0: none). */
+	bool logs, log_hangs;
+	uint8_t refused, cut, degrees, asc, ascq;
+	unsigned log_reads;
+	uint32_t same_max; /* sectors of one, as it tells; 0: it does not */
 	uint8_t target, type;
 	uint16_t lun;
 	uint64_t nsectors;
