@@ -10,7 +10,6 @@
 #include "os.h"
 #include "pci.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +18,6 @@
 #include <unistd.h>
 
 #define LOOK_MS		1000u
-#define ENTRIES_MAX	1024u		/* of /dev/pci */
 #define EVENT_BIT	1u
 #define SECONDARY_BUS	0x19u
 #define TEXT_MAX	4096
@@ -49,29 +47,28 @@ port_write(void *arg, unsigned offset, uint16_t value)
 	return n < 0 ? (int)n : 0;
 }
 
+struct found {
+	char (*addr)[16];
+	unsigned n, bus;
+};
+
+static int
+keep(void *arg, const struct sip_pci_info *info)
+{
+	struct found *f = arg;
+	if (strtoul(info->addr, NULL, 10) == f->bus && f->n < SLOT_FUNCS)
+		snprintf(f->addr[f->n++], sizeof *f->addr, "%s", info->addr);
+	return 0;
+}
+
 /* The order is that of the addresses, as the kernel finds them. */
 static unsigned
 port_functions(void *arg, unsigned bus, char addr[SLOT_FUNCS][16])
 {
 	struct port *p = arg;
-	char path[SIP_PATH_MAX], prefix[8];
-	unsigned n = 0;
-	snprintf(path, sizeof path, "%s/pci", p->dev->root);
-	size_t length = (size_t)snprintf(prefix, sizeof prefix, "%u.", bus);
-	DIR *dir = opendir(path);
-	for (unsigned i = 0; dir && i < ENTRIES_MAX && n < SLOT_FUNCS; i++) {
-		struct dirent *e = readdir(dir);
-		if (!e)
-			break;
-		size_t k = strlen(e->d_name);
-		if (strncmp(e->d_name, prefix, length) != 0 || k < 4 || k - 3 >= 16 ||
-		    strcmp(e->d_name + k - 3, "ctl") != 0)
-			continue;
-		snprintf(addr[n++], 16, "%.*s", (int)k - 3, e->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	return n;
+	struct found f = { .addr = addr, .bus = bus };
+	sip_dev_scan(p->dev->root, keep, &f);
+	return f.n;
 }
 
 /* True if the function's ctl has this line with another value than 0. */

@@ -4,7 +4,7 @@
  */
 #include "machine.h"
 
-enum { CONFIG_ADDRESS = 0xcf8, CONFIG_DATA = 0xcfc };
+enum { CONFIG_ADDRESS = 0xcf8, CONFIG_DATA = 0xcfc, COMMAND = 0x04, COMMAND_ALL = 7 };
 
 static int
 choose(struct machine *m, unsigned bdf, unsigned at)
@@ -33,6 +33,9 @@ void
 config_change(struct machine *m, unsigned bdf, unsigned at, uint16_t clear, uint16_t set)
 {
 	uint32_t v = config_read(m, bdf, at, 2);
+	const struct func *f = func_find(m, bdf);
 
+	if (at == COMMAND && f && f->behind)	/* what is behind a bridge needs these */
+		clear &= (uint16_t)~COMMAND_ALL;
 	config_write(m, bdf, at, 2, (v & ~(uint32_t)clear) | set);
 }

@@ -63,7 +63,7 @@ make_text(struct machine *m, const struct node *n, char *buf)
 		b = dma_find(m, n->process, n->number);
 		return b ? (int64_t)buffer_text(b, n->process, buf, TEXT_MAX) : -ENOENT;
 	case N_PCI_CTL:
-		return snprintf(buf, TEXT_MAX, "changes 1\n");
+		return snprintf(buf, TEXT_MAX, "changes %u\n", m->changes);
 	case N_FUNC_CTL:
 		f = func_find(m, n->number);
 		return f ? (int64_t)func_text(m, f, buf, TEXT_MAX) : -ENODEV;
@@ -320,6 +320,8 @@ command(struct machine *m, struct node *n, char *text)
 		return alloc_command(m, n, text);
 	case N_DMA_CTL:
 		return buffer_command(m, n, text);
+	case N_PCI_CTL:
+		return func_list_command(m, n->process, text);
 	case N_FUNC_CTL:
 		f = func_find(m, n->number);
 		return f ? func_command(m, n->process, f, text) : -ENODEV;

@@ -4,7 +4,8 @@
  * [PCI 3.0, 6.2.5.1; PCI-to-PCI Bridge 1.2, 3.2.5; 3.10].
  *
  * Addresses go up from the start of the hole below 4 GiB.  All lines of PCI functions are one input
- * of the I/O APIC, so each of them is shared.
+ * of the I/O APIC, so each of them is shared.  Behind a slot there is room for what comes later, in
+ * the bridge's windows; not for another bridge.
  */
 #include "machine.h"
 
@@ -16,10 +17,13 @@ enum {
 	IO_FIRST = 0xc000, IO_LAST = 0xffff,
 	BUSES_MAX = 32,
 	BRIDGE_MEM_UNIT = 1 << 20, BRIDGE_IO_UNIT = 4096,
+	SLOT_MEM = 4 << 20, SLOT_IO = 4096,
 
 	COMMAND_IO = 1, COMMAND_MEM = 2, COMMAND_MASTER = 4,
 	AT_COMMAND = 0x04, AT_BAR = 0x10, AT_BUSES = 0x18, AT_IO_WINDOW = 0x1c,
 	AT_MEM_WINDOW = 0x20, AT_PREFETCH_WINDOW = 0x24, AT_LINE = 0x3c,
+
+	EXP_FLAGS = 2, EXP_FLAGS_SLOT = 1 << 8, EXP_DEVICE_CAP = 4, EXP_FLR = 1 << 28,
 
 	Q35_HOST = 0x29c08086, I440FX_HOST = 0x12378086,
 	ICH9_LPC_BDF = 31 << 3, PIIX3_BDF = 1 << 3,
@@ -31,7 +35,9 @@ static const uint64_t mem_first = 0x80000000, mem_last = 0xfebfffff;
 struct firmware {
 	struct machine *m;
 	uint64_t mem, io;	/* the next free address */
+	uint64_t mem_last, io_last;
 	unsigned buses;		/* in use */
+	bool later;		/* the system runs: nothing is turned on, no bus is numbered */
 	char *err;
 };
 
@@ -44,7 +50,7 @@ align(uint64_t v, uint64_t to)
 static int
 give(struct firmware *w, struct bar *b)
 {
-	uint64_t *next = b->io ? &w->io : &w->mem, end = b->io ? IO_LAST : mem_last;
+	uint64_t *next = b->io ? &w->io : &w->mem, end = b->io ? w->io_last : w->mem_last;
 
 	b->base = align(*next, b->size);
 	if (b->base + b->size - 1 > end) {
@@ -107,10 +113,11 @@ find_messages(struct machine *m, struct func *f)
 {
 	f->msi_at = pci_find_cap(&f->config, PCI_CAP_MSI);
 	f->msix_at = pci_find_cap(&f->config, PCI_CAP_MSIX);
-	f->flr_at = pci_find_cap(&f->config, PCI_CAP_PCIE);
-	/* [PCIe 4.0, 7.5.3.3]: function-level reset is bit 28 of the device capabilities. */
-	if (f->flr_at && !(config_read(m, f->bdf, f->flr_at + 4, 4) >> 28 & 1))
-		f->flr_at = 0;
+	f->express_at = pci_find_cap(&f->config, PCI_CAP_PCIE);
+	/* [PCIe 4.0, 7.5.3.3] */
+	if (f->express_at &&
+	    config_read(m, f->bdf, f->express_at + EXP_DEVICE_CAP, 4) & EXP_FLR)
+		f->flr_at = f->express_at;
 	if (f->msix_at) {
 		uint32_t table = config_read(m, f->bdf, f->msix_at + 4, 4);
 
@@ -138,7 +145,7 @@ add(struct firmware *w, unsigned bdf)
 
 		memcpy(raw + at, &v, 4);
 	}
-	*f = (struct func){ .bdf = bdf, .serial = m->nfuncs + 1 };
+	*f = (struct func){ .bdf = bdf, .serial = ++m->serials };
 	err = pci_decode(raw, sizeof raw, &f->config);
 	if (err < 0 && err != -ELOOP)
 		return err;
@@ -148,20 +155,32 @@ add(struct firmware *w, unsigned bdf)
 	find_messages(m, f);
 	if (f->config.interrupt_pin)
 		config_write(m, bdf, AT_LINE, 1, PCI_LINE);
-	config_change(m, bdf, AT_COMMAND, COMMAND_MASTER, COMMAND_IO | COMMAND_MEM);
+	config_change(m, bdf, AT_COMMAND, COMMAND_MASTER,
+		w->later ? 0 : COMMAND_IO | COMMAND_MEM);
 	m->nfuncs++;
 	return 0;
 }
 
 static int scan_bus(struct firmware *w, unsigned bus);
 
+/* What stays free for a device that comes later. */
+static void
+reserve(struct firmware *w, struct func *f)
+{
+	if (!f->express_at ||
+	    !(config_read(w->m, f->bdf, f->express_at + EXP_FLAGS, 2) & EXP_FLAGS_SLOT))
+		return;
+	w->mem = w->mem < f->mem + SLOT_MEM ? f->mem + SLOT_MEM : w->mem;
+	w->io = w->io < f->io + SLOT_IO ? f->io + SLOT_IO : w->io;
+}
+
 /* What is behind a bridge: its addresses are one piece, which becomes the bridge's windows. */
 static int
-scan_behind(struct firmware *w, unsigned bdf)
+scan_behind(struct firmware *w, struct func *f)
 {
-	unsigned bus = ++w->buses;
-	uint64_t mem = w->mem = align(w->mem, BRIDGE_MEM_UNIT);
-	uint64_t io = w->io = align(w->io, BRIDGE_IO_UNIT);
+	unsigned bus = ++w->buses, bdf = f->bdf;
+	uint64_t mem = f->mem = w->mem = align(w->mem, BRIDGE_MEM_UNIT);
+	uint64_t io = f->io = w->io = align(w->io, BRIDGE_IO_UNIT);
 	int err;
 
 	if (bus == BUSES_MAX)
@@ -171,8 +190,12 @@ scan_behind(struct firmware *w, unsigned bdf)
 	if (err < 0)
 		return err;
 	config_write(w->m, bdf, AT_BUSES, 4, bdf >> 8 | bus << 8 | w->buses << 16);
+	reserve(w, f);
 	w->mem = align(w->mem, BRIDGE_MEM_UNIT);
 	w->io = align(w->io, BRIDGE_IO_UNIT);
+	f->behind = bus;
+	f->mem_last = w->mem - 1;
+	f->io_last = w->io - 1;
 	/* A limit below its base closes a window. */
 	config_write(w->m, bdf, AT_MEM_WINDOW, 4,
 		(uint32_t)(mem >> 16 & 0xfff0) | (uint32_t)((w->mem - 1) & 0xfff00000));
@@ -192,11 +215,12 @@ scan_device(struct firmware *w, unsigned bdf)
 		struct func *f = &w->m->func[w->m->nfuncs];
 		int err;
 
-		if ((config_read(w->m, bdf + fn, 0, 4) & 0xffff) == 0xffff)
+		if ((config_read(w->m, bdf + fn, 0, 4) & 0xffff) == 0xffff ||
+		    func_find(w->m, bdf + fn))
 			continue;
 		err = add(w, bdf + fn);
-		if (err == 0 && f->config.bridge)
-			err = scan_behind(w, bdf + fn);
+		if (err == 0 && f->config.bridge && !w->later)
+			err = scan_behind(w, f);
 		if (err < 0)
 			return err;
 		if (fn == 0 && f->config.multifunction)
@@ -234,7 +258,8 @@ route(struct machine *m)
 int
 firmware_run(struct machine *m, char err[SIP_TEXT_MAX])
 {
-	struct firmware w = { .m = m, .mem = mem_first, .io = IO_FIRST, .err = err };
+	struct firmware w = { .m = m, .mem = mem_first, .io = IO_FIRST, .mem_last = mem_last,
+		.io_last = IO_LAST, .err = err };
 	int e;
 
 	if (m->ram_size > mem_first) {
@@ -249,4 +274,23 @@ firmware_run(struct machine *m, char err[SIP_TEXT_MAX])
 	route(m);
 	e = scan_bus(&w, 0);
 	return e == 0 ? qtest_intercept(m->q, "ioapic") : e;
+}
+
+int
+firmware_rescan(struct machine *m, const struct func *bridge, char err[SIP_TEXT_MAX])
+{
+	struct firmware w = { .m = m, .mem = bridge->mem, .io = bridge->io,
+		.mem_last = bridge->mem_last, .io_last = bridge->io_last, .err = err,
+		.later = true };
+
+	snprintf(err, SIP_TEXT_MAX, "no room for more functions");
+	for (unsigned i = 0; i < m->nfuncs; i++)
+		for (unsigned k = 0; m->func[i].bdf >> 8 == bridge->behind && k < PCI_NBARS; k++) {
+			const struct bar *b = &m->func[i].bar[k];
+			uint64_t *next = b->io ? &w.io : &w.mem;
+
+			if (b->size && b->base + b->size > *next)
+				*next = b->base + b->size;
+		}
+	return scan_bus(&w, bridge->behind);
 }

@@ -17,7 +17,8 @@ enum {
 	AT_COMMAND = 0x04, AT_STATUS = 0x06, AT_CACHE_LINE = 0x0c, AT_BAR = 0x10, AT_LINE = 0x3c,
 	MSI_ENABLE = 1, MSI_64 = 1 << 7, MSI_COUNT = 7 << 4,
 	MSIX_ENABLE = 1 << 15, MSIX_MASK = 1 << 14,
-	EXP_DEVICE_CONTROL = 8, EXP_FLR = 1 << 15,
+	EXP_DEVICE_CONTROL = 8, EXP_FLR = 1 << 15, EXP_LINK_CONTROL = 0x10,
+	EXP_SLOT_CONTROL = 0x18,
 	/* Of the command register: parity, system errors, write and invalidate, no INTx. */
 	COMMAND_MAY = 1 << 6 | 1 << 8 | 1 << 4 | COMMAND_NO_INTX,
 	MESSAGE = 1,
@@ -80,7 +81,7 @@ func_text(struct machine *m, const struct func *f, char *buf, size_t max)
 		LINE("msixtable %u 0x%x 0x%x\n", f->table_bar, f->table_offset, f->nmsix * 16);
 	LINE("enabled %d\nbusmaster %d\n", (command & (COMMAND_IO | COMMAND_MEM)) != 0,
 		(command & COMMAND_MASTER) != 0);
-	LINE("owner %d\n", f->owner ? f->owner->pid : 0);
+	LINE("%sowner %d\n", f->leaving ? "leaving 1\n" : "", f->owner ? f->owner->pid : 0);
 	for (unsigned i = 0; i < f->nvectors; i++)
 		LINE("vector %u\n", MESSAGE_BASE + f->vector[i]);
 	return n < max ? n : max;
@@ -226,6 +227,7 @@ command(struct machine *m, struct func *f, const char *word, const char *arg)
 		func_messages_off(m, f);
 		config_change(m, f->bdf, AT_COMMAND, COMMAND_IO | COMMAND_MEM, 0);
 		f->owner = NULL;
+		m->changes += f->leaving;
 		return 0;
 	}
 	if (!arg && strcmp(word, "quiet") == 0) {
@@ -261,6 +263,8 @@ func_command(struct machine *m, struct process *p, struct func *f, char *text)
 	if (!fresh && f->owner != p)
 		return fail(EBUSY, "pci: %u.%u.%u is in use by process %d", b, d, fn,
 			f->owner->pid);
+	if (fresh && f->leaving)
+		return fail(ENODEV, "pci: %u.%u.%u is leaving", b, d, fn);
 	f->owner = p;
 	rc = command(m, f, word && !more ? word : "", arg);
 	if (rc < 0 && fresh)
@@ -268,7 +272,76 @@ func_command(struct machine *m, struct process *p, struct func *f, char *text)
 	return rc;
 }
 
+/* --- the list ------------------------------------------------------------------------------- */
+
+static struct func *
+bridge_of(struct machine *m, unsigned bus)
+{
+	for (unsigned i = 0; bus && i < m->nfuncs; i++)
+		if (m->func[i].behind == bus)
+			return &m->func[i];
+	return NULL;
+}
+
+static int
+rescan(struct machine *m, const struct func *bridge)
+{
+	char why[SIP_TEXT_MAX];
+	unsigned before = m->nfuncs;
+	int err = firmware_rescan(m, bridge, why);
+
+	m->changes += m->nfuncs != before;
+	return err < 0 ? fail(-err, "pci: %s", why) : 0;
+}
+
+/* As the kernel has it: whether the device is still there or not. */
+static void
+take_away(struct machine *m, struct func *f)
+{
+	struct func *last = &m->func[--m->nfuncs];
+
+	func_messages_off(m, f);
+	config_change(m, f->bdf, AT_COMMAND, COMMAND_MASTER | COMMAND_IO | COMMAND_MEM, 0);
+	memmove(f, f + 1, (size_t)((char *)(last + 1) - (char *)(f + 1)));
+}
+
+int
+func_list_command(struct machine *m, struct process *p, char *text)
+{
+	unsigned b, d = 0, fn = 0;
+	char word[8], after;
+	int n = sscanf(text, "%7s %u.%u.%u%c", word, &b, &d, &fn, &after);
+	struct func *bridge = n >= 2 && b < 256 ? bridge_of(m, b) : NULL, *f;
+	bool scans = n == 2 && strcmp(word, "rescan") == 0;
+
+	if (!scans && (n != 4 || (strcmp(word, "leave") != 0 && strcmp(word, "remove") != 0)))
+		return fail(EINVAL, "pci: commands: rescan BUS, leave B.D.F, remove B.D.F");
+	if (!bridge)
+		return fail(EINVAL, "pci: %s: nothing there is behind a bridge", text);
+	if (!func_granted(p, bridge))
+		return machine_refuse(m, "pci: the bridge of bus %u is not granted", b);
+	if (scans)
+		return rescan(m, bridge);
+	f = d < 32 && fn < 8 ? func_find(m, b << 8 | d << 3 | fn) : NULL;
+	if (!f)
+		return fail(ENOENT, "pci: there is no %u.%u.%u", b, d, fn);
+	f->leaving = true;
+	m->changes++;
+	if (word[0] == 'r')
+		take_away(m, f);
+	return 0;
+}
+
 /* --- raw ------------------------------------------------------------------------------------ */
+
+/* Of a port's registers only its slot's, and its link's, are lied about: what else there is says
+ * where they are. */
+static bool
+may_lie(const struct func *f, unsigned at)
+{
+	return f->behind && f->express_at && at >= f->express_at + EXP_LINK_CONTROL &&
+		at < f->express_at + EXP_SLOT_CONTROL + 4;
+}
 
 int64_t
 func_raw_read(struct machine *m, struct process *p, struct func *f, uint8_t *buf, size_t n,
@@ -287,6 +360,8 @@ func_raw_read(struct machine *m, struct process *p, struct func *f, uint8_t *buf
 		while (at % width || width > n - done)
 			width /= 2;
 		v = config_read(m, f->bdf, at, width);
+		if (may_lie(f, at) && liar_now(&m->liar, LIAR_REGISTERS))
+			v = (uint32_t)liar_register(&m->liar, v, width);
 		memcpy(buf + done, &v, width);
 		done += width;
 	}
@@ -294,8 +369,11 @@ func_raw_read(struct machine *m, struct process *p, struct func *f, uint8_t *buf
 }
 
 static uint32_t
-may_write(unsigned at)
+may_write(const struct func *f, unsigned at)
 {
+	/* A port's slot: control, and status, where what is written is cleared. */
+	if (f->config.bridge && f->express_at && (at & ~3u) == f->express_at + EXP_SLOT_CONTROL)
+		return UINT32_MAX;
 	switch (at & ~3u) {
 	case AT_COMMAND:
 		return COMMAND_MAY | 0xffffu << 16;
@@ -320,7 +398,7 @@ func_raw_write(struct machine *m, struct process *p, struct func *f, const void 
 		return fail(EINVAL, "pci: 1, 2 or 4 aligned bytes");
 	memcpy(&v, buf, n);
 	old = at >= AT_STATUS && at < AT_STATUS + 2 ? v : config_read(m, f->bdf, at, (unsigned)n);
-	may = may_write(at) >> 8 * (at & 3);
+	may = may_write(f, at) >> 8 * (at & 3);
 	if ((v ^ old) & ~may)
 		return machine_refuse(m, "pci: 0x%x is not writable so", at);
 	config_write(m, f->bdf, at, (unsigned)n, v);

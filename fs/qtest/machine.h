@@ -50,10 +50,12 @@ struct func {
 	struct pci_config config;	/* as it was at the start */
 	struct bar bar[PCI_NBARS];
 	unsigned msi_at, msix_at, flr_at;	/* capabilities; 0: none.  flr_at: PCI Express */
-	unsigned nmsix, table_bar, table_offset;
+	unsigned nmsix, table_bar, table_offset, express_at;
+	unsigned behind;		/* a bridge's bus; 0: none */
+	uint64_t mem, mem_last, io, io_last;	/* a bridge's windows */
 	bool compat;			/* IDE at the ISA ports */
 	struct process *owner;
-	bool unquiet;
+	bool unquiet, leaving;
 	unsigned nvectors;
 	unsigned vector[FUNC_VECTORS_MAX];
 };
@@ -93,7 +95,7 @@ struct machine {
 	struct irqs irqs;
 	pthread_mutex_t lock;	/* all below */
 	struct func func[FUNCS_MAX];
-	unsigned nfuncs;
+	unsigned nfuncs, serials, changes;
 	char memory[SIP_PATH_MAX];	/* the file of the machine's memory */
 	int memory_fd;
 	uint8_t *ram;
@@ -129,6 +131,8 @@ void config_change(struct machine *m, unsigned bdf, unsigned at, uint16_t clear,
 
 /* firmware.c: finds the functions, gives them addresses, routes their lines */
 int firmware_run(struct machine *m, char err[SIP_TEXT_MAX]);
+/* What has come behind that bridge gets addresses in its windows.  0, or a negative errno. */
+int firmware_rescan(struct machine *m, const struct func *bridge, char err[SIP_TEXT_MAX]);
 
 /* func.c; with m->lock held */
 struct func *func_find(struct machine *m, unsigned bdf);
@@ -140,6 +144,8 @@ int64_t func_raw_read(struct machine *m, struct process *p, struct func *f, uint
 	uint64_t off);
 int64_t func_raw_write(struct machine *m, struct process *p, struct func *f, const void *buf,
 	size_t n, uint64_t off);
+/* A line of /dev/pci/ctl, as func_command. */
+int func_list_command(struct machine *m, struct process *p, char *text);
 void func_messages_off(struct machine *m, struct func *f);
 int func_reset(struct machine *m, struct func *f);	/* -EOPNOTSUPP: it has none */
 

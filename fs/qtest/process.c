@@ -45,6 +45,7 @@ fence(struct machine *m, struct func *f)
 	config_change(m, f->bdf, 0x04, 1 << 2, 0);	/* bus mastering */
 	f->unquiet = func_reset(m, f) < 0;
 	f->owner = NULL;
+	m->changes += f->leaving;
 }
 
 void

@@ -14,7 +14,8 @@ end = time.monotonic() + seconds
 def step(rnd, client):
     if disk == "-":
         name, text = rnd.choice([("dma", None), ("factorial", "%d" % rnd.randrange(100)),
-                                 ("id", None), ("ctl", "raise 0x%x" % rnd.randrange(1, 256))])
+                                 ("id", None), ("ctl", "raise 0x%x" % rnd.randrange(1, 256)),
+                                 ("0.4.0", rnd.choice(["on", "off"]))])
         f = client.open(name)
         try:
             if name == "dma" and rnd.randrange(2):
