@@ -81,7 +81,7 @@ struct proc {
 	uint64_t notify, upcall;	/* user addresses */
 	struct note notes[NOTES_MAX];
 	int nnotes;
-	bool exiting, zombie, stopped;
+	bool exiting, zombie, stopped, serves;	/* serves: it has been a service's server */
 	struct sys_wait end;
 	struct waitq child_wait;	/* under proc.c's tree lock */
 	struct waitq gone;		/* under lock: a thread has left, or goes on after a stop */

@@ -115,10 +115,11 @@ struct service *
 service_new(void)
 {
 	struct service *s = kzalloc(sizeof *s);
-	const struct proc *p = proc_current();
+	struct proc *p = proc_current();
 
 	if (s == NULL)
 		return NULL;
+	p->serves = true;
 	spin_init(&s->lock, "service");
 	s->refs = s->serving = s->generation = 1;
 	list_init(&s->queue);
@@ -178,9 +179,10 @@ service_put_server(struct service *s, uint32_t generation)
 int64_t
 service_take_over(struct service *s)
 {
-	const struct proc *p = proc_current();
+	struct proc *p = proc_current();
 	uint32_t generation = 0;
 
+	p->serves = true;
 	spin_lock(&s->lock);
 	if ((s->state == SERVICE_DOWN || s->state == SERVICE_FAILED) &&
 	    s->slot == (uint64_t)p->sip && (s->uid == p->uid || s->slot != 0)) {
@@ -444,6 +446,16 @@ leave_behind(struct service *s, struct request *r)
 	return -EINTR;
 }
 
+/*
+ * What a server has asked another to change is over before it ends, or its successor, asked what
+ * became of it, would not know.
+ */
+static bool
+may_leave(const struct thread *t, const struct request *r)
+{
+	return !t->proc->serves || r->head.type == IPC_TREAD || r->head.type == IPC_TREADDIR;
+}
+
 /* With the lock held: sleeps until r's state has changed, or for what `stop` says. */
 static void
 wait_change(struct service *s, struct request *r, uint32_t stop)
@@ -481,10 +493,10 @@ call_slow(struct service *s, struct request *r)
 		} else if (r->state == REQ_ACTIVE && noted && flushed != r->generation) {
 			flushed = r->generation;
 			send_flush(s, r);	/* lets the lock go */
-		} else if (r->state == REQ_ACTIVE && killed) {
+		} else if (r->state == REQ_ACTIVE && killed && may_leave(t, r)) {
 			return leave_behind(s, r);
 		} else {
-			wait_change(s, r, r->state == REQ_COPYING ? 0 :
+			wait_change(s, r, killed || r->state == REQ_COPYING ? 0 :
 					  noted ? WORK_KILL : WORK_KILL | WORK_NOTE);
 		}
 	}

@@ -6,7 +6,7 @@
 #   SEED     of the first piece (1)     VARIANT  one of test/campaign/lib.sh (disk)
 #   CAUSE    mixed: all that the variant has (the default); or one of test/prog/reaper.c
 #   KERNEL   build/kernel-debug/lux9.elf for the debug kernel
-#   CPUS     processors (2)
+#   CPUS     processors (2; with BUILD_FAULTS=1 one, for its storms: test/boot/faults.sh)
 #   ICOUNT   1: time is instructions, one to a nanosecond, on one processor
 #   DEADLINE of the disk's driver, in ms (1000; with ICOUNT 200)
 #
@@ -14,7 +14,7 @@
 # Consoles are kept in build/campaign/.  Exits with 0 if all pieces were right.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-export B=${B:-build} CACHE=unsafe CPUS=${CPUS:-2}
+export B=${B:-build} CACHE=unsafe CPUS=${CPUS:-$((2 - ${BUILD_FAULTS:-0}))}
 n=${N:-10000} piece=${PIECE:-500} seed=${SEED:-1} variant=${VARIANT:-disk} cause=${CAUSE:-mixed}
 keep=$B/campaign/$variant
 if [ "${ICOUNT:-0}" = 1 ]; then

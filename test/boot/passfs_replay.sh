@@ -97,7 +97,26 @@ passfs -dir /mnt -mount /net -name last -ctl last -wait 60000 &
 touch /mnt/go2
 wait $reader
 cat /mnt/reader
-echo "all done"
+
+# A server is killed while another works for it: that is over before it ends, so that its successor,
+# asked what became of it, knows.
+(passfs -dir /net -mount /root -name top -ctl top -wait 60000 || touch /mnt/ended) &
+await -t 30 /root/reader /dev/pass/topctl
+echo 1 > /mnt/old
+echo 'hang rename #1' > /dev/pass/lastctl
+mv /root/old /root/new &
+mover=$!
+until grep 'hang 1' /dev/pass/laststats; do sleep 0.1; done
+echo 'crash statfs #1 before' > /dev/pass/topctl
+df /root &
+other=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do ls /mnt/ended 2> /dev/null && echo "ended too early"; sleep 0.1; done
+echo clear > /dev/pass/lastctl
+until ls /mnt/ended 2> /dev/null; do sleep 0.1; done
+passfs -dir /net -mount /root -name top -ctl top -wait 60000 &
+wait $other
+wait $mover && ls /mnt/new && echo "moved once: $(grep rename /dev/pass/laststats)"
+ls /mnt/old 2> /dev/null || echo "all done"
 END
 } | init
 CPUS=2 boot
@@ -107,4 +126,5 @@ for when in before after; do
 	done
 done
 expect_re '^not waited for$' '^all done$' '^asked for: walk requests [0-9]+, rename requests 1 hang 1, after walk requests' '^one after the other$' \
-	'^open: first second$' '^open: third$'
+	'^open: first second$' '^open: third$' '^moved once: rename requests 1 hang 1'
+refuse_re '^ended too early'
