@@ -213,11 +213,11 @@ sip_fault(struct sip_server *s, void *where, void *request)
 	if (kind == NONE)
 		return false;
 	sip_log(s, "fault: %s", names[kind]);
-	if (kind == WILDDMA)
+	if (kind == WILDDMA && f->wild_dma)		/* sip_fault_command has asked can() */
 		return f->wild_dma(where, request);
-	if (kind == STALEDMA)
+	if (kind == STALEDMA && f->stale_dma)
 		return f->stale_dma(where, request);
-	if (kind == WRONG) {
+	if (kind == WRONG && f->wrong) {
 		f->wrong(where, request);
 		return true;
 	}
