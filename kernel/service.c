@@ -28,6 +28,8 @@
 #define TAGS_MIN	32u
 #define TAGS_MAX	4096u
 #define FIDS_MAX	65536u
+#define LEAVE_S		30u		/* a request of a server that is killed is left behind */
+#define LOOK_NS		1000000000u
 
 /* Every service; the lock comes before a service's own. */
 static struct spinlock all_lock = SPINLOCK("services");
@@ -387,7 +389,6 @@ static void
 send_flush(struct service *s, struct request *r)
 {
 	struct request *f = r->flusher == NULL ? kzalloc(sizeof *f) : NULL;
-	struct thread *st = NULL;
 
 	if (f == NULL)
 		return;			/* the reply will come all the same, and end r */
@@ -402,12 +403,8 @@ send_flush(struct service *s, struct request *r)
 	}
 	f->flushed = r;
 	r->flusher = f;
-	st = request_post(s, f);
-	if (st != NULL) {
-		spin_unlock(&s->lock);
-		sched_run_claimed(st);
-		spin_lock(&s->lock);
-	}
+	service_unlock_run(s, request_post(s, f));
+	spin_lock(&s->lock);
 }
 
 /*
@@ -448,12 +445,13 @@ leave_behind(struct service *s, struct request *r)
 
 /*
  * What a server has asked another to change is over before it ends, or its successor, asked what
- * became of it, would not know.
+ * became of it, would not know.  But two that are killed do not wait for each other for ever.
  */
 static bool
 may_leave(const struct thread *t, const struct request *r)
 {
-	return !t->proc->serves || r->head.type == IPC_TREAD || r->head.type == IPC_TREADDIR;
+	return !t->proc->serves || r->head.type == IPC_TREAD || r->head.type == IPC_TREADDIR ||
+	       rdtsc() - r->posted > LEAVE_S * time_tsc_hz();
 }
 
 /* With the lock held: sleeps until r's state has changed, or for what `stop` says. */
@@ -495,8 +493,10 @@ call_slow(struct service *s, struct request *r)
 			send_flush(s, r);	/* lets the lock go */
 		} else if (r->state == REQ_ACTIVE && killed && may_leave(t, r)) {
 			return leave_behind(s, r);
+		} else if (r->state == REQ_ACTIVE && killed) {
+			wait_on_hard(&s->changed, &s->lock, time_now() + LOOK_NS);
 		} else {
-			wait_change(s, r, killed || r->state == REQ_COPYING ? 0 :
+			wait_change(s, r, r->state == REQ_COPYING ? 0 :
 					  noted ? WORK_KILL : WORK_KILL | WORK_NOTE);
 		}
 	}
