@@ -4,7 +4,7 @@
 # that know no tables: these are told of the partitions by partx, which reads the table itself.
 . "$(dirname "$0")/lib.sh"
 need losetup partx sgdisk sfdisk fdisk python3 mkfs.ext4
-[ "$(id -u)" = 0 ] && [ -e /dev/loop-control ] || { echo 'needs root and loop devices'; exit 77; }
+[ "$(id -u)" = 0 ] && [ -e /dev/loop-control ] && [ -d /sys/block ] || { echo 'needs root, loop devices and /sys'; exit 77; }
 cd "$dir" || exit 1
 device=
 trap '[ -z "$device" ] || losetup -d "$device"' EXIT
