@@ -28,7 +28,7 @@
 #define TAGS_MIN	32u
 #define TAGS_MAX	4096u
 #define FIDS_MAX	65536u
-#define LEAVE_S		30u		/* a request of a server that is killed is left behind */
+#define LEAVE_S		30u		/* older, a killed server's request is left behind too */
 #define LOOK_NS		1000000000u
 
 /* Every service; the lock comes before a service's own. */
