@@ -57,7 +57,8 @@ enum {
 	DRIVE_FLOWS = 16,      /* clients that take turns; more share a turn */
 	DRIVE_BIG_KIB = 64,    /* a command that is counted */
 	DRIVE_LAST = 4,        /* a 1/4 of the tags is kept for disks with few commands in flight */
-	DRIVE_FLOW_KIB = 4096, /* of those in flight at most, or one more, for each client */
+	DRIVE_FLOW_KIB = 4096, /* of those in flight for each client, at most or one more ... */
+	DRIVE_FLOW_MIN = 1024, /* ... divided among a port's queues, but not below this */
 
 	DRIVE_TICK_MS = 200,   /* of the keeper: a lost interrupt is found after two */
 	DRIVE_TRIES = 4,       /* of one command that is known to fail */

@@ -163,6 +163,31 @@ large_ones_leave_room(void **state)
 	fake_stop(f);
 }
 
+/* A client's share is of the device: several queues divide it, down to a least one. */
+static void
+queues_divide_a_share(void **state)
+{
+	static const unsigned queues[] = { 2, DRIVE_FLOW_KIB / DRIVE_FLOW_MIN, QUEUES };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof queues / sizeof queues[0]; i++) {
+		struct fake *f = fake_make(&fake_many_ops, queues[i], 32);
+		unsigned each = DRIVE_FLOW_KIB / queues[i];
+		struct cmd deep[MANY];
+
+		if (each < DRIVE_FLOW_MIN)
+			each = DRIVE_FLOW_MIN;
+		fake_disk(f)->info.secsize = 512;
+		for (unsigned n = 0; n < MANY; n++)
+			send_large(f, &deep[n], n * queues[i], 0x10000); /* all in one queue */
+		assert_int_equal(f->running, each / (DRIVE_FLOW_KIB / 4));
+		fake_end_all(f, deep, MANY);
+		for (unsigned n = 0; n < MANY; n++)
+			assert_int_equal(deep[n].result, 0);
+		fake_stop(f);
+	}
+}
+
 /* A disk that answers nothing leaves the last tags of a queue to the other. */
 static void
 hung_neighbour(void **state)
@@ -342,7 +367,9 @@ main(void)
 		cmocka_unit_test(depth_and_tags),
 		cmocka_unit_test(stray_ends),
 		cmocka_unit_test(one_alone),
-		cmocka_unit_test(clients_take_turns), cmocka_unit_test(large_ones_leave_room),
+		cmocka_unit_test(clients_take_turns),
+		cmocka_unit_test(large_ones_leave_room),
+		cmocka_unit_test(queues_divide_a_share),
 		cmocka_unit_test(hung_neighbour),
 		cmocka_unit_test(one_that_fails_alone),
 		cmocka_unit_test(refused_by_build),

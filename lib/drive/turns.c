@@ -2,9 +2,10 @@
  * Whose turn it is in a queue: each client has a flow, as long as it has commands that wait there
  * or large ones in flight.
  *
- * A flow with DRIVE_FLOW_KIB of large commands in flight is full: a client that always has many
- * would fill the device's own queue with them, where nobody takes turns, and a small one of another
- * would come behind them all.  What waits in a full flow is overtaken by the others.
+ * A flow with its share of DRIVE_FLOW_KIB of large commands in flight is full: a client that always
+ * has many would fill the device's own queue with them, where nobody takes turns, and a small one of
+ * another would come behind them all.  What waits in a full flow is overtaken by the others.  The
+ * device is one, however many queues it has: they share what a client may have in it.
  *
  * Of disks that share a queue one may not answer, and keep its tags.  The last quarter of them is
  * only for a disk that has few: so there are always some for another.
@@ -34,13 +35,21 @@ drive_flow_of(struct drive_queue *q, const struct blk_io *io)
 	return f;
 }
 
+static uint32_t
+most_kib(const struct drive_queue *q)
+{
+	uint32_t kib = DRIVE_FLOW_KIB / q->port->nqueues;
+
+	return kib < DRIVE_FLOW_MIN ? DRIVE_FLOW_MIN : kib;
+}
+
 void
 drive_flow_enter(struct drive_queue *q, struct blk_io *io)
 {
 	io->flow = drive_flow_of(q, io);
 	q->bigs |= 1u << io->flow;
 	q->kib[io->flow] += io->big_kib;
-	if (q->kib[io->flow] >= DRIVE_FLOW_KIB)
+	if (q->kib[io->flow] >= most_kib(q))
 		q->full |= 1u << io->flow;
 }
 
@@ -48,7 +57,7 @@ void
 drive_flow_left(struct drive_queue *q, const struct blk_io *io)
 {
 	q->kib[io->flow] -= io->big_kib;
-	if (q->kib[io->flow] < DRIVE_FLOW_KIB)
+	if (q->kib[io->flow] < most_kib(q))
 		q->full &= ~(1u << io->flow);
 	if (!q->kib[io->flow])
 		q->bigs &= ~(1u << io->flow);

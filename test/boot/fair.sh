@@ -22,5 +22,5 @@ for what in 'q35 ahci sdC0' 'q35 nvme sdN0' 'q35 virtioblk sdV0' 'pc ide sdD0'; 
 	fair $disk bytes
 	END
 	MACHINE=$machine CPUS=2 EXTRA=$extra boot
-	console | grep '^fair: .*alone'
+	console | grep '^fair: .*median'
 done

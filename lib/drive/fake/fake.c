@@ -170,7 +170,7 @@ fake_quiet(struct drive_port *p)
 static struct drive_queue *
 fake_pick(struct drive_disk *d, const struct blk_io *io)
 {
-	return d->port->queue[io->sector % QUEUES];
+	return d->port->queue[io->sector % d->port->nqueues];
 }
 
 const struct drive_ops fake_ops = {

@@ -7,7 +7,7 @@
 #include "../private.h"
 #include "os.h"
 
-enum { TAGS = 100, DEPTH = 4, MANY = 24, WAIT_MS = 20000, SECTORS = 100000, QUEUES = 3 };
+enum { TAGS = 100, DEPTH = 4, MANY = 24, WAIT_MS = 20000, SECTORS = 100000, QUEUES = 5 };
 
 /* One command, with what became of it. */
 struct cmd {
