@@ -151,7 +151,10 @@ static int
 read_factorial(struct sip_server *s, char *buf, size_t n)
 {
 	struct edu *e = s->priv;
-	return snprintf(buf, n, "%u\n", sip_read32(&e->regs, EDU_FACTORIAL));
+	pthread_mutex_lock(&e->one);	/* while it computes, the register has the argument */
+	uint32_t result = sip_read32(&e->regs, EDU_FACTORIAL);
+	pthread_mutex_unlock(&e->one);
+	return snprintf(buf, n, "%u\n", result);
 }
 
 static int

@@ -3,11 +3,13 @@
  * model is registers and a table on sip_model.h.
  */
 #include "edu.h"
+#include "os.h"
 #include "sip_model.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,8 @@
 static struct model {
 	struct sip_model bus;
 	bool dead, silent, wrong_id; /* how it is strange */
+	bool slow;                   /* it computes until compute_end */
+	atomic_uint argument;        /* of what it computes; 0: nothing */
 	uint32_t live, result, status, irq_status;
 	uint64_t src, dst, count;
 	uint8_t buffer[EDU_BUFFER_SIZE];
@@ -46,6 +50,16 @@ dma(uint32_t cmd)
 		raise_irq(EDU_IRQ_DMA);
 }
 
+static void
+compute_end(uint32_t n)
+{
+	m.result = 1;
+	for (uint32_t i = 2; i <= n; i++)
+		m.result *= i;
+	if (m.status & EDU_STATUS_IRQ && !m.silent)
+		raise_irq(EDU_IRQ_FACTORIAL);
+}
+
 static uint64_t
 reg_read(void *device, unsigned bar, uint64_t off, unsigned width)
 {
@@ -73,11 +87,11 @@ reg_write(void *device, unsigned bar, uint64_t off, unsigned width, uint64_t v)
 	case EDU_LIVE: m.live = (uint32_t)v; break;
 	case EDU_STATUS: m.status = (uint32_t)v; break;
 	case EDU_FACTORIAL:
-		m.result = 1;
-		for (uint32_t i = 2; i <= v; i++)
-			m.result *= i;
-		if (m.status & EDU_STATUS_IRQ && !m.silent)
-			raise_irq(EDU_IRQ_FACTORIAL);
+		m.result = (uint32_t)v;
+		if (m.slow)
+			m.argument = (unsigned)v;
+		else
+			compute_end((uint32_t)v);
 		break;
 	case EDU_IRQ_RAISE: raise_irq((uint32_t)v); break;
 	case EDU_IRQ_ACK: m.irq_status &= ~(uint32_t)v; break;
@@ -236,6 +250,41 @@ factorial(void **state)
 	assert_string_equal("1\n", text("factorial"));
 }
 
+static void *
+ask(void *)
+{
+	assert_int_equal(0, tell("factorial", "5"));
+	return NULL;
+}
+
+static void *
+look(void *answer)
+{
+	strcpy(answer, text("factorial"));
+	return NULL;
+}
+
+/* While the device computes, its register has the argument: nobody sees it as an answer. */
+static void
+answers_only(void **state)
+{
+	char answer[SIP_TREE_TEXT] = "";
+	pthread_t asks, looks;
+
+	(void)state;
+	((struct edu *)s.priv)->timeout_ms = 60000;
+	m.slow = true;
+	assert_int_equal(0, pthread_create(&asks, NULL, ask, NULL));
+	while (!m.argument)
+		os_sleep_ns(100000);
+	assert_int_equal(0, pthread_create(&looks, NULL, look, answer));
+	os_sleep_ns(20000000); /* for a driver that does not wait */
+	compute_end(5);
+	pthread_join(asks, NULL);
+	pthread_join(looks, NULL);
+	assert_string_equal("120\n", answer);
+}
+
 static void
 dma_both_ways(void **state)
 {
@@ -300,6 +349,7 @@ main(void)
 		cmocka_unit_test_setup(successor, setup),
 		cmocka_unit_test_setup(not_the_device, setup),
 		cmocka_unit_test_setup_teardown(factorial, up, down),
+		cmocka_unit_test_setup_teardown(answers_only, up, down),
 		cmocka_unit_test_setup_teardown(dma_both_ways, up, down),
 		cmocka_unit_test_setup_teardown(interrupts, up, down),
 		cmocka_unit_test_setup_teardown(silent, up, down),
