@@ -493,6 +493,7 @@ bool sip_fault(struct sip_server *s, void *where, void *request);
 /* --- manifests: manifest.c; see man/5/manifest --------------------------------------------- */
 
 #define SIP_CAPS_MAX	16
+#define SIP_GRANTS_MAX	16
 #define SIP_MATCH_MAX	16
 #define SIP_AFTER_MAX	8
 
@@ -501,10 +502,11 @@ enum sip_restart { SIP_RESTART_NEVER, SIP_RESTART_ON_FAILURE, SIP_RESTART_ALWAYS
 struct sip_manifest {
 	char name[SIP_NAME_MAX];	/* the type */
 	char program[SIP_PATH_MAX], args[SIP_PATH_MAX], mount[SIP_PATH_MAX];
-	char capability[SIP_CAPS_MAX][64];
+	char capability[SIP_CAPS_MAX][16];
+	char grant[SIP_GRANTS_MAX][24];	/* commands of a slot: "port 0x70-0x71", "line 8" */
 	char after[SIP_AFTER_MAX][SIP_NAME_MAX];
 	struct sip_pci_match match[SIP_MATCH_MAX + 1];
-	unsigned ncaps, nafter, nmatch;
+	unsigned ncaps, ngrants, nafter, nmatch;
 	uint64_t memory;		/* bytes; 0: no limit */
 	unsigned priority;		/* 0..30; 10 when not given */
 	unsigned deadline_ms;		/* 0: none */

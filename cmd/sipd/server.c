@@ -242,7 +242,7 @@ enter(struct server *s, const struct facts *f, uint64_t now)
 		s->healthy_since = 0;
 	else if (!s->healthy_since)
 		s->healthy_since = now;
-	s->settled |= f->running && f->state != SIP_STARTING;
+	s->settled |= f->running && server_is_well(s);
 	if (f->running || f->state == SIP_STOPPED)
 		s->start_at = 0;
 }

@@ -4,6 +4,7 @@
  *
  * A factory belongs to one thread; there are no locks.
  */
+#include "os.h"
 #include "sip.h"
 #include "text.h"
 
@@ -214,14 +215,16 @@ sip_factory_plan(const struct sip_factory *f, const struct sip_pci_info *devs, s
 int
 sip_factory_tell(int ctl, char err[SIP_TEXT_MAX], const char *fmt, ...)
 {
-	char text[3 * SIP_PATH_MAX];
+	char text[3 * SIP_PATH_MAX], why[OS_ERRSTR_MAX];
 	va_list ap;
 	va_start(ap, fmt);
 	int n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	os_set_errstr("%s", "");
 	int e = n < (int)sizeof text ? text_write_fd(ctl, text, (size_t)n) : -E2BIG;
-	if (e < 0)
-		snprintf(err, SIP_TEXT_MAX, "%.60s: %s", text, strerror(-e));
+	if (e < 0)	/* the kernel's own sentence says more than the number */
+		snprintf(err, SIP_TEXT_MAX, "%.50s: %.75s", text,
+			os_errstr(why, sizeof why) > 0 ? why : strerror(-e));
 	return e;
 }
 
@@ -266,6 +269,8 @@ configure(int fd, const struct sip_plan *p, char err[SIP_TEXT_MAX])
 		e = sip_factory_tell(fd, err, "capability %s", m->capability[i]);
 	if (!e && p->device[0])
 		e = sip_factory_tell(fd, err, "device %s", p->device);
+	for (unsigned i = 0; !e && i < m->ngrants; i++)
+		e = sip_factory_tell(fd, err, "%s", m->grant[i]);
 	if (!e && m->mount[0])
 		e = sip_factory_tell(fd, err, "mount %s", m->mount);
 	if (!e && m->memory)

@@ -16,6 +16,8 @@
 #define TIME_MAX_MS	3600000
 #define LIMIT_MAX	1000000
 #define INTERRUPTS_MAX	100000000
+#define PORT_MAX	0xffff
+#define IRQ_LINE_MAX	255
 #define WAIT_DEFAULT_MS	30000
 #define WAIT_UNSET	UINT_MAX
 
@@ -96,17 +98,53 @@ take_capability(struct sip_manifest *m, char *v, const struct place *at)
 	static const char *const known[] = {
 		"file-system", "device-access", "interrupt", "dma", "page-exchange", "networking",
 	};
-	size_t word = strcspn(v, " \t");
 	bool found = false;
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		found |= strlen(known[i]) == word && memcmp(v, known[i], word) == 0;
+		found |= strcmp(v, known[i]) == 0;
 	if (!found)
 		return bad(at, "capability '%.40s' is not known", v);
-	if (strlen(v) >= sizeof m->capability[0])
-		return bad(at, "capability is longer than %zu bytes", sizeof m->capability[0] - 1);
 	if (m->ncaps == SIP_CAPS_MAX)
 		return bad(at, "more than %d capabilities", SIP_CAPS_MAX);
 	strcpy(m->capability[m->ncaps++], v);
+	return 0;
+}
+
+/* A grant as the slot's command, or NULL if there are too many. */
+static char *
+grant(struct sip_manifest *m)
+{
+	return m->ngrants < SIP_GRANTS_MAX ? m->grant[m->ngrants++] : NULL;
+}
+
+static int
+take_port(struct sip_manifest *m, char *v, const struct place *at)
+{
+	uint64_t low, high;
+	char ports[24], *dash;
+	snprintf(ports, sizeof ports, "%s", v);
+	dash = strchr(ports, '-');
+	if (dash)
+		*dash = '\0';
+	if (strlen(v) >= sizeof ports || !text_number(ports, PORT_MAX, &low) ||
+	    !text_number(dash ? dash + 1 : ports, PORT_MAX, &high) || high < low)
+		return bad(at, "port '%.40s' is not LOW-HIGH, up to 0xffff", v);
+	char *command = grant(m);
+	if (!command)
+		return bad(at, "more than %d ports and lines", SIP_GRANTS_MAX);
+	snprintf(command, sizeof m->grant[0], "port 0x%x-0x%x", (unsigned)low, (unsigned)high);
+	return 0;
+}
+
+static int
+take_irq(struct sip_manifest *m, char *v, const struct place *at)
+{
+	uint64_t line;
+	if (!text_number(v, IRQ_LINE_MAX, &line))
+		return bad(at, "line '%.40s' is not 0 to %d", v, IRQ_LINE_MAX);
+	char *command = grant(m);
+	if (!command)
+		return bad(at, "more than %d ports and lines", SIP_GRANTS_MAX);
+	snprintf(command, sizeof m->grant[0], "line %u", (unsigned)line);
 	return 0;
 }
 
@@ -247,6 +285,8 @@ static const struct field {
 	{ "program", take_program, false },
 	{ "args", take_args, false },
 	{ "capability", take_capability, true },
+	{ "port", take_port, true },
+	{ "line", take_irq, true },
 	{ "pci", take_pci, true },
 	{ "mount", take_mount, false },
 	{ "memory", take_memory, false },

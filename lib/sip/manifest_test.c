@@ -23,15 +23,19 @@ whole(void **state)
 {
 	(void)state;
 	assert_int_equal(0, parse("# a comment\n\n name\tahci \r\nprogram /boot/bin/ahci\n"
-		"args -q 4  x\ncapability device-access\ncapability dma 0.31.2\n"
-		"pci 0x0106\npci 0x8086:0x2922\nmount /dev/sd\nmemory 16M\npriority 20\n"
+		"args -q 4  x\ncapability device-access\ncapability dma\n"
+		"port 0x70-0x71\nport 96\nline 8\npci 0x0106\npci 0x8086:0x2922\nmount /dev/sd\nmemory 16M\npriority 20\n"
 		"deadline 500\nrestart on-failure\nafter pci\nafter log-1.2\n"
 		"wait 1\nstable 20\nlimit 3\ninterrupts 4000"));
 	assert_string_equal("ahci", m.name);
 	assert_string_equal("/boot/bin/ahci", m.program);
 	assert_string_equal("-q 4  x", m.args);
 	assert_int_equal(2, m.ncaps);
-	assert_string_equal("dma 0.31.2", m.capability[1]);
+	assert_string_equal("dma", m.capability[1]);
+	assert_int_equal(3, m.ngrants);
+	assert_string_equal("port 0x70-0x71", m.grant[0]);
+	assert_string_equal("port 0x60-0x60", m.grant[1]);
+	assert_string_equal("line 8", m.grant[2]);
 	assert_int_equal(2, m.nmatch);
 	assert_int_equal(0x010600, m.match[0].class);
 	assert_int_equal(0xffff00, m.match[0].class_mask);
@@ -86,6 +90,14 @@ mistakes(void **state)
 		{ "mount dev\n", "t:1: mount 'dev'" },
 		{ "capability all\n", "t:1: capability 'all' is not known" },
 		{ "capability dmax\n", "t:1: capability 'dmax'" },
+		{ "capability dma 0.31.2\n", "t:1: capability 'dma 0.31.2' is not known" },
+		{ "port 2-1\n", "t:1: port '2-1' is not LOW-HIGH" },
+		{ "port 0x10000\n", "t:1: port" },
+		{ "port 1-\n", "t:1: port" },
+		{ "port 1-2-3\n", "t:1: port" },
+		{ "port 00000000000000000000000000000001\n", "t:1: port" },
+		{ "line 256\n", "t:1: line '256' is not 0 to 255" },
+		{ "line -1\n", "t:1: line" },
 		{ "pci 0106\n", "t:1: pci '0106'" },
 		{ "pci 0x106\n", "t:1: pci" },
 		{ "pci 0x01060100\n", "t:1: pci" },
@@ -134,6 +146,11 @@ limits(void **state)
 		n += (size_t)sprintf(text + n, "capability dma\n");
 	assert_int_equal(-EINVAL, sip_manifest_parse(&m, "t", text, n, err));
 	assert_non_null(strstr(err, "t:17: more than 16"));
+	n = 0;
+	for (int i = 0; i < SIP_GRANTS_MAX + 1; i++)
+		n += (size_t)sprintf(text + n, i % 2 ? "port %d\n" : "line %d\n", i);
+	assert_int_equal(-EINVAL, sip_manifest_parse(&m, "t", text, n, err));
+	assert_non_null(strstr(err, "t:17: more than 16 ports and lines"));
 	assert_int_equal(-ENOENT, sip_manifest_load(&m, "/nowhere/x", err));
 	assert_non_null(strstr(err, "/nowhere/x: "));
 }
