@@ -143,7 +143,8 @@ making(void **state)
 	sip_factory_init(&f);
 	f.root = root;
 	add(&f, "name ahci\nprogram /boot/bin/ahci\nargs -q\npci 0x010601\nmount /dev/sd\n"
-		"capability dma\ncapability interrupt\nport 0x70-0x71\nline 8\nmemory 16M\ndeadline 5\nrestart always\n");
+		"capability dma\ncapability interrupt\nport 0x70-0x71\nline 8\n"
+		"memory 16M\ndeadline 5\nrestart always\n");
 	assert_int_equal(1, sip_factory_plan(&f, devs, 1, plan, 4, warn));
 	assert_int_equal(-ENOENT, sip_factory_make(&f, plan, err));
 	assert_non_null(strstr(err, "/sip/clone"));
@@ -155,7 +156,8 @@ making(void **state)
 	assert_true(fd >= 0);
 	assert_true(pread(fd, text, sizeof text - 1, 0) > 0);
 	assert_string_equal("name ahci" "type ahci" "capability dma" "capability interrupt"
-		"device 0.2.0" "port 0x70-0x71" "line 8" "mount /dev/sd" "memory 16777216" "priority 10" "deadline 5"
+		"device 0.2.0" "port 0x70-0x71" "line 8"
+		"mount /dev/sd" "memory 16777216" "priority 10" "deadline 5"
 		"interrupts 100000"
 		"exec /boot/bin/ahci -device 0.2.0 -number 0 -mount /dev/sd -wait 30000 -q", text);
 	assert_int_equal(0, sip_factory_tell(fd, err, "st%s", "art"));

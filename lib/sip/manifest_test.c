@@ -24,7 +24,8 @@ whole(void **state)
 	(void)state;
 	assert_int_equal(0, parse("# a comment\n\n name\tahci \r\nprogram /boot/bin/ahci\n"
 		"args -q 4  x\ncapability device-access\ncapability dma\n"
-		"port 0x70-0x71\nport 96\nline 8\npci 0x0106\npci 0x8086:0x2922\nmount /dev/sd\nmemory 16M\npriority 20\n"
+		"port 0x70-0x71\nport 96\nline 8\n"
+		"pci 0x0106\npci 0x8086:0x2922\nmount /dev/sd\nmemory 16M\npriority 20\n"
 		"deadline 500\nrestart on-failure\nafter pci\nafter log-1.2\n"
 		"wait 1\nstable 20\nlimit 3\ninterrupts 4000"));
 	assert_string_equal("ahci", m.name);
