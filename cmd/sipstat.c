@@ -122,16 +122,22 @@ rate(struct table *t, const char *name, const char *status)
 	};
 	struct seen *s = NULL;
 	snprintf(now.name, sizeof now.name, "%.31s", name);
-	for (int i = 0; i < SERVERS_MAX && !s; i++)
-		if (!t->seen[i].name[0] || strcmp(t->seen[i].name, now.name) == 0)
-			s = &t->seen[i];
-	if (!s)
-		return 0;
+	for (int i = 0; i < SERVERS_MAX; i++) {
+		struct seen *k = &t->seen[i];
+		if (strcmp(k->name, now.name) == 0) {
+			s = k;
+			break;
+		}
+		if (!s || k->ns < s->ns)	/* a free one, or one that has gone */
+			s = k;
+	}
 	struct seen old = *s;
 	*s = now;
+	if (strcmp(old.name, now.name) != 0)
+		return 0;
 	if (old.generation != now.generation || old.requests > now.requests)
 		old.requests = 0;
-	uint64_t ms = old.name[0] ? (now.ns - old.ns) / 1000000 : 0;
+	uint64_t ms = (now.ns - old.ns) / 1000000;
 	return ms ? (now.requests - old.requests) * 1000 / ms : 0;
 }
 
