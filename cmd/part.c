@@ -201,6 +201,7 @@ do_create(struct options *o, char **arg)
 	enum blk_table_kind kind = strcmp(arg[0], "gpt") == 0   ? BLK_TABLE_GPT
 				   : strcmp(arg[0], "mbr") == 0 ? BLK_TABLE_MBR
 								: BLK_TABLE_NONE;
+	const struct blk_table *old;
 	struct part_disk d;
 	struct blk_plan *p;
 	int err;
@@ -213,8 +214,12 @@ do_create(struct options *o, char **arg)
 	if (err >= 0 && !o->force) {
 		if (in_use(&d, p, true))
 			return 1;
-		if (blk_plan_old(p)->nparts)
+		old = blk_plan_old(p);
+		if (old->nparts || old->nrefused)
 			return explain(&d, "it has partitions; -f does it anyway");
+		if (old->kind == BLK_TABLE_NONE && old->notes[0])
+			return explain(&d, "it has a table that cannot be used (see part print); "
+					   "-f replaces it");
 	}
 	return finish(&d, p, err);
 }

@@ -145,6 +145,13 @@ event_status(void **state)
 	assert_int_equal(e.event, ATAPI_EVENT_NONE);
 	assert_int_equal(atapi_events(b, 7, &e), -EPROTO);
 	assert_int_equal(atapi_events(b, 3, &e), -EPROTO);
+	b[1] = 4; /* as QEMU counts */
+	b[5] = 1;
+	assert_int_equal(atapi_events(b, 8, &e), 0);
+	assert_true(!e.present && e.tray_open);
+	b[1] = 3;
+	assert_int_equal(atapi_events(b, 8, &e), -EPROTO);
+	b[1] = 6;
 	b[2] = 0x84;
 	assert_int_equal(atapi_events(b, 8, &e), -EOPNOTSUPP);
 	b[2] = 6;

@@ -253,7 +253,10 @@ atapi_last_session(const uint8_t *b, size_t n, uint32_t *lba)
 	return 0;
 }
 
-/* [MMC-6, 6.6.2] */
+/*
+ * [MMC-6, 6.6.2]  The length is of what follows it, which is 6; QEMU's drives leave out the rest of the
+ * header and say 4.
+ */
 int
 atapi_events(const uint8_t *b, size_t n, struct atapi_events *out)
 {
@@ -263,7 +266,7 @@ atapi_events(const uint8_t *b, size_t n, struct atapi_events *out)
 		return -EPROTO;
 	if (b[2] >> 7 || (b[2] & 7) != MEDIA_CLASS)
 		return -EOPNOTSUPP;
-	if (n < ATAPI_EVENT_SIZE || be16(b) < 6)
+	if (n < ATAPI_EVENT_SIZE || be16(b) < 4)
 		return -EPROTO;
 	code = b[4] & 0xf;
 	out->event = code <= ATAPI_EVENT_CHANGED ? code : ATAPI_EVENT_NONE;

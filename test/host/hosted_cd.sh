@@ -95,9 +95,11 @@ check_tray()
 {
 	tray eject
 	wait_for medium none
+	wait_for tray open
 	monitor "change d0 $h/other raw" || hosted_fail "no other disc"
 	tray load
 	wait_for medium ready
+	wait_for tray closed
 	reads "$h/other" 10 || hosted_fail "another disc is not read"
 	hosted_judge tray
 }

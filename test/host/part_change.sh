@@ -179,6 +179,19 @@ refused 'no such option' new part print -z new
 refused 'wrong number of arguments' new part delete new
 refused 'too large' new part delete new 4294967297
 part types | grep -q '^efi .*0xef c12a7328-f81f-11d2-ba4b-00a0c93ec93b' || complain "types"
+# What is there and is not understood is not replaced unasked either: a table for other sectors, one without its
+# protective entry, one whose only partition is refused.
+image 64M other
+part create -s 4096 gpt other && part add -s 4096 other > /dev/null
+refused 'a table that cannot be used' other part create gpt other
+refused 'a table that cannot be used' other part create mbr other
+image 64M other
+sgdisk -n 1:0:0 other > /dev/null && dd if=/dev/zero of=other bs=512 count=1 conv=notrunc status=none
+refused 'a table that cannot be used' other part create gpt other
+image 64M other
+echo 'start=2048,size=100000' | sfdisk -q other && truncate -s 32M other
+refused 'it has partitions' other part create gpt other
+part create -f gpt other && sgdisk -v other | grep -q '^No problems found' || complain "create -f"
 image 33K tiny
 refused 'too small' tiny part create gpt tiny
 cp new over
