@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include "ahci.h"
+#include "drive_trim.h"
 
 /* Not queued: its end is told by PxCI, not by PxSACT. */
 static bool
@@ -32,40 +33,24 @@ build_data(struct ahci_port *p, const struct blk_io *io, unsigned slot, struct a
 	return err < 0 ? err : write ? AHCI_HEADER_WRITE : 0;
 }
 
-/* The ranges of all in the chain go into the first one's own buffer. */
-static int
-build_trim(const struct blk_io *io, struct ata_command *c, struct dma_seg *seg)
-{
-	const struct drive_disk *d = io->drive;
-	unsigned nblocks;
-	int used = 0;
-
-	for (const struct blk_io *x = io; x; x = x->chain) {
-		used = ata_trim_add(io->data, (unsigned)used, d->ranges, x->sector, x->nsectors);
-		if (used < 0)
-			return used;
-	}
-	nblocks = ata_trim_end(io->data, (unsigned)used);
-	ata_cmd_trim(nblocks, c);
-	*seg = (struct dma_seg){ io->seg->paddr, nblocks * 512ul };
-	return 0;
-}
-
 /* What is not a read or a write; the header's flags, or an error. */
 static int
 build_other(struct ahci_port *p, const struct blk_io *io, struct ata_command *c,
 	    struct dma_seg *trim)
 {
 	const struct drive_command *own = (const struct drive_command *)io;
-	int err;
+	int bytes;
 
 	if (io->kind == BLK_FLUSH) {
 		ata_cmd_flush(&p->id, c);
 		return 0;
 	}
 	if (io->kind == BLK_DISCARD) {
-		err = build_trim(io, c, trim);
-		return err < 0 ? err : AHCI_HEADER_WRITE;
+		bytes = drive_trim(io, c);
+		if (bytes < 0)
+			return bytes;
+		*trim = (struct dma_seg){ io->seg->paddr, (size_t)bytes };
+		return AHCI_HEADER_WRITE;
 	}
 	memcpy(c, own->block, sizeof *c);
 	return (own->write ? AHCI_HEADER_WRITE : 0) | (p->id.packet ? AHCI_HEADER_ATAPI : 0);

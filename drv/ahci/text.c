@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "ahci.h"
+#include "drive_trim.h"
 
 static void
 put_features(const struct ahci_port *p, char *out, size_t size)
@@ -36,15 +37,6 @@ put_features(const struct ahci_port *p, char *out, size_t size)
 
 			used += n > 0 ? (size_t)n : 0;
 		}
-}
-
-/* The ranges of a discard are written into its own buffer. */
-static unsigned
-trim_ranges(const struct ata_identity *id)
-{
-	unsigned room = BLK_BUF_SMALL / ATA_PAGE_SIZE;
-
-	return (id->trim_blocks < room ? id->trim_blocks : room) * ATA_TRIM_RANGES;
 }
 
 void
@@ -78,10 +70,7 @@ ahci_disk_info(const struct ahci_port *p, struct drive_disk *d)
 	info->dma32 = p->hba->ctlr.dma_max;
 	d->flushes = id->flush || id->flush_ext;
 	d->fua = id->fua && id->lba48;
-	d->trims = id->trim;
-	d->ranges = trim_ranges(id);
-	d->range_sectors = ATA_TRIM_RANGE_MAX;
-	info->discard_sectors = d->ranges * ATA_TRIM_RANGE_MAX;
+	drive_trim_info(id, d);
 }
 
 /* --- ctl and stats --------------------------------------------------------------------------- */

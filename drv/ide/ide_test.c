@@ -18,7 +18,7 @@
 #include "model/model.h"
 #include "os.h"
 
-enum { SECTORS = 6000, CD_SECTORS = 500, WAIT_MS = 30000 };
+enum { SECTORS = 6000, LARGE = 150000, CD_SECTORS = 500, WAIT_MS = 30000 };
 /* Accesses to an empty channel's ports, and of an IDENTIFY; the time of two empty channels. */
 enum { EMPTY_PORTS = 16, IDENTIFY_PORTS = 128, EMPTY_MS = 1000 };
 
@@ -155,6 +155,37 @@ every_way(void **state)
 			assert_int_equal(ctl(w, "sdD0/ctl", "nonsense"), -EINVAL);
 			stop(w);
 		}
+}
+
+/* Of more sectors than a range has, too; and not without DMA. */
+static void
+discards(void **state)
+{
+	struct world *w = make();
+	struct model_drive *d = model_disk(&w->m, 0, LARGE), *pio = model_disk(&w->m, 1, SECTORS);
+
+	(void)state;
+	d->trim = pio->trim = true;
+	pio->dma = false;
+	memset(d->data, 0xaa, LARGE * 512);
+	attach(w);
+	assert_true(text_has(w, "sdD0/ctl", "lba48 trim"));
+	assert_int_equal(ctl(w, "sdD0/ctl", "discard 3 1"), 0);
+	assert_int_equal(d->trims, 1);
+	assert_true(d->data[3 * 512 - 1] == 0xaa && !d->data[3 * 512] && !d->data[4 * 512 - 1] &&
+		    d->data[4 * 512] == 0xaa);
+	assert_int_equal(ctl(w, "sdD0/ctl", "discard 10 140010"), 0);
+	assert_int_equal(d->trims, 2);
+	assert_true(d->data[10 * 512 - 1] == 0xaa && !d->data[10 * 512] &&
+		    !d->data[140020ul * 512 - 1] && d->data[140020ul * 512] == 0xaa);
+	assert_int_equal(ctl(w, "sdD1/ctl", "discard 0 8"), -EOPNOTSUPP);
+	assert_int_equal(pio->trims, 0);
+	d->dma_error = 2; /* then there is none any more */
+	assert_int_equal(ctl(w, "sdD0/ctl", "discard 3 1"), -EOPNOTSUPP);
+	assert_true(text_has(w, "sdD0/ctl", "transfers pio"));
+	assert_int_equal(ctl(w, "sdD0/ctl", "zero 4 1"), 0);
+	assert_int_equal(d->data[4 * 512], 0);
+	stop(w);
 }
 
 /*
@@ -489,7 +520,7 @@ main(void)
 		cmocka_unit_test(stray_interrupts), cmocka_unit_test(health),
 		cmocka_unit_test(falls_back),       cmocka_unit_test(lost_interrupts),
 		cmocka_unit_test(successor),         cmocka_unit_test(optical),
-		cmocka_unit_test(lies),
+		cmocka_unit_test(lies),             cmocka_unit_test(discards),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "drive_trim.h"
 #include "ide.h"
 
 enum { SECTOR_BLOCKS = 1 };
@@ -77,6 +78,20 @@ build_rw(struct ide_channel *c, const struct ide_drive *d, const struct blk_io *
 	return ata_cmd_rw_pio(&d->id, &rw, d->multiple > 0, &r->ata);
 }
 
+/* Not without DMA, also when that has failed meanwhile. */
+static int
+build_trim(const struct ide_drive *d, const struct blk_io *io, struct ide_command *r)
+{
+	int bytes = atomic_load(&d->dma) ? drive_trim(io, &r->ata) : -EOPNOTSUPP;
+
+	if (bytes < 0)
+		return bytes;
+	r->protocol = IDE_DMA;
+	r->dma = r->write = true;
+	r->bytes = (uint32_t)bytes;
+	return 0;
+}
+
 static int
 build_own(const struct ide_drive *d, const struct drive_command *own, struct ide_command *r)
 {
@@ -118,6 +133,7 @@ ide_build(struct drive_queue *q, struct blk_io *io, unsigned tag)
 	case BLK_READ:
 	case BLK_WRITE: err = build_rw(c, d, io, &r); break;
 	case BLK_FLUSH: ata_cmd_flush(&d->id, &r.ata); break;
+	case BLK_DISCARD: err = build_trim(d, io, &r); break;
 	case DRIVE_OWN: err = build_own(d, (const struct drive_command *)io, &r); break;
 	default: err = -EOPNOTSUPP;
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "drive_trim.h"
 #include "ide.h"
 
 static void
@@ -16,6 +17,7 @@ put_features(const struct ide_drive *d, char *out, size_t size)
 		{ atomic_load(&d->dma), "dma" },
 		{ d->multiple > 0, "multiple" },
 		{ d->id.lba48, "lba48" },
+		{ d->id.trim && atomic_load(&d->dma), "trim" },
 		{ d->id.write_cache_on, "write-cache" },
 		{ d->id.flush || d->id.flush_ext, "flush" },
 		{ d->id.smart, "smart" },
@@ -60,6 +62,8 @@ ide_disk_info(const struct ide_channel *c, unsigned drive, struct drive_disk *di
 	info->align = 2;
 	disk->flushes = id->flush || id->flush_ext;
 	disk->fua = id->fua && id->lba48 && atomic_load(&d->dma);
+	if (atomic_load(&d->dma)) /* the command is one of DMA [ACS-4, 7.5.2] */
+		drive_trim_info(id, disk);
 }
 
 static const struct ide_channel *

@@ -87,6 +87,8 @@ identify(const struct model_drive *d, uint8_t *page)
 	word(page, 83, 0x4000 | d->lba48 << 10 | 1 << 12 | d->lba48 << 13);
 	word(page, 100, (unsigned)(d->nsectors & 0xffff));
 	word(page, 101, (unsigned)(d->nsectors >> 16));
+	word(page, 105, d->trim ? 2 : 0); /* blocks of ranges in one command */
+	word(page, 169, d->trim);
 }
 
 /* --- ends and blocks ------------------------------------------------------------------------- */
@@ -147,11 +149,34 @@ block_over(struct model *m, struct model_channel *c, struct model_drive *d)
 	}
 }
 
+/* DATA SET MANAGEMENT's ranges are here [ACS-4, 7.5.3]; what is trimmed reads as zeros. */
+static void
+trim(struct model *m, struct model_drive *d)
+{
+	for (uint32_t at = 0; at < d->size; at += 8) {
+		uint64_t entry, lba, n;
+
+		memcpy(&entry, d->buffer + at, sizeof entry);
+		lba = entry & 0xffffffffffff;
+		n = entry >> 48;
+		if (lba + n > d->nsectors)
+			sip_model_lint(&m->bus, "a range that the disk has not");
+		else if (n)
+			memset(d->data + lba * SECTOR, 0, n * SECTOR);
+	}
+	d->trims++;
+}
+
 void
 model_transferred(struct model *m, struct model_channel *c, struct model_drive *d)
 {
-	if (d->out && !(c->bm_status & IDE_BM_ERROR))
+	bool good = !(c->bm_status & IDE_BM_ERROR);
+
+	if (d->trimming && good)
+		trim(m, d);
+	else if (d->out && good && !d->trimming)
 		memcpy(d->data + d->lba * SECTOR, d->buffer, d->size);
+	d->trimming = false;
 	end(m, c, d, 0);
 }
 
@@ -218,6 +243,20 @@ transfer(struct model *m, struct model_channel *c, struct model_drive *d, struct
 	next_block(d);
 	if (!k.write)
 		model_interrupt(m, c);
+}
+
+static void
+take_ranges(struct model *m, struct model_channel *c, struct model_drive *d)
+{
+	if (!d->trim || !d->dma || d->feature[0] != 1 || !d->count[0] || d->count[0] > 2) {
+		end(m, c, d, ATA_ERROR_ABRT);
+		return;
+	}
+	d->out = d->trimming = d->dma_wanted = true;
+	d->at = 0;
+	d->size = d->count[0] * SECTOR;
+	d->status = READY | ATA_STATUS_DRQ;
+	model_try_dma(m, c);
 }
 
 static void
@@ -297,6 +336,7 @@ disk_command(struct model *m, struct model_channel *c, struct model_drive *d, ui
 		d->multiple = d->count[0];
 		end(m, c, d, 0);
 		break;
+	case ATA_DSM: take_ranges(m, c, d); break;
 	case ATA_FLUSH:
 	case ATA_FLUSH_EXT:
 		d->flushes++;

@@ -21,13 +21,13 @@ enum model_kind { MODEL_NONE, MODEL_DISK, MODEL_OPTICAL };
 
 struct model_drive {
 	enum model_kind kind;
-	bool lba48, dma, no_multiple;
+	bool lba48, dma, no_multiple, trim;
 	bool smart, smart_on, failing; /* it has SMART; that is on; what it says of itself */
 	uint8_t celsius;
 	uint64_t nsectors;
 	uint8_t *data;
 	char serial[21];
-	unsigned flushes, resets, standbys, smarts;
+	unsigned flushes, resets, standbys, smarts, trims;
 
 	/* Faults, each so many times. */
 	unsigned hang, lose_interrupt, dma_error;
@@ -41,7 +41,7 @@ struct model_drive {
 	/* The transfer that goes on. */
 	uint8_t *buffer;
 	uint32_t at, size, block_end;
-	bool out, hung, packet, wants_cdb, dma_wanted;
+	bool out, hung, packet, wants_cdb, dma_wanted, trimming;
 	uint64_t lba;
 	uint8_t opcode, cdb[16];
 	uint8_t key, asc, ascq; /* sense */
