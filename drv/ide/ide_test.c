@@ -54,7 +54,6 @@ make(void)
 static void
 attach(struct world *w)
 {
-
 	assert_int_equal(drive_test_attach(&w->server, &type, &w->m.bus, "0.1.1", &w->dev), 0);
 	blk_test_start(&w->t, ((struct drive_program *)w->server.priv)->blk);
 }
@@ -515,12 +514,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_way),        cmocka_unit_test(absent),
-		cmocka_unit_test(errors),           cmocka_unit_test(hangs),
-		cmocka_unit_test(stray_interrupts), cmocka_unit_test(health),
-		cmocka_unit_test(falls_back),       cmocka_unit_test(lost_interrupts),
-		cmocka_unit_test(successor),         cmocka_unit_test(optical),
-		cmocka_unit_test(lies),             cmocka_unit_test(discards),
+		cmocka_unit_test(every_way),
+		cmocka_unit_test(absent),
+		cmocka_unit_test(errors),
+		cmocka_unit_test(hangs),
+		cmocka_unit_test(stray_interrupts),
+		cmocka_unit_test(health),
+		cmocka_unit_test(falls_back),
+		cmocka_unit_test(lost_interrupts),
+		cmocka_unit_test(successor),
+		cmocka_unit_test(optical),
+		cmocka_unit_test(lies),
+		cmocka_unit_test(discards),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
