@@ -1,11 +1,14 @@
 /*
  * One request between two processes: kernel/service.c (the client's side), kernel/serve.c (the
- * server's).  doc/model.md tells which line is which function, and what is left out.
+ * server's).  Comments name the functions that are not called so here.
  *
- * Two clients make CALLS0 and CALLS1 calls; with WALKS, client 0's make a fid, which it clunks.
- * Two threads of one server answer.  `world` sends up to EVENTS notes and kills to any of them, at any step.  What the
- * kernel does under service->lock is one atomic step, but where another processor can look
- * between: after a thread has said that it sleeps, and before it has looked at its work.
+ * Two clients make CALLS0 and CALLS1 calls; with WALKS, client 0's make a fid, which it clunks; with
+ * SERVES it is a server itself, and leaves nothing behind (may_leave; proxy.pml tells why).  It is
+ * woken when its request is over: that it looks at the time each second is left out, and would hide
+ * that it is not.  Two threads of one server answer.  `world` sends up to EVENTS notes and kills to
+ * any of them, at any step.  What the kernel does under service->lock is one atomic step, but where
+ * another processor can look between: after a thread has said that it sleeps, and before it has
+ * looked at its work.
  *
  * Mutants, each of which must be found:
  * mutant EARLY_TAG 3	a tag is free when its request is over, though a flush names it still
@@ -14,11 +17,13 @@
  * mutant LOST_FID 4	a walk that was left behind is over, and its fid is forgotten
  * mutant KEEP_CLIENT 3	a killed client leaves a request behind that still names it
  * mutant LOSE_COPYING 2	a request that a server's thread copies is ended when the service is
+ * mutant MAY_LEAVE 5	a killed server leaves its request behind
  *
  * run -DEVENTS=1 -DCALLS0=1 -DCALLS1=1
  * run -DEVENTS=2 -DCALLS0=1 -DCALLS1=0
  * run -DEVENTS=1 -DCALLS0=2 -DCALLS1=0
  * run -DEVENTS=1 -DCALLS0=2 -DCALLS1=0 -DWALKS
+ * run -DEVENTS=2 -DCALLS0=1 -DCALLS1=0 -DSERVES
  */
 #ifndef CALLS0
 #define CALLS0	1
@@ -36,6 +41,16 @@
 #ifdef NO_DEAD_CHECK		/* takes one more: the server hangs up, and is killed */
 #undef EVENTS
 #define EVENTS	2
+#endif
+#ifdef SERVES
+#define IS_SERVER(c)	(c == 0)
+#else
+#define IS_SERVER(c)	false
+#endif
+#ifdef MAY_LEAVE
+#define STAYS(c)	false
+#else
+#define STAYS(c)	IS_SERVER(c)
 #endif
 #define NT	4		/* threads: clients 0 and 1, the server's 2 and 3 */
 #define NR	6		/* records, and tags */
@@ -232,7 +247,7 @@ inline request_done(r, wake, left)
 	:: else -> number_give(req[r].tag)
 	fi;
 	if
-	:: req[r].client == NONE -> left = r
+	:: req[r].client == NONE -> left = r; assert(req[r].kind != READ || !IS_SERVER(0))
 	:: req[r].client != NONE && tstate[req[r].client] == SLEEPING ->
 		wake = req[r].client; tstate[wake] = WAKING; reason[wake] = 0
 	:: else
@@ -452,7 +467,9 @@ again:
 			:: skip			/* no memory */
 			fi;
 			goto again
-		:: req[r].state == ACTIVE && flushed && kill[me] ->
+		:: req[r].state == ACTIVE && flushed && kill[me] && STAYS(me) ->
+			SLEEP_SAY(false, false)		/* wait_on_hard */
+		:: req[r].state == ACTIVE && flushed && kill[me] && !STAYS(me) ->
 #ifndef KEEP_CLIENT
 			req[r].client = NONE;
 #endif
@@ -690,10 +707,12 @@ active proctype world()
 	};
 end:	do
 	:: EVENT(note[0] = true); set_work(0, false)
+	:: EVENT(kill[0] = true); set_work(0, true)
+#ifndef SERVES		/* they are in other runs */
 	:: EVENT(note[1] = true); set_work(1, false)
 	:: EVENT(note[2] = true); set_work(2, false)
-	:: EVENT(kill[0] = true); set_work(0, true)
 	:: EVENT(kill[1] = true); set_work(1, true)
+#endif
 	:: EVENT(kill[2] = true); set_work(2, true);	/* proc_kill: all its threads */
 		kill[3] = true; set_work(3, true)
 	od
