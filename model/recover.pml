@@ -1,12 +1,13 @@
 /*
- * Clients outlive their server: doc/recovery.md; kernel/held.c, kernel/dev/mnt_*.c.  doc/model.md
- * tells what is which function, and what is left out.
+ * Clients outlive their server: doc/recovery.md; kernel/held.c, kernel/dev/mnt_*.c.  Comments name
+ * the functions that are not called so here; doc/model.md tells what is left out.
  *
  * One service, one directory with the names A and B, files with qids.  The server keeps names (they
  * are durable before it answers) and loses its fids when it dies.  Client 0 opens, reads and closes
- * a file; clients 1 and 2 make, unlink or rename a name each.  `world` is the server, in all its
- * generations, with death at any step, and everything else that may happen at any time: kills, a
- * wait that is over, `fail`.  Held requests are sent again in any order.
+ * a file; clients 1 and 2 make, unlink or rename a name each; with PASSING, client 1 has that many
+ * fids for one operation each instead.  `world` is the server, in all its generations, with death
+ * at any step, and everything else that may happen at any time: kills, a wait that is over, `fail`.
+ * Held requests are sent again in any order.
  *
  * Mutants, each of which must be found:
  * mutant NO_DOUBT 1	the paths of a rename in doubt are forgotten with its client
@@ -22,15 +23,21 @@
  * mutant HELD_LATE 1	a copy that outlasts recovery leaves its request held
  * mutant VOLATILE 1	the server answers before a change is durable
  * mutant WRONG_QID 4	a name that is there again is taken for the file
+ * mutant LATE_MOUNT 6	a recovery that is over enters its generation in its mount
+ * mutant STRAY 6	what a recovery that is over asks for goes to a later server
  *
  * run -DDEATHS=1 -DKILLS=1 -DEXPIRES=0 -DREADS=1 -DNAMERS=1
  * run -DDEATHS=2 -DKILLS=1 -DEXPIRES=0 -DREADS=1 -DNAMERS=1
  * run -DDEATHS=2 -DKILLS=1 -DEXPIRES=1 -DREADS=0 -DNAMERS=2
  * run -DDEATHS=1 -DKILLS=0 -DEXPIRES=0 -DREADS=2 -DNAMERS=2
  * run -DDEATHS=1 -DKILLS=1 -DEXPIRES=1 -DFAILS=1 -DREADS=2 -DNAMERS=1
+ * run -DDEATHS=2 -DKILLS=0 -DEXPIRES=0 -DREADS=1 -DNAMERS=1 -DPASSING=2
  */
 #ifndef FAILS
 #define FAILS	0
+#endif
+#ifndef PASSING
+#define PASSING	0
 #endif
 #define NR	6	/* requests: a client's own, 3 the clunk that nobody waits for, 4 and 5 recovery's */
 #define IS_RECOVERY(r)	(r >= 4)
@@ -51,6 +58,7 @@
 #define ACTIVE	3
 #define HELD	4
 #define OVER	5
+#define REPLYING 6	/* COPYING its reply, which counts whatever becomes of the server */
 /* What it asks for */
 #define ASK	1	/* the qids of both names */
 #define WALK	2
@@ -59,7 +67,10 @@
 #define MAKE	5
 #define UNLINK	6
 #define RENAME	7	/* A to B */
-#define IS_ONCE(r)	(req[r].kind >= MAKE)
+#define OPEN_X	8	/* a fid for one operation */
+#define CLUNK_X	9
+#define ATTACH	10
+#define IS_ONCE(r)	(req[r].kind >= MAKE && req[r].kind <= RENAME)
 /* Its result */
 #define OK		0
 #define ENOENT		1
@@ -78,15 +89,19 @@ request req[NR];
 /* Operations on names */
 byte names = NOBODY;			/* the lock: whose operation has it */
 byte renames;				/* how many were done */
-bool renaming;				/* one is under way, with a client */
-bool doubt;				/* one was, and its client has gone */
+bool renaming;				/* one is under way; or was, and its client never knew */
 
 /* The only fid: its number, and its struct fidrec */
 bool fid_taken, fid_known, fid_stale, fid_busy, fid_closing;
 byte fid_name, fid_qid, fid_by;		/* by: the generation that has it */
 
+/* Another number, of fids for one operation, and the generation that knows the mount's fids */
+bool number_taken;
+byte mount_generation = 1;
+
 /* The server: what lasts and what does not */
 byte disk[2], server_fid;
+bool server_passing;
 /* For the claims */
 bool removed[5];
 byte carried_out[3];
@@ -136,6 +151,7 @@ inline send_clunk(g)
 /* rename_over */
 inline rename_over(was_done)
 {
+	renaming = false;
 	if
 	:: was_done && fid_known && fid_name == A -> fid_name = B
 	:: else
@@ -248,6 +264,26 @@ leave:
 		behind = false }
 }
 
+/* mnt_transient, mnt_close: fids for one operation, which have no record. */
+proctype passer()
+{
+	byte times = 0;
+
+	do
+	:: atomic { times < PASSING && !number_taken ->
+		times++; number_taken = true; post(1, OPEN_X, A) };
+	   atomic { req[1].state == OVER ->
+		if
+		:: req[1].result == OK && SERVED && mount_generation == generation ->
+			clear(1);
+			req[2].kind = CLUNK_X; req[2].left = true; req[2].state = QUEUED; queue!2
+		:: else -> clear(1); number_taken = false
+		fi }
+	:: atomic { times == PASSING -> break }
+	od;
+	atomic { gone[1] = true; times = 0 }
+}
+
 #define FIRST	0	/* it asks what there is */
 #define SEND	1
 #define JUDGE	2	/* the server went while it had it: it asks again */
@@ -260,17 +296,19 @@ proctype namer(byte me)
 
 	atomic {
 		if
+#ifndef NOT_ENTERED		/* is found with this alone */
 		:: op = MAKE; n = B
 		:: op = MAKE; n = A
 		:: op = UNLINK; n = A
 		:: op = UNLINK; n = B
+#endif
 		:: op = RENAME
 		fi
 	};
 	atomic { names == NOBODY || killed[me] ->
 		if
 		:: killed[me] -> goto leave
-		:: else -> names = me; renaming = (op == RENAME); post(me, ASK, A)
+		:: else -> names = me; post(me, ASK, A)
 		fi
 	};
 	await(me);
@@ -279,7 +317,8 @@ proctype namer(byte me)
 		:: req[me].result != OK -> goto leave_it
 		:: else
 		fi;
-		was[A] = req[me].qid; was[B] = req[me].qid_b
+		was[A] = req[me].qid; was[B] = req[me].qid_b;
+		renaming = renaming || op == RENAME	/* rename_begin */
 	};
 send:
 	atomic { phase = SEND; clear(me); post(me, op, n) };
@@ -326,33 +365,33 @@ send:
 	};
 over:
 	atomic {
-		rename_over(was_done); renaming = false;
+		if
+		:: op == RENAME -> rename_over(was_done)
+		:: else
+		fi;
 		clear(me); names = NOBODY;
 		goto leave
 	};
 leave_it:
-	/* it is not known what became of the operation, or it was never sent */
+	/* rename_ends: it is not known what became of the operation, or it was never sent */
 	atomic {
 		if
-		:: phase == SEND && behind ->
+		:: behind ->
 #ifdef RELEASE_EARLY
-			names = NOBODY; renaming = false
+			names = NOBODY
 #else
 			skip		/* `names`, and the rename, are the request's now */
 #endif
 		:: else ->
-#ifndef NO_DOUBT
 			if
-			:: renaming && service != ALIVE &&
-			   ((phase == SEND && req[me].sent) || phase == JUDGE) -> doubt = true
+#ifdef NO_DOUBT
+			:: op == RENAME && phase >= SEND -> renaming = false
+#else
+			:: op == RENAME && phase >= SEND && service == ALIVE -> renaming = false
+#endif
 			:: else
 			fi;
-#endif
-			renaming = false; names = NOBODY;
-			if
-			:: behind
-			:: else -> clear(me)
-			fi
+			names = NOBODY; clear(me)
 		fi
 	};
 leave:
@@ -368,6 +407,11 @@ leave:
 #define RESTARTED(r)	(req[r].state == HELD && req[r].sent && IS_ONCE(r))
 
 #define MINE	(generation == g && service == RECOVERING)
+#ifdef STRAY
+#define STRAYS	(service == ALIVE)
+#else
+#define STRAYS	false
+#endif
 
 #ifdef NOT_ENTERED
 #define FOUND_AT(n)	skip
@@ -396,12 +440,30 @@ inline call(what, which)
 proctype recovery(byte g)
 {
 	byte r = 4 + (g & 1), result = EHOSTDOWN, qid = 0, try = 0, since = 0, n = 0;
+	bool gone_again = false;
 
+#if PASSING > 0
+next_mount:
+	atomic {
+		if
+		:: mount_generation == g -> goto release
+		:: mount_generation != g && (MINE || STRAYS) ->
+			req[r].kind = ATTACH; req[r].state = QUEUED; queue!r
+		:: mount_generation != g && !(MINE || STRAYS) -> goto mount_over
+		fi
+	};
+	atomic { req[r].state == OVER -> result = req[r].result; clear(r);
+		if
+		:: result == EHOSTDOWN -> goto mount_over
+		:: else -> result = EHOSTDOWN
+		fi
+	};
+#endif
 	/* next_record */
 	atomic { !fid_busy || !MINE ->
 		if
-		:: MINE && fid_known -> fid_busy = true
-		:: else -> goto release
+		:: MINE && fid_known && fid_by != g -> fid_busy = true
+		:: else -> goto mount_over
 		fi
 	};
 	/* make_again: the path, then where a rename may have brought it, and both again */
@@ -414,9 +476,9 @@ next_try:
 #ifdef ONE_PATH
 		:: try < 4 && (try & 1) == 1 -> try++; goto next_try
 #else
-		:: try < 4 && (try & 1) == 1 && !((renaming || doubt) && fid_name == A) ->
+		:: try < 4 && (try & 1) == 1 && !(renaming && fid_name == A) ->
 			try++; goto next_try
-		:: try < 4 && (try & 1) == 1 && (renaming || doubt) && fid_name == A -> n = B
+		:: try < 4 && (try & 1) == 1 && renaming && fid_name == A -> n = B
 #endif
 		fi;
 		try++
@@ -446,7 +508,7 @@ not_there:
 record_over:
 	atomic {
 		if
-		:: !fid_busy -> goto release	/* only with a mutant */
+		:: !fid_busy -> goto mount_over	/* only with a mutant */
 		:: else
 		fi;
 		fid_busy = false;
@@ -462,6 +524,24 @@ record_over:
 		:: else
 		fi
 	};
+mount_over:
+#if PASSING > 0
+	atomic {
+		gone_again = !MINE;
+		if
+#ifdef LATE_MOUNT
+		:: true -> mount_generation = g
+#else
+		:: MINE -> mount_generation = g
+		:: !MINE
+#endif
+		fi;
+		if
+		:: gone_again
+		:: !gone_again -> goto next_mount
+		fi
+	};
+#endif
 release:
 	atomic {		/* service_release */
 		if
@@ -469,7 +549,6 @@ release:
 		:: else
 		fi;
 		service = ALIVE;
-		doubt = false;
 		do		/* in any order */
 		:: req[0].state == HELD -> req[0].state = QUEUED; queue!0
 		:: RELEASED(1) -> req[1].state = QUEUED; queue!1
@@ -497,6 +576,9 @@ inline carry_out(r)
 	:: req[r].kind == READ && server_fid == 0 -> req[r].result = EBADF
 	:: req[r].kind == READ && server_fid != 0 -> req[r].qid = server_fid
 	:: req[r].kind == CLUNK -> assert(server_fid != 0); server_fid = 0
+	:: req[r].kind == OPEN_X -> assert(!server_passing); server_passing = true
+	:: req[r].kind == CLUNK_X -> server_passing = false
+	:: req[r].kind == ATTACH
 	:: req[r].kind == MAKE && disk[req[r].name] != 0 -> req[r].result = EEXIST
 	:: req[r].kind == UNLINK && disk[req[r].name] == 0 -> req[r].result = ENOENT
 	:: req[r].kind == RENAME && disk[A] == 0 -> req[r].result = ENOENT
@@ -525,26 +607,37 @@ inline left_ends(r)
 {
 	if
 	:: req[r].kind == CLUNK -> clear(r); fid_taken = false
-	:: req[r].kind == WALK && req[r].result == OK -> clear(r); send_clunk(generation)
+	:: req[r].kind == CLUNK_X -> clear(r); number_taken = false
+	:: req[r].kind == WALK && req[r].result == OK ->
+		by = req[r].by; clear(r); send_clunk(by); by = 0
 	:: req[r].kind == WALK && req[r].result != OK -> clear(r); fid_taken = false
-	:: IS_ONCE(r) ->
-#ifndef RELEASE_EARLY
-		rename_over((req[r].kind == RENAME && req[r].result == OK));
-		renaming = false; names = NOBODY;
-#endif
+	:: else ->
+		if
+		:: names == r ->
+			if
+			:: req[r].kind == RENAME -> rename_over((req[r].result == OK))
+			:: else
+			fi;
+			names = NOBODY
+		:: else
+		fi;
 		clear(r)
-	:: else -> clear(r)
+	fi
+}
+
+inline reply_over(r)
+{
+	req[r].done = false;
+	if
+	:: req[r].left || r == 3 -> left_ends(r)
+	:: else -> req[r].state = OVER
 	fi
 }
 
 inline reply(r)
 {
 	req[r].by = generation;
-	req[r].done = false;
-	if
-	:: req[r].left || r == 3 -> left_ends(r)
-	:: else -> req[r].state = OVER
-	fi
+	reply_over(r)
 }
 
 /* lose: its server has gone. */
@@ -560,24 +653,36 @@ inline lose(r)
 #endif
 		req[r].state = HELD
 	:: r == 3 || (req[r].left && req[r].kind == WALK) -> clear(r); fid_taken = false
-	:: r < 3 && req[r].left && IS_ONCE(r) ->
-#ifndef RELEASE_EARLY
-		doubt = doubt || renaming;
-		renaming = false; names = NOBODY;
-#endif
+	:: r < 3 && req[r].left && req[r].kind == CLUNK_X -> clear(r); number_taken = false
+	:: else ->			/* a rename stays in doubt */
+		if
+		:: names == r -> names = NOBODY
+		:: else
+		fi;
 		clear(r)
-	:: else -> clear(r)
 	fi
 }
 
 #define ANY(GUARD)	(GUARD(0) || GUARD(1) || GUARD(2) || GUARD(3) || GUARD(4) || GUARD(5))
 #define WITH_SERVER(r)	(req[r].state == QUEUED || req[r].state == ACTIVE)
 
+#define CAN_REPLY(r)	(req[r].state == ACTIVE && req[r].done)
+
 inline die()
 {
 	service = DOWN;
 	deaths--;
 	server_fid = 0;
+	server_passing = false;
+	do			/* which replies are under way is left open */
+	:: CAN_REPLY(0) -> req[0].state = REPLYING; req[0].by = generation
+	:: CAN_REPLY(1) -> req[1].state = REPLYING; req[1].by = generation
+	:: CAN_REPLY(2) -> req[2].state = REPLYING; req[2].by = generation
+	:: CAN_REPLY(3) -> req[3].state = REPLYING; req[3].by = generation
+	:: CAN_REPLY(4) -> req[4].state = REPLYING; req[4].by = generation
+	:: CAN_REPLY(5) -> req[5].state = REPLYING; req[5].by = generation
+	:: break
+	od;
 	do
 	:: queue?_
 	:: empty(queue) -> break
@@ -603,8 +708,8 @@ inline die()
 #define FOR_EACH(GUARD)	:: GUARD(0) -> x = 0 :: GUARD(1) -> x = 1 :: GUARD(2) -> x = 2 \
 			:: GUARD(3) -> x = 3 :: GUARD(4) -> x = 4 :: GUARD(5) -> x = 5
 #define CAN_CARRY(r)	(req[r].state == ACTIVE && !req[r].done)
-#define CAN_REPLY(r)	(req[r].state == ACTIVE && req[r].done)
 #define CAN_LAND(r)	(req[r].state == COPYING)
+#define CAN_END(r)	(req[r].state == REPLYING)
 
 /* deliver: a copy to a server ends, and with deliver_late it may be too late. */
 inline land(r)
@@ -639,7 +744,7 @@ inline expire(r)
 
 active proctype world()
 {
-	byte x = 0;
+	byte x = 0, by = 0;
 
 	atomic {
 		disk[A] = 1;
@@ -647,7 +752,10 @@ active proctype world()
 		:: READS > 0 -> run reader()
 		:: else -> gone[0] = true
 		fi;
-		run namer(1);
+		if
+		:: PASSING > 0 -> run passer()
+		:: else -> run namer(1)
+		fi;
 		if
 		:: NAMERS > 1 -> run namer(2)
 		:: else -> gone[2] = true
@@ -655,10 +763,13 @@ active proctype world()
 	};
 end:	do
 	:: atomic { SERVED && nempty(queue) ->
-		queue?x; req[x].state = COPYING; req[x].by = generation; x = 0 }
+		queue?x; req[x].state = COPYING; req[x].by = generation;
+		assert(!IS_RECOVERY(x) || (x & 1) == (generation & 1));	/* its own server */
+		x = 0 }
 	:: atomic { ANY(CAN_LAND) -> if FOR_EACH(CAN_LAND) fi; land(x); x = 0 }
 	:: atomic { SERVED && ANY(CAN_CARRY) -> if FOR_EACH(CAN_CARRY) fi; carry_out(x); x = 0 }
 	:: atomic { SERVED && ANY(CAN_REPLY) -> if FOR_EACH(CAN_REPLY) fi; reply(x); x = 0 }
+	:: atomic { ANY(CAN_END) -> if FOR_EACH(CAN_END) fi; reply_over(x); x = 0 }
 #ifdef TAKE_OLD
 	:: atomic { old[0] && req[0].state == ACTIVE -> old[0] = false; req[0].result = OK;
 		req[0].by = generation; req[0].done = false; req[0].state = OVER }
@@ -688,8 +799,9 @@ active proctype last()
 	atomic {
 		assert(gone[0] && gone[1] && gone[2]);
 		assert(service == ALIVE && empty(queue));
-		assert(names == NOBODY && !renaming && !doubt);
+		assert(names == NOBODY);
 		assert(!fid_known && !fid_taken && server_fid == 0);
+		assert(!number_taken && !server_passing);
 		assert(req[0].state == IDLE && req[1].state == IDLE && req[2].state == IDLE &&
 		       req[3].state == IDLE)
 	}
