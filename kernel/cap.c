@@ -141,22 +141,20 @@ grant_has_port(const struct grant *g, uint64_t port, size_t width)
 }
 
 static bool
-grant_has_line(const struct grant *g, uint64_t line, size_t n)
+grant_has_line(const struct grant *g, uint64_t line, size_t)
 {
 	struct pci_func *f = granted_func(g);
 	bool has = f != NULL && pci_has_line(f, (unsigned)line);
 
-	(void)n;
 	pci_put(f);
 	return has || (g->kind == GRANT_LINE && g->lo == line);
 }
 
 static bool
-grant_is_pci(const struct grant *g, uint64_t bdf, size_t n)
+grant_is_pci(const struct grant *g, uint64_t bdf, size_t)
 {
 	struct pci_func *f = g->kind == GRANT_PCI && g->lo == bdf ? granted_func(g) : NULL;
 
-	(void)n;
 	pci_put(f);
 	return f != NULL;
 }

@@ -42,9 +42,11 @@ int64_t uio_put_made(struct uio *u, uint64_t off, void (*fill)(struct text *t, v
 /* All that is left, piece by piece, to f: how much, or -EFAULT. */
 int64_t uio_get_all(struct uio *u, void (*f)(const char *s, size_t n));
 /*
- * A command written to a ctl file: up to n - 1 bytes into buf, ended, a trailing newline removed.
- * Returns the length of what was written, or -E2BIG, -EFAULT.
+ * Text written to a ctl file: up to n - 1 bytes into buf, ended, a trailing newline removed.
+ * Returns the length of what was written, or -E2BIG, -EFAULT; -EINVAL for a control character.
  */
+int64_t uio_get_lines(struct uio *u, char *buf, size_t n);
+/* The same, of one line: a command. */
 int64_t uio_get_command(struct uio *u, char *buf, size_t n);
 
 /* The name that a channel was reached by, for getcwd, /proc/PID/ns and "..". */

@@ -127,7 +127,7 @@ void
 service_end(struct service *s)
 {
 	spin_lock(&s->lock);
-	if (s->state == SERVICE_DOWN || s->state == SERVICE_FAILED)
+	if (service_waits(s))
 		die(s);
 	spin_unlock(&s->lock);
 }

@@ -79,11 +79,10 @@ first_program(void)
 
 /* The first process, still in the kernel. */
 static void
-first_process(void *arg)
+first_process(void *)
 {
 	struct proc *p = proc_current();
 
-	(void)arg;
 	if (dev_root.attach(&dev_root, &p->cwd) != 0)
 		panic("boot: no memory for the root");
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++)

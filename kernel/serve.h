@@ -33,6 +33,7 @@ struct service {
 	uint32_t state;			/* enum service_state */
 	uint32_t serving;		/* the generation of the server's end; 0: there is none */
 	uint32_t generation;		/* the latest */
+	uint32_t ended;			/* the last of which all ends are closed */
 	struct list queue;		/* requests that no server has taken */
 	struct list idle;		/* server_wait, the latest first */
 	struct request **tag;
@@ -93,6 +94,13 @@ void rename_free(struct rename *n);	/* NULL is valid */
 
 /* dev/mnt_recover.c: a kernel thread that makes the fids of that generation, and releases. */
 int recovery_start(struct service *s, uint32_t generation);
+
+/* With the lock held: for a successor. */
+static inline bool
+service_waits(const struct service *s)
+{
+	return s->state == SERVICE_DOWN || s->state == SERVICE_FAILED;
+}
 
 /* With the lock held: the next may change names. */
 static inline void

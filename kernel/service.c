@@ -173,7 +173,11 @@ service_put_server(struct service *s, uint32_t generation)
 	bool stays;
 
 	service_hang_up(s, generation);
-	stays = __atomic_load_n(&s->state, __ATOMIC_RELAXED) != SERVICE_DEAD;
+	spin_lock(&s->lock);
+	s->ended = generation;
+	stays = s->state != SERVICE_DEAD;
+	wake_all(&s->changed);
+	spin_unlock(&s->lock);
 	service_put(s);
 	return stays;
 }
@@ -182,12 +186,17 @@ int64_t
 service_take_over(struct service *s)
 {
 	struct proc *p = proc_current();
+	uint64_t until = time_now() + (LEAVE_S + 1ull) * 1000000000;
 	uint32_t generation = 0;
+	bool late = false;
 
 	p->serves = true;
 	spin_lock(&s->lock);
-	if ((s->state == SERVICE_DOWN || s->state == SERVICE_FAILED) &&
-	    s->slot == (uint64_t)p->sip && (s->uid == p->uid || s->slot != 0)) {
+	/* It may have hung up, and work still at what its successor would ask about. */
+	while (service_waits(s) && s->ended != s->generation && !late)
+		late = wait_on(&s->changed, &s->lock, until) < 0;
+	if (service_waits(s) && !late && s->slot == (uint64_t)p->sip &&
+	    (s->uid == p->uid || s->slot != 0)) {
 		if (s->state == SERVICE_FAILED)
 			s->down_ns = time_now();
 		generation = s->serving = ++s->generation;
@@ -197,7 +206,7 @@ service_take_over(struct service *s)
 	}
 	spin_unlock(&s->lock);
 	if (generation == 0)
-		return -EEXIST;
+		return late ? error(EBUSY, "its last server has not ended") : -EEXIST;
 	if (recovery_start(s, generation) == 0)
 		return generation;
 	service_put_server(s, generation);
@@ -534,7 +543,8 @@ service_call(struct service *s, struct request *r)
 		r->user_src = false;
 	}
 	spin_lock(&s->lock);
-	if (unlikely(s->state != SERVICE_ALIVE) && !(r->recovers && s->serving == r->generation))
+	if (unlikely(s->state != SERVICE_ALIVE || r->recovers) &&
+	    !(r->recovers && s->serving == r->generation))
 		return call_held(s, r);
 	if (unlikely(!service_tag(s, r))) {
 		spin_unlock(&s->lock);

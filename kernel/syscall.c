@@ -6,9 +6,8 @@
 #define AT(n) [(n) - SYS_FIRST]
 
 static int64_t
-sys_none(const uint64_t a[6])
+sys_none(const uint64_t[6])
 {
-	(void)a;
 	return -ENOSYS;
 }
 

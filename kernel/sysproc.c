@@ -6,16 +6,14 @@
 #include "syscall.h"
 
 int64_t
-sys_getpid(const uint64_t a[6])
+sys_getpid(const uint64_t[6])
 {
-	(void)a;
 	return proc_current()->pid;
 }
 
 int64_t
-sys_gettid(const uint64_t a[6])
+sys_gettid(const uint64_t[6])
 {
-	(void)a;
 	return thread_current()->tid;
 }
 
@@ -100,9 +98,8 @@ sys_time(const uint64_t a[6])
 }
 
 int64_t
-sys_yield(const uint64_t a[6])
+sys_yield(const uint64_t[6])
 {
-	(void)a;
 	sched_yield();
 	return 0;
 }

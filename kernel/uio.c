@@ -76,7 +76,7 @@ uio_get_all(struct uio *u, void (*f)(const char *s, size_t n))
 }
 
 int64_t
-uio_get_command(struct uio *u, char *buf, size_t n)
+uio_get_lines(struct uio *u, char *buf, size_t n)
 {
 	size_t length = u->left;
 
@@ -87,5 +87,18 @@ uio_get_command(struct uio *u, char *buf, size_t n)
 	buf[length] = '\0';
 	if (length > 0 && buf[length - 1] == '\n')
 		buf[length - 1] = '\0';
+	for (size_t i = 0; i + 1 < length; i++)
+		if ((uint8_t)buf[i] < ' ' && buf[i] != '\t' && buf[i] != '\n')
+			return error(EINVAL, "byte %zu is a control character", i);
 	return (int64_t)length;
+}
+
+int64_t
+uio_get_command(struct uio *u, char *buf, size_t n)
+{
+	int64_t length = uio_get_lines(u, buf, n);
+
+	if (length > 0 && strchr(buf, '\n') != NULL)
+		return error(EINVAL, "one command at a time");
+	return length;
 }

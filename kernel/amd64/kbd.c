@@ -84,9 +84,8 @@ scan_code(uint8_t code)
 }
 
 static void
-kbd_interrupt(void *arg)
+kbd_interrupt(void *)
 {
-	(void)arg;
 	for (int i = 0; i < DRAIN_MAX; i++) {
 		uint8_t status = inb(STATUS), code;
 

@@ -75,9 +75,8 @@ uart_write(const char *s, size_t n)
 }
 
 static void
-uart_interrupt(void *arg)
+uart_interrupt(void *)
 {
-	(void)arg;
 	uart_in(IIR);
 	for (int i = 0; i < RECEIVE_MAX && (uart_in(LSR) & LSR_READY); i++)
 		cons_input((char)uart_in(DATA));

@@ -177,11 +177,10 @@ boot_archive_set(const void *p, size_t n)
 }
 
 static int
-boot_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+boot_gen(struct chan *c, int i, struct dirtab *e, char[SYS_NAME_MAX + 1])
 {
 	uint32_t k = nodes ? nodes[c->qid.path].first : 0;
 
-	(void)buf;
 	while (k && i-- > 0)
 		k = nodes[k].next;
 	if (k == 0)
@@ -191,9 +190,8 @@ boot_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 }
 
 static int
-boot_open(struct chan **c, uint32_t flags)
+boot_open(struct chan **, uint32_t flags)
 {
-	(void)c;
 	return (flags & SYS_O_ACCMODE) == SYS_O_RDONLY ? 0
 		: error(EROFS, "boot: the boot archive cannot be written");
 }

@@ -358,13 +358,12 @@ dma_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 }
 
 static int
-dma_open(struct chan **cp, uint32_t flags)
+dma_open(struct chan **cp, uint32_t)
 {
 	struct chan *c = *cp;
 	bool ok;
 	int r;
 
-	(void)flags;
 	if (c->qid.type & QT_DIR)
 		return 0;
 	if ((r = cap_check(CAP_DMA)) < 0)

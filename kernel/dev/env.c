@@ -189,13 +189,11 @@ env_open(struct chan **c, uint32_t flags)
 }
 
 static int
-env_create(struct chan *c, const char *name, uint32_t flags, uint32_t mode)
+env_create(struct chan *c, const char *name, uint32_t, uint32_t)
 {
 	struct env *e = env_lock();
 	int err = 0;
 
-	(void)flags;
-	(void)mode;
 	if (find(e, name, 0))
 		err = -EEXIST;
 	else if (e->nvars >= VARS_MAX)
@@ -268,12 +266,11 @@ env_setattr(struct chan *c, const struct sys_attr *a)
 }
 
 static int
-env_unlink(struct chan *dir, const char *name, uint32_t flags)
+env_unlink(struct chan *, const char *name, uint32_t flags)
 {
 	struct env *e;
 	struct var *v;
 
-	(void)dir;
 	if (flags & SYS_AT_REMOVEDIR)
 		return -ENOTDIR;
 	e = env_lock();

@@ -12,11 +12,10 @@
 #include "../proc.h"
 
 static int
-io_open(struct chan **cp, uint32_t flags)
+io_open(struct chan **cp, uint32_t)
 {
 	int r = cap_check(CAP_DEVICE);
 
-	(void)flags;
 	if (r < 0)
 		return r;
 	(*cp)->aux = kzalloc(sizeof(struct answer));

@@ -306,12 +306,11 @@ irqdev_proc_exit(struct proc *p)
 /* --- the files --- */
 
 static int
-irq_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+irq_gen(struct chan *, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 {
 	struct user *us = NULL;
 	int r = -1;
 
-	(void)c;
 	if (i == 0) {
 		*e = (struct dirtab){ "ctl", FILE_CTL, HW_RW, 0 };
 		return 1;
@@ -424,14 +423,13 @@ irq_read(struct chan *c, struct uio *u, uint64_t off)
 }
 
 static int64_t
-irq_write(struct chan *c, struct uio *u, uint64_t off)
+irq_write(struct chan *c, struct uio *u, uint64_t)
 {
 	char text[80], *w[3];
 	int64_t n;
 	uint64_t line;
 	int words, r;
 
-	(void)off;
 	if (c->qid.path != FILE_CTL)
 		return -EPERM;
 	if ((r = cap_check(CAP_INTERRUPT)) < 0)

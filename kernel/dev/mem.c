@@ -60,10 +60,8 @@ memdev_map_over(paddr_t pa, uint64_t n)
 }
 
 static int
-mem_open(struct chan **cp, uint32_t flags)
+mem_open(struct chan **, uint32_t)
 {
-	(void)cp;
-	(void)flags;
 	return cap_check(CAP_DEVICE);
 }
 
@@ -143,16 +141,14 @@ mem_access(struct uio *u, paddr_t pa, bool write)
 }
 
 static int64_t
-mem_read(struct chan *c, struct uio *u, uint64_t off)
+mem_read(struct chan *, struct uio *u, uint64_t off)
 {
-	(void)c;
 	return mem_access(u, off, false);
 }
 
 static int64_t
-mem_write(struct chan *c, struct uio *u, uint64_t off)
+mem_write(struct chan *, struct uio *u, uint64_t off)
 {
-	(void)c;
 	return mem_access(u, off, true);
 }
 
@@ -180,14 +176,13 @@ map_check(uint64_t off, size_t n, unsigned prot)
 }
 
 static int
-mem_map(struct chan *c, uint64_t off, size_t n, unsigned prot, unsigned flags,
+mem_map(struct chan *, uint64_t off, size_t n, unsigned prot, unsigned flags,
 	struct phys_map **out)
 {
 	struct use *us;
 	paddr_t table;
 	int r = cap_check(CAP_DEVICE);
 
-	(void)c;
 	if (r < 0)
 		return r;
 	n = ROUND_UP(n, PAGE_SIZE);

@@ -129,9 +129,8 @@ entry_of(uint64_t file)
 }
 
 static int
-files_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+files_gen(struct chan *c, int i, struct dirtab *e, char[SYS_NAME_MAX + 1])
 {
-	(void)buf;
 	if (c->qid.path != QROOT || i >= NFILES - 1)
 		return -1;
 	*e = entry_of((uint64_t)i + 1);
@@ -267,13 +266,12 @@ command(struct chan *c, char *text)
 }
 
 static int64_t
-files_write(struct chan *c, struct uio *u, uint64_t off)
+files_write(struct chan *c, struct uio *u, uint64_t)
 {
 	char text[CHUNK];
 	int64_t n;
 	int err;
 
-	(void)off;
 	switch (c->qid.path) {
 	case QCONS:
 	case QTTY:
@@ -304,9 +302,8 @@ files_stat(struct chan *c, struct sys_stat *st)
 }
 
 static int
-files_setattr(struct chan *c, const struct sys_attr *a)
+files_setattr(struct chan *, const struct sys_attr *a)
 {
-	(void)c;
 	/* A shell's `>` cuts a file to nothing: no more than that. */
 	return a->valid & ~(uint32_t)SYS_ATTR_SIZE ? -EPERM : 0;
 }

@@ -274,7 +274,12 @@ mount_again(const struct recovery *rc, struct mount *m)
 		one = err != 0 ? err : make_again(rc, m, f, root);
 		record_over(rc, m, f, one);
 	}
-	m->generation = rc->generation;
+	spin_lock(&rc->s->lock);
+	if (rc->s->serving == rc->generation)
+		m->generation = rc->generation;
+	else
+		err = -EHOSTDOWN;	/* another recovery is at it */
+	spin_unlock(&rc->s->lock);
 	if (err == 0)
 		service_clunk(rc->s, root, rc->generation);
 	else if (root != NOFID)

@@ -65,13 +65,12 @@ pci_attach(const struct dev *d, struct chan **out)
 }
 
 static int
-pci_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+pci_gen(struct chan *, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
 {
 	unsigned place = ((unsigned)i - 1) / 2;
 	bool raw = i % 2 == 0;
 	struct pci_func *f;
 
-	(void)c;
 	if (i == 0) {
 		*e = (struct dirtab){ "ctl", FILE_CTL, HW_RW, 0 };
 		return 1;

@@ -151,14 +151,13 @@ ring_copy(struct way *w, struct uio *u, uint64_t at, size_t n, bool write)
 }
 
 static int64_t
-pipe_read(struct chan *c, struct uio *u, uint64_t off)
+pipe_read(struct chan *c, struct uio *u, uint64_t)
 {
 	struct way *w = way_of(c, false);
 	struct pipe *p = c->aux;
 	size_t n = 0;
 	int err = 0;
 
-	(void)off;
 	if (u->left == 0)
 		return 0;
 	spin_lock(&p->lock);
@@ -225,14 +224,13 @@ writable(struct chan *c, struct way *w, size_t n, int *err)
 }
 
 static int64_t
-pipe_write(struct chan *c, struct uio *u, uint64_t off)
+pipe_write(struct chan *c, struct uio *u, uint64_t)
 {
 	struct way *w = way_of(c, true);
 	struct pipe *p = c->aux;
 	size_t done = 0;
 	int err = 0;
 
-	(void)off;
 	spin_lock(&p->lock);
 	while (err == 0 && u->left > 0) {
 		size_t n = writable(c, w, u->left, &err);

@@ -10,9 +10,8 @@ static const char *const dirs[] = {
 };
 
 static int
-root_gen(struct chan *c, int i, struct dirtab *e, char buf[SYS_NAME_MAX + 1])
+root_gen(struct chan *c, int i, struct dirtab *e, char[SYS_NAME_MAX + 1])
 {
-	(void)buf;
 	if (c->qid.path != QROOT || i >= (int)ARRAY_LEN(dirs))
 		return -1;
 	*e = (struct dirtab){ dirs[i], (uint64_t)i + 1, DIR_MODE, 0 };

@@ -252,13 +252,12 @@ output_write(uint64_t id, struct uio *u)
 }
 
 static int64_t
-sip_write(struct chan *c, struct uio *u, uint64_t off)
+sip_write(struct chan *c, struct uio *u, uint64_t)
 {
 	char *text;
 	int64_t n;
 	int r = 0;
 
-	(void)off;
 	if (path_id(c) != 0 && path_file(c) == SLOT_OUTPUT)
 		return output_write(path_id(c), u);
 	if (!(path_file(c) == SLOT_HEALTH && is_own(path_id(c))))
@@ -268,7 +267,7 @@ sip_write(struct chan *c, struct uio *u, uint64_t off)
 	text = kmalloc(SIP_COMMAND_MAX);
 	if (text == NULL)
 		return -ENOMEM;
-	n = uio_get_command(u, text, SIP_COMMAND_MAX);
+	n = (path_file(c) == SLOT_HEALTH ? uio_get_lines : uio_get_command)(u, text, SIP_COMMAND_MAX);
 	if (n >= 0) {
 		if (c->qid.path == FILE_TYPES)
 			r = type_add(text);

@@ -24,6 +24,7 @@ struct slot {
 	uint64_t id;			/* serial * SIP_SLOTS + index */
 	char name[SIP_NAME], type[SIP_NAME];
 	char exec[SIP_EXEC];		/* the command's words, with blanks between */
+	bool typed;			/* they are the type's */
 	char mounts[SIP_MOUNTS][SIP_TEXT];
 	unsigned nmounts;
 	struct cap_spec caps;

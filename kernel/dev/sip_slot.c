@@ -93,12 +93,11 @@ slot_new(uint64_t *id)
 }
 
 static int
-slot_delete(uint64_t id, const char *none)
+slot_delete(uint64_t id, const char *)
 {
 	struct slot *s;
 	bool running;
 
-	(void)none;
 	spin_lock(&sip_lock);
 	s = slot_find(id);
 	running = s != NULL && s->pid != 0;
@@ -140,9 +139,8 @@ type_add(char *text)
 }
 
 void
-types_text(struct text *t, void *none)
+types_text(struct text *t, void *)
 {
-	(void)none;
 	spin_lock(&sip_lock);
 	for (unsigned i = 0; i < ntypes; i++)
 		text_add(t, "%s %s\n", types[i].name, types[i].path);
@@ -163,8 +161,10 @@ set_text(char *to, size_t n, const char *what, const char *rest)
 static int
 set_name(struct slot *s, char *rest)
 {
+	uint64_t id;	/* may be one of a slot to come, which is its name until it has another */
+
 	if (strlen(rest) >= SIP_NAME || *rest == '.' || strchr(rest, '/') != NULL ||
-	    strchr(rest, ' ') != NULL)
+	    strchr(rest, ' ') != NULL || text_number(rest, UINT64_MAX, &id) == 0)
 		return error(EINVAL, "sip: %s is not a name", rest);
 	if (slot_named(rest) != NULL && slot_named(rest) != s)
 		return error(EEXIST, "sip: there is a server %s", rest);
@@ -176,15 +176,23 @@ set_name(struct slot *s, char *rest)
 static int
 set_type(struct slot *s, char *rest)
 {
-	for (unsigned i = 0; s->exec[0] == '\0' && i < ntypes; i++)
+	bool told = s->exec[0] != '\0' && !s->typed;
+	int r = set_text(s->type, SIP_NAME, "type", rest);
+
+	if (r < 0 || told)
+		return r;
+	s->exec[0] = '\0';
+	s->typed = true;
+	for (unsigned i = 0; i < ntypes; i++)
 		if (strcmp(types[i].name, rest) == 0)
 			strlcpy(s->exec, types[i].path, SIP_EXEC);
-	return set_text(s->type, SIP_NAME, "type", rest);
+	return 0;
 }
 
 static int
 set_exec(struct slot *s, char *rest)
 {
+	s->typed = false;
 	return set_text(s->exec, SIP_EXEC, "exec", rest);
 }
 
@@ -366,7 +374,7 @@ start_process(uint64_t id, struct start *st)
 }
 
 /* sip_lock is held. */
-static void
+static int
 start_failed(struct slot *s, const struct start *st, int err)
 {
 	const struct thread *t = thread_current();
@@ -375,16 +383,16 @@ start_failed(struct slot *s, const struct start *st, int err)
 
 	ksnprintf(s->cause, sizeof s->cause, "start failed: %s: %s", st->argv[0], why);
 	slot_ended(s, SIP_FAILING);
+	return error(-err, "sip: %s", s->cause);
 }
 
 static int
-slot_start(uint64_t id, const char *none)
+slot_start(uint64_t id, const char *)
 {
 	struct start *st = kzalloc(sizeof *st);
 	struct slot *s;
 	int r;
 
-	(void)none;
 	if (st == NULL)
 		return -ENOMEM;
 	thread_current()->errstr_of = 0;
@@ -397,9 +405,8 @@ slot_start(uint64_t id, const char *none)
 		spin_lock(&sip_lock);
 		s = slot_find(id);	/* it is there: a slot that is starting is not deleted */
 		s->pid = r < 0 || s->early_pid == r ? 0 : r;
-		if (r < 0) {
-			start_failed(s, st, r);
-		}
+		if (r < 0)
+			r = start_failed(s, st, r);
 		slot_changed(s);
 		spin_unlock(&sip_lock);
 	}
@@ -487,11 +494,10 @@ slot_halt(uint64_t id)
 }
 
 static int
-slot_stop(uint64_t id, const char *none)
+slot_stop(uint64_t id, const char *)
 {
 	int r = slot_halt(id);
 
-	(void)none;
 	if (r == 0)
 		service_slot_fail(id);
 	return r;
@@ -622,6 +628,8 @@ slot_command(uint64_t id, char *text)
 		return error(EINVAL, "sip: %s takes no argument", text);
 	if (*rest == '\0' && c->act == NULL)
 		return error(EINVAL, "sip: %s needs an argument", text);
+	if (c->act != NULL && strlen(rest) >= SIP_TEXT)
+		return error(EINVAL, "sip: %s: a text of at most %d bytes", text, SIP_TEXT - 1);
 	if (c->act != NULL)
 		return c->act(id, rest);
 	spin_lock(&sip_lock);

@@ -207,14 +207,13 @@ srv_close(struct chan *c)
 }
 
 static int
-srv_unlink(struct chan *dir, const char *name, uint32_t flags)
+srv_unlink(struct chan *, const char *name, uint32_t flags)
 {
 	struct proc *p = proc_current();
 	struct service *s = NULL;
 	struct entry *e;
 	int err = cap_check(CAP_FILE_SYSTEM);
 
-	(void)dir;
 	if (err < 0)
 		return err;
 	if (flags & SYS_AT_REMOVEDIR)
@@ -239,10 +238,8 @@ srv_unlink(struct chan *dir, const char *name, uint32_t flags)
 }
 
 static int64_t
-srv_refuse(struct chan *c, struct uio *u, uint64_t off)
+srv_refuse(struct chan *c, struct uio *, uint64_t)
 {
-	(void)u;
-	(void)off;
 	return error(EINVAL, "srv: %s",
 		     c->aux2 ? "a service is answered with its own call, not by read and write"
 			     : "a service is mounted, not read or written");

@@ -5,11 +5,15 @@
 
 sh tool/mkdisk.sh "$dir/disk" || fail mkdisk
 # An error is one line of this, the command before it; then the slot must be as it was.
+long=$(printf '%0128d' 0)
+printf 'start\0x' > "$dir/extra/zero"
+printf 'name two\nstart\n' > "$dir/extra/two"
 wrong='nonsense
 stop now
 name
 name a/b
 name .hidden
+name 517
 name twelve-times-three-is-thirty-six-and-so
 type
 exec
@@ -42,6 +46,9 @@ ls -l .
 cat caps
 cat status > /env/before
 $(printf '%s' "$wrong" | sed "s/.*/echo '&' > ctl || echo 'refused: &'/")
+cat /boot/two > ctl || echo "refused: two lines"
+cat /boot/zero > ctl || echo "refused: zero"
+echo kill $long > ctl || echo "refused: long"
 echo a > status || echo "refused: status"
 echo a > log || echo "refused: log"
 echo one two three > /dev/sip/types || echo "refused: types"
@@ -84,10 +91,12 @@ echo ahci /boot/bin/nothing > /dev/sip/types
 echo ahci /boot/bin/ahci > /dev/sip/types
 cat /dev/sip/types
 exec 3<>/dev/sip/clone
-for c in "name typed" "type ramfs" "mount /tmp" "capability file-system" start; do echo \$c >&3; done
+for c in "name typed" "type ahci" "type ramfs" "mount /tmp" "capability file-system" start; do echo \$c >&3; done
 until grep -q "status healthy" /dev/sip/servers/typed/status; do sleep 0.1; done
 echo typed > /tmp/typed && cat /tmp/typed
 echo stop >&3
+echo exec /boot/bin/nothing >&3
+echo start >&3 || echo "refused: no program"
 echo delete >&3
 exec 3>&-
 exec 3<>/dev/sip/clone
@@ -119,7 +128,7 @@ refuse_re '^ahci /boot/bin/nothing'
 printf '%s' "$wrong" | while read -r line; do
 	expect_re "^refused: $line\$"
 done || exit 1
-expect_re '^refused: start$' '^refused: delete$' '^refused: fail$' '^refused: status$' '^refused: log$' \
+expect_re '^refused: two lines$' '^refused: zero$' '^refused: long$' '^refused: no program$' '^refused: start$' '^refused: delete$' '^refused: fail$' '^refused: status$' '^refused: log$' \
 	'^refused: health$' '^refused: types$'
 # Each says which thing and why.
 expect 'sip: there is no command nonsense' 'sip: stop takes no argument' 'sip: name needs an argument' \
@@ -127,7 +136,8 @@ expect 'sip: there is no command nonsense' 'sip: stop takes no argument' 'sip: n
 	'sip: there is no function 9.9.7' 'sip: write `port LOW-HIGH`' 'sip: x is not a line' \
 	'sip: 31 is not a number up to 30' 'sip: mine is running' 'sip: the server is running' \
 	'status: cannot be written' 'log: cannot be written' 'sip: state: not a line of a report, or not its value' \
-	'sip: write `NAME PATH`' "sip: the server's slot was deleted"
+	'sip: write `NAME PATH`' 'one command at a time' 'byte 5 is a control character' 'sip: 517 is not a name' \
+	'sip: kill: a text of at most 127 bytes' 'sip: start failed: /boot/bin/nothing: no such file' "sip: the server's slot was deleted"
 refuse_re 'Operation not permitted|Invalid argument'
 [ "$(console | grep -E '^(before|after): ' | grep -oE '[0-9a-f]{64}' | uniq -c | tr -s ' ' | cut -d' ' -f2)" = 2 ] ||
 	fail "a wrong command has changed something"
