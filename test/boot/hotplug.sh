@@ -20,8 +20,8 @@ echo exec /boot/bin/sh /boot/outsider.sh >&3
 echo capability device-access >&3
 echo device 0.4.0 >&3
 echo start >&3
-until grep -q tried /dev/sip/servers/outsider/log; do sleep 0.1; done
-echo delete >&3
+until grep -q 'end of generation' /dev/sip/servers/outsider/log; do sleep 0.1; done
+until echo delete >&3; do sleep 0.1; done
 exec 3>&-
 hotplug 20 0.4.0 0.5.0 0.6.0 0.7.0
 cat /dev/slot/*

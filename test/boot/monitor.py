@@ -1,7 +1,7 @@
 """What a machine under test asks of its monitor: each line that it writes to -debugcon.
 
 monitor.py SOCKET FILE: ends with the machine.  Commands in a line are separated by semicolons.  What the monitor says of an error goes to standard
-output; a device whose name is not free yet is tried again for a while.
+output; a device whose name is not free yet, or whose slot is busy, is tried again for a while.
 """
 import json
 import os
@@ -10,7 +10,7 @@ import sys
 import time
 
 TRIES = 100
-NOT_YET = "Duplicate", "in the process of unplug"
+NOT_YET = "Duplicate", "in the process of unplug", "guest is busy"
 
 
 def connect(path):
@@ -43,7 +43,7 @@ def ask(qmp, command, **arguments):
 def carry_out(qmp, command):
     for _ in range(TRIES):
         said = ask(qmp, "human-monitor-command", **{"command-line": command}).get("return", "")
-        if not any(w in said for w in ("Duplicate", "in the process of unplug")):
+        if not any(w in said for w in NOT_YET):
             break
         time.sleep(0.1)
     if said:
