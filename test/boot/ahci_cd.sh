@@ -16,6 +16,7 @@ await -t 30 /dev/sd/sdC1/part/0
 await -t 30 /dev/sd/sdC2/part/0
 cat /dev/sd/sdctl
 dd if=/dev/zero of=/dev/sd/sdC1/data bs=4096 count=2000 conv=notrunc,fsync && echo disk written &
+writer=$!
 dd if=/dev/sd/sdC2/data bs=65536 | sha256sum
 dd if=/dev/sd/sdC2/data bs=2048 skip=100 count=1 | sha256sum
 until mkdir /n/cd 2> /dev/null; do sleep 0.1; done
@@ -30,6 +31,7 @@ cat /dev/sd/sdC2/data || echo no medium, no data
 echo load > /dev/sd/sdC2/ctl && echo loaded
 dd if=/dev/sd/sdC2/data bs=2048 skip=100 count=1 | sha256sum
 cat /dev/sd/sdC2/stats
+wait $writer
 END
 EXTRA="-drive file=$dir/disk,if=none,id=d,format=raw -device ide-hd,drive=d,bus=ide.1 \
 -drive file=$dir/cd.iso,if=none,id=c,format=raw,media=cdrom,readonly=on -device ide-cd,drive=c,bus=ide.2" boot

@@ -1,7 +1,7 @@
 # The programs that judge the kill campaigns see what they are there to see: a disk with an older sector
 # and one with a wrong bit, servers whose clients are told of their death, a tree that changes, names
 # that somebody else makes.
-# bound: 120
+# bound: 300
 . test/boot/lib.sh
 . test/campaign/lib.sh
 
@@ -32,21 +32,23 @@ stamp -check -ledger $ledger $disk || echo "older sectors were seen"
 dd if=/boot/init.conf of=$disk bs=1 seek=1000000 count=1 conv=notrunc
 stamp -check -ledger $ledger $disk || echo "a wrong byte was seen"
 cp -r /boot/tree /tmp/tree
-readers -seconds 30 -ready /tmp/ready /tmp/tree &
+readers -seconds 90 -ready /tmp/ready /tmp/tree > /tmp/said &
 load=$!
 await /tmp/ready
 echo two > /tmp/tree/some/file
-sleep 1
+until grep -q 'is not what it was' /tmp/said; do sleep 0.1; done
 kill $load
 wait $load || echo "another content was seen"
+cat /tmp/said
 mkdir /tmp/names
-names -seconds 30 -ready /tmp/named /tmp/names &
+names -seconds 90 -ready /tmp/named /tmp/names > /tmp/told &
 load=$!
 await /tmp/named
 for i in 0 1 2 3 4 5 6 7; do mkdir /tmp/names/a/w0-$i || rm -rf /tmp/names/a/w0-$i || true; done
-sleep 1
+until grep -q 'names: worker' /tmp/told; do sleep 0.1; done
 kill $load
 wait $load || echo "another's names were seen"
+cat /tmp/told
 END
 DISKS=$DISKS boot
 expect_re '^the disk is as it was left$' '^older sectors were seen$' '^a wrong byte was seen$' \

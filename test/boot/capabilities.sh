@@ -36,11 +36,8 @@ echo capability file-system >&3
 echo capability networking >&3
 echo start >&3
 exec 3>&-
-for i in 1 2 3 4 5 6 7 8 9 10; do
-	grep -q "probe bare done" /dev/sip/servers/bare/log &&
-	grep -q "probe server done" /dev/sip/servers/server/log &&
-	grep -q "probe device done" /dev/sip/servers/device/log && break
-	sleep 0.5
+for s in bare server device; do
+	until grep -q "probe $s done" /dev/sip/servers/$s/log; do sleep 0.1; done
 done
 cat /dev/sip/servers/bare/caps
 grep -n "" /dev/sip/servers/bare/log

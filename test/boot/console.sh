@@ -11,7 +11,7 @@ out = open(sys.argv[1], "wb")
 p = subprocess.Popen(["sh", "tool/qemu.sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 got = b""
 
-def until(text, seconds=30):
+def until(text, seconds=60):
     global got
     end = time.time() + seconds
     while text not in got:
@@ -38,23 +38,23 @@ until(PROMPT)
 say(b"\x1b[A\x1b[D\x1b[D\x1b[Dx\r")
 until(b"\r\none-xtwo")
 until(PROMPT)
-say(b"sleep 100\r")
-time.sleep(1)
+say(b"sh -c 'echo go; exec sleep 100'\r")
+until(b"\ngo\r\n")	# what is to be interrupted is there
 say(b"\x03")
-until(PROMPT, 10)
+until(PROMPT)
 say(b"echo status $?\r")
 until(b"\r\nstatus 130")
 until(PROMPT)
-say(b"while true; do sleep 0.2; done\r")
-time.sleep(1)
+say(b"while echo round; do sleep 0.2; done\r")
+until(b"\nround\r\n")
 say(b"\x03")
-until(PROMPT, 10)
-say(b"cat | head -n 1\r")
-time.sleep(1)
+until(PROMPT)
+say(b"sh -c 'echo reads >&2; exec cat' | head -n 1\r")
+until(b"\nreads\r\n")
 say(b"typed li\x7fine\r")
 until(b"ine\r\ntyped line")
 say(b"\x04")
-until(PROMPT, 10)
+until(PROMPT)
 say(b"sipd -1\r")
 until(PROMPT)
 say(b"sipstat\r")
@@ -62,7 +62,7 @@ until(b"REQ/S")
 until(b"edu")
 until(b"REQ/S")		# drawn again
 say(b"q")
-until(PROMPT, 10)
+until(PROMPT)
 say(b"sipstat < /boot/init.conf | cat; echo piped\r")
 until(b"no terminal")
 until(b"\r\npiped")
@@ -77,5 +77,5 @@ until(b"\r\nagain")
 p.stdin.close()
 sys.exit(p.wait())
 END
-INITRD=$dir/boot.tar timeout 100 python3 "$dir/person.py" "$dir/console" || fail "the conversation"
+INITRD=$dir/boot.tar timeout 280 python3 "$dir/person.py" "$dir/console" || fail "the conversation"
 refuse 'panic:'

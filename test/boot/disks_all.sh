@@ -203,6 +203,7 @@ appear()
 	{
 		for d in $drivers; do echo "$d &"; done
 		while read -r name _; do echo "await -t 60 /dev/sd/$name/part/0"; done < "$dir/set"
+		echo "monitor 'info pci'"	# its answer comes when it comes
 		echo 'echo BEGIN'
 		echo 'lsdisk -1'
 		echo 'echo END SMART'
@@ -212,7 +213,6 @@ appear()
 		echo 'echo PCI'
 		echo 'lspci'
 		echo 'echo LAST'
-		echo "monitor 'info pci'"
 		while read -r name _; do echo "part print $name"; done < "$dir/set"
 		# A damaged table was read; it was not written.
 		echo 'for d in /dev/sd/sd*/stats; do cat $d; done'

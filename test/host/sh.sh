@@ -162,7 +162,7 @@ if pid == 0:
     os.environ["PATH"] = "/bin:/usr/bin"
     os.execv(sys.argv[1], ["sh"])
 got = b""
-def until(text, seconds=5):
+def until(text, seconds=60):
     global got
     end = time.time() + seconds
     while text not in got:
@@ -182,13 +182,13 @@ say(b"garbage\x15echo \x01\x05ok\r"); until(b"\r\nok"); until(b"lux9% ")
 say(b"half\x03"); until(b"lux9% ")
 say(b"echo no > /dev/full\r"); until(b"echo: No space"); until(b"lux9% ")
 say(b"echo is $?\r"); until(b"\nis 1"); until(b"lux9% ")
-say(b"sleep 30\r"); time.sleep(0.5); say(b"\x03"); until(b"lux9% ")
+say(b"sh -c 'echo go; exec sleep 100'\r"); until(b"\ngo\r\n"); say(b"\x03"); until(b"lux9% ")
 say(b"echo $?\r"); until(b"\r\n130"); until(b"lux9% ")
-say(b"while true; do sleep 0.2; done\r"); time.sleep(0.5); say(b"\x03"); until(b"lux9% ")
+say(b"while echo round; do sleep 0.2; done\r"); until(b"\nround\r\n"); say(b"\x03"); until(b"lux9% ")
 say(b"if true\r"); until(b"> "); say(b"then echo inside; fi\r"); until(b"\r\ninside")
 until(b"lux9% ")
 say(b"\x04")
-for _ in range(50):
+for _ in range(600):
     if os.waitpid(pid, os.WNOHANG)[0]:
         break
     time.sleep(0.1)
