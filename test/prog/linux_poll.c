@@ -32,7 +32,7 @@ polling(void)
 		usleep(30000);
 		_exit(write(fd[1], "y", 1) != 1);
 	}
-	CHECK(poll(p, 1, 5000) == 1 && p[0].revents == POLLIN && read(fd[0], &c, 1) == 1);
+	CHECK(poll(p, 1, 60000) == 1 && p[0].revents == POLLIN && read(fd[0], &c, 1) == 1);
 	wait(NULL);
 	close(fd[1]);
 	CHECK(poll(p, 1, 1000) == 1 && (p[0].revents & POLLHUP));
@@ -78,7 +78,8 @@ on(int sig)
 static void
 with_signals(void)
 {
-	struct timespec ts = { 5, 0 };
+	struct timespec ts = { 60, 0 };
+	pid_t pid;
 	struct pollfd p = { -1, 0, 0 };
 	sigset_t set, none;
 
@@ -99,14 +100,15 @@ with_signals(void)
 	CHECK(count == 2);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	CHECK(count == 3);
-	if (fork() == 0) {
-		usleep(30000);
-		kill(getppid(), SIGUSR1);
-		_exit(0);
-	}
-	CHECK_ERR(poll(&p, 1, 5000), EINTR);
-	CHECK(count == 4);
-	wait(NULL);
+	pid = fork();
+	if (pid == 0)
+		for (;;) { /* again and again: it may not be in poll yet */
+			usleep(30000);
+			kill(getppid(), SIGUSR1);
+		}
+	CHECK_ERR(poll(&p, 1, 60000), EINTR);
+	CHECK(count >= 4);
+	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
 	signal(SIGUSR1, SIG_DFL);
 }
 

@@ -49,18 +49,20 @@ waiting(void)
 	struct rusage ru;
 	siginfo_t info;
 	pid_t a, b;
-	int status;
+	int status, fd[2];
+	char c;
 
+	NEED(pipe(fd) == 0);
 	CHECK_ERR(waitpid(-1, &status, 0), ECHILD);
 	a = fork();
 	if (a == 0)
 		_exit(7);
 	b = fork();
 	if (b == 0) {
-		usleep(50000);
-		_exit(9);
+		_exit(read(fd[0], &c, 1) == 1 ? 9 : 1);
 	}
 	CHECK(waitpid(b, &status, WNOHANG) == 0);
+	CHECK(write(fd[1], "x", 1) == 1 && close(fd[0]) == 0 && close(fd[1]) == 0);
 	CHECK(wait4(b, &status, 0, &ru) == b && WIFEXITED(status) && WEXITSTATUS(status) == 9);
 	CHECK(waitid(P_PID, (id_t)a, &info, WEXITED) == 0);
 	CHECK(info.si_pid == a && info.si_status == 7 && info.si_code == CLD_EXITED);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/time.h>
@@ -127,46 +128,61 @@ nesting(void)
 	CHECK(count == 1122);
 }
 
-/* A child that signals its parent once, after a while. */
+/*
+ * A child that signals its parent again and again: the parent may not yet be where it is to be
+ * interrupted.  After `times` (0: never) it writes a byte to fd instead.
+ */
 static pid_t
-disturb(int sig, int ms)
+disturb(int sig, int times, int fd)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		usleep((unsigned)ms * 1000);
-		kill(getppid(), sig);
-		_exit(0);
+		for (int i = 1; times == 0 || i <= times; i++) {
+			usleep(30000);
+			kill(getppid(), sig);
+		}
+		usleep(30000);
+		_exit(write(fd, "x", 1) != 1);
 	}
 	return pid;
+}
+
+/* Ends it; its last signal may come only now. */
+static bool
+ends(pid_t pid)
+{
+	pid_t ended = kill(pid, SIGKILL);
+
+	while (ended != pid && (ended == 0 || errno == EINTR))
+		ended = waitpid(pid, NULL, 0);
+	return ended == pid;
 }
 
 static void
 interruption(void)
 {
-	struct timespec ts = { 5, 0 }, left = { 0 };
-	int fd[2], status;
+	struct timespec ts = { 100, 0 }, left = { 0 };
+	int fd[2], status, before;
 	char c = 0;
+	pid_t pid;
 
 	NEED(pipe(fd) == 0);
 	signal(SIGCHLD, SIG_DFL);
 	count = 0;
 	handle(SIGUSR1, on, 0);
-	disturb(SIGUSR1, 30);
+	pid = disturb(SIGUSR1, 0, -1);
 	CHECK_ERR((int)read(fd[0], &c, 1), EINTR);
-	CHECK(count == 1 && wait(&status) > 0);
+	CHECK(ends(pid) && count > 0);
 	handle(SIGUSR1, on, SA_RESTART);
-	disturb(SIGUSR1, 30);
-	if (fork() == 0) {
-		usleep(100000);
-		_exit(write(fd[1], "x", 1) != 1);
-	}
-	CHECK(read(fd[0], &c, 1) == 1 && c == 'x' && count == 2);
-	CHECK(wait(&status) > 0 && wait(&status) > 0);
-	disturb(SIGUSR1, 30);
+	before = count;
+	disturb(SIGUSR1, 3, fd[1]);
+	CHECK(read(fd[0], &c, 1) == 1 && c == 'x' && count > before);
+	CHECK(wait(&status) > 0 && status == 0);
+	before = count;
+	pid = disturb(SIGUSR1, 0, -1);
 	CHECK_ERR(nanosleep(&ts, &left), EINTR);
-	CHECK(count == 3 && left.tv_sec == 4);
-	wait(&status);
+	CHECK(ends(pid) && count > before && left.tv_sec >= 50 && left.tv_sec < 100);
 	/* A child's end, ignored, interrupts nothing. */
 	if (fork() == 0)
 		_exit(0);
@@ -187,7 +203,7 @@ children(void)
 	if (fork() == 0)
 		_exit(5);
 	CHECK(wait(&status) > 0 && WEXITSTATUS(status) == 5);
-	for (int i = 0; i < 100 && count == 0; i++)
+	for (int i = 0; i < 10000 && count == 0; i++)
 		usleep(1000);
 	CHECK(count == 1 && last == SIGCHLD);
 	signal(SIGCHLD, SIG_DFL);
@@ -343,15 +359,15 @@ alarms(void)
 	for (int i = 1; i <= 20; i++) {
 		it.it_value.tv_usec = i * 500;
 		CHECK(setitimer(ITIMER_REAL, &it, NULL) == 0);
-		CHECK(getitimer(ITIMER_REAL, &got) == 0 && got.it_value.tv_usec <= 10000);
+		CHECK(getitimer(ITIMER_REAL, &got) == 0 && got.it_value.tv_usec <= 20000);
 		CHECK_ERR(sigsuspend(&none), EINTR);
 		CHECK(count == i);
 	}
 	CHECK(alarm(100) == 0);
-	CHECK(alarm(1) >= 99);
+	CHECK(alarm(1) >= 50);
 	CHECK_ERR(sigsuspend(&none), EINTR);
 	CHECK(count == 21);
-	CHECK(time(NULL) - before <= 5);
+	CHECK(time(NULL) - before <= 50);
 	CHECK(alarm(0) == 0);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	signal(SIGALRM, SIG_DFL);

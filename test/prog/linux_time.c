@@ -21,16 +21,19 @@ clocks(void)
 	struct timeval tv;
 	struct timespec ts;
 	double last = now(CLOCK_MONOTONIC), t;
+	time_t before;
 
 	for (int i = 0; i < 20000; i++) {
 		t = now(CLOCK_MONOTONIC);
 		NEED(t >= last);
 		last = t;
 	}
+	last = now(CLOCK_REALTIME);
+	before = time(NULL);
 	CHECK(gettimeofday(&tv, NULL) == 0);
-	t = now(CLOCK_REALTIME) - ((double)tv.tv_sec + (double)tv.tv_usec / 1e6);
-	CHECK(t > -0.01 && t < 1);
-	CHECK(time(NULL) - tv.tv_sec <= 1 && tv.tv_sec > 1000000000);
+	t = (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
+	CHECK(t > last - 0.01 && t < now(CLOCK_REALTIME) + 0.01);
+	CHECK(before - 1 <= tv.tv_sec && tv.tv_sec <= time(NULL) + 1 && tv.tv_sec > 1000000000);
 	CHECK(clock_getres(CLOCK_MONOTONIC, &ts) == 0 && ts.tv_sec == 0);
 	CHECK_ERR(clock_gettime(1234, &ts), EINVAL);
 }
@@ -42,7 +45,7 @@ sleeping(void)
 	double t = now(CLOCK_MONOTONIC);
 
 	CHECK(nanosleep(&ts, NULL) == 0);
-	CHECK(now(CLOCK_MONOTONIC) - t >= 0.05 && now(CLOCK_MONOTONIC) - t < 2);
+	CHECK(now(CLOCK_MONOTONIC) - t >= 0.05 && now(CLOCK_MONOTONIC) - t < 20);
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	ts.tv_sec += 1;
 	CHECK(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == 0);

@@ -38,16 +38,16 @@ main(void)
 	}
 	usleep(50000);
 	b = now(CLOCK_MONOTONIC);
-	CHECK(b - a >= 0.05 && b - a < 5);
+	CHECK(b - a >= 0.05 && b - a < 20);
 	a = now(CLOCK_MONOTONIC);
 	CHECK(poll(NULL, 0, 100) == 0);
 	b = now(CLOCK_MONOTONIC);
-	CHECK(b - a >= 0.1 && b - a < 5);
+	CHECK(b - a >= 0.1 && b - a < 20);
 	CHECK(now(CLOCK_REALTIME) > 1700000000.0);
 	signal(SIGALRM, tick);
 	cpu = now(CLOCK_PROCESS_CPUTIME_ID);
 	CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
-	for (a = now(CLOCK_MONOTONIC); ticks < 5 && now(CLOCK_MONOTONIC) - a < 5;)
+	for (a = now(CLOCK_MONOTONIC); ticks < 5 && now(CLOCK_MONOTONIC) - a < 60;)
 		;
 	CHECK(ticks >= 5 && setitimer(ITIMER_REAL, &off, NULL) == 0);
 	CHECK(now(CLOCK_PROCESS_CPUTIME_ID) > cpu);
