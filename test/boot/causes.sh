@@ -1,6 +1,8 @@
 # Every way in which a server can die, under the manager: the cause is recorded with its time, the log
 # outlives it, and the next generation is healthy.  One that always crashes is given up while the
 # others work.
+#
+# In time counted in instructions: a host that is slow makes nobody late who is not.
 . test/boot/lib.sh
 
 with_prog causes
@@ -67,7 +69,7 @@ until grep -q "status healthy" loop/status; do sleep 0.1; done
 echo "= loop now" $(grep status loop/status) $(grep generation loop/status)
 cat /dev/irq/ctl
 END2
-boot
+CPUS=1 EXTRA="-icount shift=2,sleep=off" boot
 # cause TEXT of a server that lived again, with its time and how long the repair took; and its log.
 cause()
 {

@@ -1,5 +1,5 @@
 # A request that hangs each life of its server: sipd's patience is no life of it, so that the server
-# fails in the end, and who waits is told, instead of for ever.
+# fails in the end, and who waits is told, instead of for ever.  In time counted in instructions, as after.sh.
 . test/boot/lib.sh
 
 mkdir -p "$dir/extra/sip"
@@ -23,7 +23,7 @@ cat /mnt/cons || echo "who waited is told"
 cat /dev/sip/servers/names/status
 cat /dev/sip/servers/names/health
 END
-CPUS=2 boot
+CPUS=1 EXTRA="-icount shift=2,sleep=off" boot
 expect 'it works' 'who waited is told'
 expect_re '^status failed$' '^generation 4$'
 [ "$(console | grep -c '^sipd: names: failing: a request is older than the deadline')" = 4 ] || fail "not four deaths"
