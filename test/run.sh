@@ -60,7 +60,7 @@ run_one()
 	case $kind in
 	build)	[ "$(cat "$logs/build.rc")" = 0 ]; rc=$?
 		grep -vE '^[A-Z]+ +[^ ]+$' "$logs/build.log" > "$log" ;;
-	unit)	timeout -k 5 120 "$(unit_path "$name")" > "$log" 2>&1 || rc=$?
+	unit)	timeout -k 5 300 "$(unit_path "$name")" > "$log" 2>&1 || rc=$?
 		p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$log" | tail -1)
 		f=$(grep -c '^\[  FAILED  \] [a-zA-Z_]' "$log")
 		s=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test(s).*/\1/p' "$log" | tail -1)

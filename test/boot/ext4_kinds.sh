@@ -1,14 +1,14 @@
 # Fifteen kinds of ext2, ext3 and ext4 on five disks, each served by its own ext4fs, all read at the
 # same time on two processors: every byte, mode, owner, size, time, link and name is what e2fsprogs
 # says of the image, and no image is changed.
-# bound: 240
+# bound: 600
 . test/boot/lib.sh
 PATH=$PATH:/usr/sbin:/sbin
 for p in sgdisk mke2fs debugfs python3; do
 	command -v $p > /dev/null || skip "needs $p"
 done
 
-export TIMEOUT=150 CPUS=2 THREAD=multi MEM=1G
+export TIMEOUT=400 CPUS=2 THREAD=multi MEM=1G
 mib=40
 ext4()
 {

@@ -1,6 +1,7 @@
 # The disk driver is killed fifty times under readers: they notice a pause and nothing else.  First
 # in time counted in instructions, where the bound is what a repair may take; then on two processors,
-# with other work on the machine that this runs on.
+# with other work on the machine that this runs on.  The bound is for nine deaths of ten: while the
+# machine is idle its time is the host's, which may stand still for a while.
 . test/boot/lib.sh
 
 sh tool/mkdisk.sh "$dir/disk" || fail mkdisk

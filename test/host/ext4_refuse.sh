@@ -27,7 +27,7 @@ served()
 	rm -f sock
 	"$ext4fs" "$@" -listen unix!sock > log 2>&1 &
 	local pid=$! i=0
-	while [ ! -S sock ] && [ $i -lt 50 ] && kill -0 $pid 2>/dev/null; do
+	while [ ! -S sock ] && [ $i -lt 600 ] && kill -0 $pid 2>/dev/null; do
 		sleep 0.1
 		i=$((i + 1))
 	done

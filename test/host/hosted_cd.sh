@@ -55,7 +55,7 @@ refuses_writes()
 wait_for()
 {
 	local i
-	for i in $(seq 100); do
+	for i in $(seq 600); do
 		[ "$(hosted_value "$h/sd" "$disk_name/ctl" "$1")" != "$2" ] || return 0
 		sleep 0.1
 	done
@@ -74,7 +74,7 @@ monitor()
 	python3 - "$h/monitor" "$1" <<'END'
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
-s.settimeout(20)
+s.settimeout(60)
 s.connect(sys.argv[1])
 
 def prompt():

@@ -1,7 +1,7 @@
 # isofs read by the 9p command, in both dialects: a tree in images that genisoimage and xorriso made,
 # with Rock Ridge, Joliet, both and neither, one and several sessions; every file's sum is that of the
 # source.  And what is not read, with the reason that is given.
-# bound: 120
+# bound: 300
 . "$(dirname "$0")/lib.sh"
 pid=
 need genisoimage xorriso
@@ -28,7 +28,7 @@ serve()	# arguments
 	rm -f sock
 	"$bin/isofs" "$@" -listen unix!sock > log 2>&1 &
 	pid=$!
-	while [ ! -S sock ] && [ $i -lt 50 ] && kill -0 $pid 2>/dev/null; do
+	while [ ! -S sock ] && [ $i -lt 600 ] && kill -0 $pid 2>/dev/null; do
 		sleep 0.1
 		i=$((i + 1))
 	done

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "driver.h"
 
-enum { SLOT_WAIT_MS = 20000, SLOT_PAUSE_NS = 200000 };
+enum { SLOT_WAIT_MS = 60000, SLOT_PAUSE_NS = 200000 };
 
 static inline uint64_t
 now(void)
