@@ -11,7 +11,7 @@
 #include "model/world.h"
 #include "os.h"
 
-enum { SOON_MS = 2000 };
+enum { SOON_MS = 8000 }; /* no command has got to its time */
 
 static void
 pull(void *arg)

@@ -238,7 +238,7 @@ static void
 finish(struct pass *p, struct p9_req *r, struct pass_answer *a, bool keep)
 {
 	if (keep)
-		hold_answer(p, r, a, KEPT, PASS_REORDER_MS);
+		hold_answer(p, r, a, KEPT, p->reorder_ms);
 	else if (atomic_load(&p->nreordered) > 0)
 		hold_answer(p, r, a, TURN, 0);
 	else

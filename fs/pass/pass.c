@@ -27,7 +27,7 @@ open_root(struct pass *p, const char *dir)
 int
 pass_init(struct pass *p, const char *dir)
 {
-	*p = (struct pass){ 0 };
+	*p = (struct pass){ .reorder_ms = PASS_REORDER_MS };
 	pthread_mutex_init(&p->nodes_lock, NULL);
 	pass_rules_init(&p->rules);
 	int rc = open_root(p, dir);

@@ -136,6 +136,7 @@ struct pass {
 	pthread_cond_t held_changed;	/* late threads, hung requests */
 	struct pass_held *held;		/* in order of coming */
 	_Atomic unsigned nreordered;	/* of them; read without the lock */
+	unsigned reorder_ms;		/* PASS_REORDER_MS, but in tests */
 	uint64_t hang_epoch;		/* counts `clear` */
 	unsigned nlate;
 	bool ending;

@@ -487,7 +487,7 @@ a_reset_that_never_ends(void **state)
 	w->m.never_resets = true;
 	began = os_time_ns();
 	assert_int_equal(virtio_reset(&w->v), -ETIMEDOUT);
-	assert_true(os_time_ns() - began < 2 * VIRTIO_RESET_MS * 1000000ull);
+	assert_true(os_time_ns() - began < 10 * VIRTIO_RESET_MS * 1000000ull);
 	w->m.never_resets = false;
 	close_device(w);
 }
