@@ -448,7 +448,18 @@ sip_out32(const struct sip_ports *p, unsigned off, uint32_t value)
 	p->dev->bus->out(p->dev, (uint16_t)(p->base + off), 4, value);
 }
 
-/* Waits until (register & mask) == want: true; false after timeout_ms. */
+/*
+ * A wait by looks, with a bound.  Of the time between two looks no more counts than a SIP_LOOKS-th
+ * of the bound: the rest is a pause of the process or of the whole machine, in which its device has
+ * not worked either.  After each look that found nothing sip_patience_over is asked once.
+ */
+enum { SIP_LOOKS = 20 };
+struct sip_patience {
+	uint64_t last_ns, left_ns, most_ns;
+};
+struct sip_patience sip_patience(unsigned timeout_ms);
+bool sip_patience_over(struct sip_patience *p);
+/* Waits until (register & mask) == want: true; false after timeout_ms, by sip_patience. */
 bool sip_wait32(const struct sip_bar *b, uint64_t off, uint32_t mask, uint32_t want,
 	unsigned timeout_ms);
 

@@ -206,11 +206,11 @@ command_over(struct ahci_port *p)
 static int
 wait_over(struct ahci_port *p, unsigned ms)
 {
-	uint64_t end = os_time_ns() + ms * 1000000ull;
+	struct sip_patience patience = sip_patience(ms);
 	int err;
 
 	while ((err = command_over(p)) == -EAGAIN) {
-		if (os_time_ns() > end)
+		if (sip_patience_over(&patience))
 			return -ETIMEDOUT;
 		os_sleep_ns(POLL_NS);
 	}

@@ -22,12 +22,12 @@ ide_status(const struct ide_channel *c)
 bool
 ide_wait(const struct ide_channel *c, uint8_t mask, uint8_t want, unsigned timeout_ms)
 {
-	uint64_t end = os_time_ns() + timeout_ms * 1000000ull;
+	struct sip_patience p = sip_patience(timeout_ms);
 
 	for (unsigned looks = 0;; looks++) {
 		if ((ide_status(c) & mask) == want)
 			return true;
-		if (os_time_ns() > end)
+		if (sip_patience_over(&p))
 			return false;
 		if (looks > 20)
 			os_sleep_ns(POLL_NS);

@@ -20,7 +20,7 @@
 
 enum { SECTORS = 6000, LARGE = 150000, CD_SECTORS = 500, WAIT_MS = 30000 };
 /* Accesses to an empty channel's ports, and of an IDENTIFY; the time of two empty channels. */
-enum { EMPTY_PORTS = 16, IDENTIFY_PORTS = 128, EMPTY_MS = 1000 };
+enum { EMPTY_PORTS = 16, IDENTIFY_PORTS = 128, EMPTY_MS = 10000 };
 
 struct world {
 	struct model m;
@@ -405,6 +405,26 @@ lost_interrupts(void **state)
 	stop(w);
 }
 
+/* A machine that stands still for longer than a wait may take has not made its device late. */
+static void
+a_pause(void **state)
+{
+	struct world *w = make();
+	uint8_t b[4096];
+
+	_Static_assert(IDE_IDLE_MS * 1000 < MODEL_STOP_US, "longer than the wait");
+	(void)state;
+	model_disk(&w->m, 0, SECTORS);
+	attach(w);
+	pthread_mutex_lock(&w->m.bus.lock);
+	w->m.stops = 2; /* the first look is of whoever has chosen the device */
+	pthread_mutex_unlock(&w->m.bus.lock);
+	assert_int_equal(transfer(w, "sdD0/data", false, b, 4096, 512 * 8), 4096);
+	assert_int_equal(w->m.stops, 0);
+	assert_true(text_has(w, "sdD0/stats", "resets 0\n"));
+	stop(w);
+}
+
 /* DMA that fails gives way to programmed I/O, and nobody gets an error. */
 static void
 falls_back(void **state)
@@ -522,6 +542,7 @@ main(void)
 		cmocka_unit_test(health),
 		cmocka_unit_test(falls_back),
 		cmocka_unit_test(lost_interrupts),
+		cmocka_unit_test(a_pause),
 		cmocka_unit_test(successor),
 		cmocka_unit_test(optical),
 		cmocka_unit_test(lies),

@@ -84,7 +84,7 @@ reap(struct nvme_ctlr *c)
 static int
 wait(struct nvme_ctlr *c)
 {
-	uint64_t end = os_time_ns() + NVME_ADMIN_MS * 1000000ull;
+	struct sip_patience p = sip_patience(NVME_ADMIN_MS);
 	unsigned life = c->life;
 
 	for (unsigned looks = 0; !c->answered; looks++) {
@@ -92,7 +92,7 @@ wait(struct nvme_ctlr *c)
 			drive_change(&c->port);
 		if (c->answered)
 			break;
-		if (os_time_ns() > end)
+		if (sip_patience_over(&p))
 			return -ETIMEDOUT;
 		if (looks < SPIN_LOOKS)
 			continue;

@@ -16,7 +16,7 @@ enum { POLL_NS = 50000, ANSWER_AT = 32 }; /* in the control queue's slot */
 static int
 manage(struct vscsi *s, enum virtio_scsi_task task, struct virtio_scsi_address at, uint64_t id)
 {
-	uint64_t end = os_time_ns() + VSCSI_TASK_MS * 1000000ull;
+	struct sip_patience p = sip_patience(VSCSI_TASK_MS);
 	struct virtq *ring = &s->control.ring;
 	uint8_t *extra = virtq_extra(ring, 0);
 	struct virtq_chain c;
@@ -35,7 +35,7 @@ manage(struct vscsi *s, enum virtio_scsi_task task, struct virtio_scsi_address a
 	if (virtq_publish(ring))
 		virtio_ring_bell(&s->d.v, &s->control);
 	while ((slot = virtq_take(ring, &written)) == -EAGAIN) {
-		if (os_time_ns() > end)
+		if (sip_patience_over(&p))
 			return -ETIMEDOUT;
 		os_sleep_ns(POLL_NS);
 	}
@@ -65,18 +65,18 @@ overdue(struct virtio_drive_queue *q, unsigned tag, struct virtio_scsi_address *
 static bool
 ends(struct virtio_drive_queue *q, unsigned tag, const struct blk_io *io)
 {
-	uint64_t end = os_time_ns() + VSCSI_TASK_MS * 1000000ull;
-	bool over = false;
+	struct sip_patience p = sip_patience(VSCSI_TASK_MS);
+	bool over;
 
-	while (!over && os_time_ns() < end) {
+	for (;;) {
 		os_lock_take(&q->q.lock);
 		virtio_drive_reap(&q->q);
 		over = drive_tag(&q->q, tag) != io;
 		os_lock_give(&q->q.lock);
-		if (!over)
-			os_sleep_ns(POLL_NS);
+		if (over || sip_patience_over(&p))
+			return over;
+		os_sleep_ns(POLL_NS);
 	}
-	return over;
 }
 
 static bool

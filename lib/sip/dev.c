@@ -254,17 +254,35 @@ sip_dev_quiet(struct sip_dev *d)
 	sip_irq_stop(&d->irq);
 }
 
+struct sip_patience
+sip_patience(unsigned timeout_ms)
+{
+	uint64_t ns = timeout_ms * 1000000ull;
+	return (struct sip_patience){ os_time_ns(), ns, ns / SIP_LOOKS };
+}
+
+bool
+sip_patience_over(struct sip_patience *p)
+{
+	uint64_t now = os_time_ns(), passed = now - p->last_ns;
+	if (passed > p->most_ns)
+		passed = p->most_ns;
+	p->last_ns = now;
+	p->left_ns = passed < p->left_ns ? p->left_ns - passed : 0;
+	return !p->left_ns;
+}
+
 bool
 sip_wait32(const struct sip_bar *b, uint64_t off, uint32_t mask, uint32_t want, unsigned timeout_ms)
 {
 	for (int i = 0; i < SPIN_LOOKS; i++)
 		if ((sip_read32(b, off) & mask) == want)
 			return true;
-	uint64_t end = os_time_ns() + timeout_ms * 1000000ull;
-	while (os_time_ns() < end) {
+	struct sip_patience p = sip_patience(timeout_ms);
+	while ((sip_read32(b, off) & mask) != want) {
+		if (sip_patience_over(&p))
+			return false;
 		os_sleep_ns(POLL_NS);
-		if ((sip_read32(b, off) & mask) == want)
-			return true;
 	}
-	return (sip_read32(b, off) & mask) == want;
+	return true;
 }

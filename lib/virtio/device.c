@@ -179,7 +179,7 @@ gone(const struct virtio_device *v)
 int
 virtio_reset(struct virtio_device *v)
 {
-	uint64_t end = os_time_ns() + VIRTIO_RESET_MS * 1000000ull;
+	struct sip_patience p = sip_patience(VIRTIO_RESET_MS);
 
 	if (gone(v))
 		return -ENODEV;
@@ -187,7 +187,7 @@ virtio_reset(struct virtio_device *v)
 	for (unsigned looks = 0; virtio_get_status(v); looks++) { /* [4.1.4.3.2] */
 		if (gone(v))
 			return -ENODEV;
-		if (os_time_ns() > end)
+		if (sip_patience_over(&p))
 			return -ETIMEDOUT;
 		if (looks >= SPIN_LOOKS)
 			os_sleep_ns(POLL_NS);

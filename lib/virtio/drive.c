@@ -109,15 +109,17 @@ own_over(struct virtio_drive_queue *q, unsigned slot)
 int64_t
 virtio_drive_own_wait(struct virtio_drive_queue *q, unsigned slot, unsigned ms)
 {
-	uint64_t end = os_time_ns() + ms * 1000000ull;
+	struct sip_patience p = sip_patience(ms);
 
 	for (;;) {
-		bool late = os_time_ns() > end;
+		bool lied = atomic_load(&q->lied);
 
 		if (own_over(q, slot))
 			return q->own_written[slot];
-		if (late || atomic_load(&q->lied))
-			return late ? -ETIMEDOUT : -EPROTO;
+		if (lied)
+			return -EPROTO;
+		if (sip_patience_over(&p))
+			return -ETIMEDOUT;
 		os_sleep_ns(POLL_NS);
 	}
 }

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "drive.h"
 
 enum { FLOATING = 0xff };
@@ -177,6 +178,11 @@ read_port(struct model *m, struct place *p, unsigned width)
 		return FLOATING;
 	if (!c->drive[c->selected].kind)
 		return 0;
+	if (p->block == CONTROL && m->stops) {
+		usleep(MODEL_STOP_US);
+		m->stops--;
+		return ATA_STATUS_BSY;
+	}
 	if (p->block == CONTROL)
 		return c->drive[c->selected].status;
 	if (p->reg == IDE_STATUS)

@@ -17,6 +17,7 @@ enum {
 	MODEL_LINE = 11
 }; /* in native mode */
 
+enum { MODEL_STOP_US = 100000 };
 enum model_kind { MODEL_NONE, MODEL_DISK, MODEL_OPTICAL };
 
 struct model_drive {
@@ -63,6 +64,7 @@ struct model {
 	unsigned native; /* channels, as bits */
 	struct model_channel channel[IDE_CHANNELS];
 	uint32_t random; /* not 0: every second read gives anything */
+	unsigned stops;  /* so often all stands still, MODEL_STOP_US after a look: it was busy */
 };
 
 /* Channels (as bits) with ports of their own, others with legacy's; with a bus master or not. */

@@ -387,6 +387,28 @@ left_behind(void **state)
 	assert_non_null(strstr(text, "1 BARs, 0 interrupts, 0 pieces"));
 }
 
+/* A pause that is longer than a wait's bound does not end it; time in which it could look does. */
+static void
+patience(void **state)
+{
+	struct sip_patience p = sip_patience(20);
+	uint64_t began;
+	unsigned looks = 0;
+
+	(void)state;
+	os_sleep_ns(100000000);
+	for (; !sip_patience_over(&p); looks++)
+		os_sleep_ns(2000000);
+	assert_int_equal(looks, SIP_LOOKS - 1);
+	p = sip_patience(50);
+	began = os_time_ns();
+	while (!sip_patience_over(&p))
+		;
+	assert_true(os_time_ns() - began >= 50000000);
+	p = sip_patience(0);
+	assert_true(sip_patience_over(&p));
+}
+
 int
 main(void)
 {
@@ -406,6 +428,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(unknown_command, setup, blamed),
 		cmocka_unit_test_setup_teardown(interrupt_of_others, setup, blamed),
 		cmocka_unit_test_setup_teardown(left_behind, setup, teardown),
+		cmocka_unit_test(patience),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
