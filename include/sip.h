@@ -556,6 +556,11 @@ enum sip_action sip_policy(const struct sip_manifest *m, unsigned *deaths,
 /* How long the server is to blame for a request of that age: while what it waits for is well. */
 uint64_t sip_blame_ns(uint64_t age_ns, uint64_t now, uint64_t others_well_since);
 /*
+ * How much of an age is left without the time in which the machine stood still, as a virtual one
+ * does when its host pauses: from `still_from` until `still_until`, which is not after now.
+ */
+uint64_t sip_running_ns(uint64_t age_ns, uint64_t now, uint64_t still_from, uint64_t still_until);
+/*
  * How long a start may take, in ns, after `missed` in a row that did not end in time: twice as long
  * each time, at most 16 deadlines.  A machine that is too slow for the deadline just now would
  * otherwise start and kill its servers until somebody helps.

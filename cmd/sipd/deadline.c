@@ -4,8 +4,8 @@
  * says that it is degraded is sip_overdue's.
  *
  * A machine that is too busy makes everybody late, sipd as well: a look that comes a whole period
- * late judges nobody, LATE_MAX times in a row; and who did not start in time has twice as long the
- * next time.
+ * late judges nobody, LATE_MAX times in a row; how late it came is taken from the ages that are
+ * seen later; and who did not start in time has twice as long the next time.
  */
 #include "sipd.h"
 
@@ -43,6 +43,12 @@ later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+static uint64_t
+running(const struct server *s, uint64_t age_ns, uint64_t now)
+{
+	return sip_running_ns(age_ns, now, s->still_from, s->still_until);
+}
+
 /* Why it is to be killed, or NULL; *since: when what it is killed for began. */
 static const char *
 overdue(const struct manager *m, const struct server *s, const struct facts *f, uint64_t now,
@@ -53,18 +59,20 @@ overdue(const struct manager *m, const struct server *s, const struct facts *f, 
 	uint64_t own = s->well_since ? s->well_since : s->since;
 	*since = now;
 	if (f->state == SIP_STARTING)
-		return sip_blame_ns(f->uptime_ns, now, well) >
+		return running(s, sip_blame_ns(f->uptime_ns, now, well), now) >
 			sip_start_ns(deadline_ms, s->nmissed) ?
 		    "not healthy within the deadline" : NULL;
 	uint64_t healthy = later(others_since(m, s, now, true),
 		f->state == SIP_DEGRADED ? now : later(own, s->healthy_since));
-	const struct sip_late late = {
+	struct sip_late late = {
 		.report_ns = now > f->report_ns ? now - f->report_ns : 0,
 		/* What a request waited for this server's predecessor is not its fault either. */
 		.request_ns = sip_blame_ns(f->oldest_ns, now, later(well, own)),
 		.healthy_ns = now - healthy,
 	};
 	*since = now - later(late.report_ns, late.request_ns);
+	late.report_ns = running(s, late.report_ns, now);
+	late.request_ns = running(s, late.request_ns, now);
 	return sip_overdue(deadline_ms, &late);
 }
 
@@ -80,6 +88,10 @@ server_judge(struct manager *m, struct server *s, const struct facts *f, uint64_
 	if (now < s->look_at)
 		return;
 	s->nlate = now - s->look_at > period ? s->nlate + 1 : 0;
+	if (s->nlate) {
+		s->still_from = s->look_at;
+		s->still_until = now;
+	}
 	s->look_at = now + period;
 	if (!f->running || s->killed == f->generation || (s->nlate && s->nlate <= LATE_MAX))
 		return;

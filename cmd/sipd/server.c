@@ -280,7 +280,8 @@ server_update(struct manager *m, struct server *s, uint64_t now)
 	if (s->start_at && s->start_at <= now && blocked_until(m, s) <= now)
 		start(s);
 	else
-		server_judge(m, s, &f, now);
+		/* By the time after the look, which may be late itself. */
+		server_judge(m, s, &f, os_time_ns());
 	if (f.state != before || f.generation != generation)
 		tell_change(s, &f, before, now);
 	if (!s->settled && now >= s->first + settle_ns(s)) {

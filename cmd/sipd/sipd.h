@@ -33,6 +33,8 @@ struct server {
 	uint64_t healthy_since;		/* 0: it is not healthy */
 	uint64_t late_since;		/* when what it was killed for (`killed`) began */
 	uint64_t look_at;		/* when to look at its deadlines */
+	uint64_t still_from;		/* the last look that came late: when it was due */
+	uint64_t still_until;		/* and when it came */
 };
 
 struct manager {

@@ -61,6 +61,14 @@ sip_blame_ns(uint64_t age_ns, uint64_t now, uint64_t others_well_since)
 }
 
 uint64_t
+sip_running_ns(uint64_t age_ns, uint64_t now, uint64_t still_from, uint64_t still_until)
+{
+	uint64_t began = now > age_ns ? now - age_ns : 0;
+	uint64_t from = began > still_from ? began : still_from;
+	return from < still_until ? age_ns - (still_until - from) : age_ns;
+}
+
+uint64_t
 sip_start_ns(unsigned deadline_ms, unsigned missed)
 {
 	unsigned doublings = missed < START_DOUBLINGS ? missed : START_DOUBLINGS;

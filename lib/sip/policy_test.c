@@ -167,6 +167,20 @@ blame(void **state)
 	assert_int_equal(0, sip_blame_ns(50, 1000, 1001));
 }
 
+/* A pause of the machine is nobody's age, as much of it as was within. */
+static void
+pauses(void **state)
+{
+	(void)state;
+	assert_int_equal(50, sip_running_ns(50, 1000, 0, 0));
+	assert_int_equal(50, sip_running_ns(50, 1000, 900, 950));
+	assert_int_equal(40, sip_running_ns(50, 1000, 900, 960));
+	assert_int_equal(30, sip_running_ns(50, 1000, 970, 990));
+	assert_int_equal(0, sip_running_ns(50, 1000, 900, 1000));
+	assert_int_equal(40, sip_running_ns(50, 1000, 990, 1000));
+	assert_int_equal(1990, sip_running_ns(2000, 1000, 990, 1000));
+}
+
 static void
 start_deadline(void **state)
 {
@@ -198,6 +212,7 @@ main(void)
 		cmocka_unit_test_setup(stable, setup), cmocka_unit_test_setup(by_hand, setup),
 		cmocka_unit_test_setup(kinds, setup), cmocka_unit_test_setup(waited_for, setup),
 		cmocka_unit_test(lateness), cmocka_unit_test(degraded), cmocka_unit_test(blame),
+		cmocka_unit_test(pauses),
 		cmocka_unit_test(start_deadline), cmocka_unit_test(report_periods),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
