@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#define WAIT_MS	60000
+
 static struct model {
 	struct sip_model bus;
 	bool dead, silent, wrong_id; /* how it is strange */
@@ -147,6 +149,7 @@ up(void **state)
 {
 	setup(state);
 	assert_int_equal(0, attach());
+	((struct edu *)s.priv)->timeout_ms = WAIT_MS;
 	return 0;
 }
 
@@ -271,7 +274,6 @@ answers_only(void **state)
 	pthread_t asks, looks;
 
 	(void)state;
-	((struct edu *)s.priv)->timeout_ms = 60000;
 	m.slow = true;
 	assert_int_equal(0, pthread_create(&asks, NULL, ask, NULL));
 	while (!m.argument)
@@ -330,7 +332,7 @@ silent(void **state)
 	assert_int_equal(-ETIMEDOUT, tell("factorial", "3"));
 	assert_int_equal(-ETIMEDOUT, file("dma")->read(&s, &c, 1, 0));
 	m.silent = false;
-	e->timeout_ms = EDU_TIMEOUT_MS;
+	e->timeout_ms = WAIT_MS;
 	assert_int_equal(0, tell("factorial", "3"));
 }
 

@@ -1,8 +1,16 @@
-/* Bits that an interrupt sets and a request waits for, with a bound. */
+/*
+ * Bits that an interrupt sets and a request waits for, with a bound.  Who wakes long after its time
+ * was up was in a pause of the machine, and its device as well: it waits once more.
+ */
+#include "os.h"
 #include "sip.h"
 
 #include <errno.h>
 #include <time.h>
+
+#define NS_PER_S	1000000000u
+#define PAUSE_NS	100000000u	/* longer than a turn of others takes */
+#define PAUSES_MAX	10
 
 void
 sip_event_init(struct sip_event *e)
@@ -43,20 +51,19 @@ sip_event_set(struct sip_event *e, uint32_t bits)
 int
 sip_event_wait(struct sip_event *e, uint32_t bits, unsigned timeout_ms)
 {
-	struct timespec until;
-	int err = 0;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	uint64_t ns = timeout_ms * 1000000ull, end = os_time_ns() + ns;
+	unsigned pauses = 0;
 	pthread_mutex_lock(&e->lock);
-	while (!(e->bits & bits) && err == 0)
-		err = pthread_cond_timedwait(&e->came, &e->lock, &until);
-	if (e->bits & bits)
-		err = 0;
+	while (!(e->bits & bits)) {
+		struct timespec until = { (time_t)(end / NS_PER_S), (long)(end % NS_PER_S) };
+		if (pthread_cond_timedwait(&e->came, &e->lock, &until) != ETIMEDOUT)
+			continue;
+		uint64_t now = os_time_ns();
+		if (now < end + PAUSE_NS || pauses++ == PAUSES_MAX)
+			break;
+		end = now + ns;
+	}
+	bool came = e->bits & bits;
 	pthread_mutex_unlock(&e->lock);
-	return err ? -ETIMEDOUT : 0;
+	return came ? 0 : -ETIMEDOUT;
 }
