@@ -67,8 +67,8 @@ run_one()
 		[ "${p:-0}" != 0 ] || rc=${rc/#0/1}
 		p=${p:-0} s=${s:-0} ;;
 	fuzz)	run_fuzz "$name" > "$log" 2>&1 || rc=$? ;;
-	host)	run_script "test/host/$name.sh" 300 > "$log" 2>&1 || rc=$? ;;
-	boot)	run_script "test/boot/$name.sh" 300 > "$log" 2>&1 || rc=$? ;;
+	host)	run_script "test/host/$name.sh" 600 > "$log" 2>&1 || rc=$? ;;
+	boot)	run_script "test/boot/$name.sh" 600 > "$log" 2>&1 || rc=$? ;;
 	model)	run_script model/check.sh 600 "$name" > "$log" 2>&1 || rc=$? ;;
 	esac
 	case $rc in

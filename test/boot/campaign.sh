@@ -1,7 +1,7 @@
 # The disk's driver is killed forty times under writers and readers of the raw disk, a file system
 # under its readers, an interposer under makers of names: nobody sees an error, nothing that was
 # acknowledged is lost, every operation happened once, and nothing is left behind.
-# bound: 300
+# bound: 600
 . test/boot/lib.sh
 . test/campaign/lib.sh
 

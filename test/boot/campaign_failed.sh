@@ -1,6 +1,6 @@
 # A server that dies at once whenever it is started is given up within its limit; its clients are told
 # so, and everything else works.  When a good one is started, what they have open works again.
-# bound: 300
+# bound: 600
 . test/boot/lib.sh
 . test/campaign/lib.sh
 

@@ -1,7 +1,7 @@
 # The programs that judge the kill campaigns see what they are there to see: a disk with an older sector
 # and one with a wrong bit, servers whose clients are told of their death, a tree that changes, names
 # that somebody else makes.
-# bound: 300
+# bound: 600
 . test/boot/lib.sh
 . test/campaign/lib.sh
 

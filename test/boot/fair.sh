@@ -1,6 +1,6 @@
 # One client with 32 requests of 1 MiB outstanding does not keep another waiting that reads 4 KiB at a
 # time: that one waits for a few of them, and not for all.
-# bound: 300
+# bound: 600
 . test/boot/lib.sh
 
 with_prog fair

@@ -1,6 +1,6 @@
 # Drivers that do wrong in each way that their test builds know, in the middle of their commands: they
 # die of it, with the cause told, and nobody notices more than a pause.  Usual builds know no faults.
-# bound: 300
+# bound: 600
 . test/boot/lib.sh
 
 head -c 8M /dev/urandom > "$dir/disk"

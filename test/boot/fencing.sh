@@ -1,6 +1,6 @@
 # Drivers are killed while their device writes to their memory: nobody else's memory is written, and
 # what the kernel does to the device is seen from outside, in its order.
-# bound: 260
+# bound: 400
 . test/boot/lib.sh
 
 deaths=300

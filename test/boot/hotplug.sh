@@ -1,4 +1,4 @@
-# bound: 500
+# bound: 900
 # Native hot plug behind root ports: devices come and go twenty times each, and their drivers with
 # them; disks are taken away while they are read; nothing is left.  One who was not granted a port
 # cannot take away what is behind it.
@@ -40,7 +40,7 @@ for i in 1 2 3; do
 -device ide-hd,drive=d$i,bus=disk$i.0"
 done
 with_monitor
-CPUS=2 TIMEOUT=450 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+CPUS=2 TIMEOUT=800 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
 $monitor -device pcie-root-port,id=first,chassis=9,slot=9,addr=4 $ports" boot
 cat "$dir/monitor"
 expect 'hotplug: all right' 'its own port' 'pci: 0.5.0 is not granted'

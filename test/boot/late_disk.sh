@@ -2,7 +2,7 @@
 # mends it itself, which takes it longer than its deadline.  It is not killed, and nobody waits
 # who does not use that disk, however many requests that one has.  When the disk answers again, the
 # driver is healthy.
-# bound: 300
+# bound: 600
 . test/boot/lib.sh
 
 truncate -s 64M "$dir/hung" "$dir/well"

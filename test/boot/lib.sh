@@ -32,7 +32,7 @@ take_build()
 take_build "${B:-build}"
 export B=$dir/build
 b=$B
-export TIMEOUT=${TIMEOUT:-120}
+export TIMEOUT=${TIMEOUT:-240}
 
 fail()
 {

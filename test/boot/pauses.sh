@@ -1,6 +1,6 @@
 # The machine stands still again and again, for longer than the deadlines of its servers, as virtual ones do
 # when their host pauses; its clock goes on.  Nobody is killed for it, no device is reset, no client is told.
-# bound: 300
+# bound: 600
 . test/boot/lib.sh
 
 with_prog stamp

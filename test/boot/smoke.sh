@@ -16,7 +16,7 @@ sleep 0.1
 date
 date '+seconds %s'
 env | grep PATH
-sleep 5 &
+sleep 500 &
 kill -KILL $!
 wait $! || echo "killed $?"
 time true

@@ -14,8 +14,8 @@
 #include <unistd.h>
 #include "driver.h"
 
-#define COME_MS		30000		/* from the plug to a healthy driver, on a slow machine */
-#define GO_MS		30000		/* from the button to an empty slot */
+#define COME_MS		60000		/* from the plug to a healthy driver, on a slow machine */
+#define GO_MS		60000		/* from the button to an empty slot */
 #define BUFFERS_S	31		/* dma(3): when nobody says that the device is quiet */
 #define DEBUG_PORT	0xe9		/* -debugcon */
 #define PAGES_SLACK	64
