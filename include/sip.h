@@ -500,6 +500,8 @@ extern const struct sip_faults sip_driver_faults;
 int sip_fault_command(struct sip_server *s, const char *text);
 /* Once for each request, before it is begun.  True: the fault has taken it; forget it. */
 bool sip_fault(struct sip_server *s, void *where, void *request);
+/* d's irq_wait; -EINTR, after a while, if the fault is that interrupts are lost. */
+int sip_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns);
 
 /* --- manifests: manifest.c; see man/5/manifest --------------------------------------------- */
 

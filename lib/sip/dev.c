@@ -174,7 +174,7 @@ irq_loop(void *arg)
 	struct sip_dev *d = i->dev;
 	uint64_t count = 0, ns = 0;
 	while (!i->closing) {
-		int e = d->bus->irq_wait(d, i->fd, &count, &ns);
+		int e = sip_irq_wait(d, i->fd, &count, &ns);
 		if (i->closing)
 			break;
 		if (e == -EINTR)

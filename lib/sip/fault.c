@@ -7,10 +7,11 @@
  *	storm				interrupts are no longer acknowledged, and the device is
  *					made to interrupt without end: by the driver, or by its
  *					line, which it holds until somebody acknowledges
+ *	lostirq irqback			interrupts are not told of any more; are again
  *	wrong wilddma staledma		the driver's (struct sip_faults)
  *
- * One fault waits at a time.  `waiting` is the only state: the kind and, below it, how many
- * requests are still to come.
+ * One fault waits at a time.  `waiting` is the kind and, below it, how many requests are still to
+ * come; besides it there is only `losing`.
  */
 #include "os.h"
 #include "sip.h"
@@ -29,16 +30,19 @@
 #define STORM_MAX	1000000000	/* interrupts */
 #define STORM_GAP_NS	5000
 #define FOREVER_NS	1000000000
+#define LOST_LOOK_NS	5000000		/* between two looks whether interrupts are back */
 
 enum kind {
-	NONE, CRASH, EXIT, HANG, DEAF, STORM, WILDPTR, WILDDMA, STALEDMA, WRONG, MEMORY, NKINDS
+	NONE, CRASH, EXIT, HANG, DEAF, STORM, WILDPTR, WILDDMA, STALEDMA, WRONG, MEMORY,
+	LOSTIRQ, IRQBACK, NKINDS
 };
 static const char *const names[NKINDS] = {
 	"", "crash", "exit", "hang", "deaf", "storm", "wildptr", "wilddma", "staledma", "wrong",
-	"memory",
+	"memory", "lostirq", "irqback",
 };
 
 static _Atomic uint64_t waiting;	/* of the program: a fault is nobody else's */
+static atomic_bool losing;		/* its interrupts, of all devices */
 
 static bool
 has_line(const struct sip_server *s)
@@ -155,6 +159,20 @@ wait_without_acknowledging(struct sip_dev *d, int fd, uint64_t *count, uint64_t 
 	return e;
 }
 
+/*
+ * What comes while they are lost comes to nothing: a message is gone, and a line that is not waited
+ * for again is not let through again, so it makes no storm.
+ */
+int
+sip_irq_wait(struct sip_dev *d, int fd, uint64_t *count, uint64_t *ns)
+{
+	int e = losing ? -EINTR : d->bus->irq_wait(d, fd, count, ns);
+	if (!losing)
+		return e;
+	os_sleep_ns(LOST_LOOK_NS);
+	return -EINTR;
+}
+
 static void
 interrupt_again(void *where)
 {
@@ -201,6 +219,8 @@ carry_out(struct sip_server *s, enum kind kind, void *where)
 	case STORM: storm(s, where); break;
 	case WILDPTR: write_wildly(); break;
 	case MEMORY: eat_memory(); break;
+	case LOSTIRQ:
+	case IRQBACK: losing = kind == LOSTIRQ; break;
 	default: break;
 	}
 }

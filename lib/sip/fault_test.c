@@ -113,6 +113,50 @@ drivers_own(void **)
 	assert_int_equal(2, wild);
 }
 
+static unsigned waits;
+static int waited;		/* what irq_wait gives */
+static bool lost_meanwhile;	/* the fault comes while it waits */
+
+static int
+irq_wait(struct sip_dev *, int fd, uint64_t *count, uint64_t *ns)
+{
+	assert_int_equal(7, fd);
+	waits++;
+	*count = *ns = 1;
+	if (lost_meanwhile)
+		losing = true;
+	return waited;
+}
+
+static void
+lost_interrupts(void **)
+{
+	static const struct sip_bus bus = { .irq_wait = irq_wait };
+	struct sip_dev d = { .bus = &bus };
+	uint64_t count, ns;
+	waits = 0;
+	assert_int_equal(0, sip_irq_wait(&d, 7, &count, &ns));
+	waited = -EIO;
+	assert_int_equal(-EIO, sip_irq_wait(&d, 7, &count, &ns));
+	waited = 0;
+	lost_meanwhile = true;
+	assert_int_equal(-EINTR, sip_irq_wait(&d, 7, &count, &ns));
+	assert_int_equal(3, waits);
+	lost_meanwhile = false;
+	losing = false;
+	assert_int_equal(0, sip_fault_command(&s, "fault lostirq #2"));
+	assert_false(request());
+	assert_int_equal(0, sip_irq_wait(&d, 7, &count, &ns));
+	assert_true(request());
+	assert_int_equal(1, started);		/* the request itself is done as usual */
+	assert_int_equal(-EINTR, sip_irq_wait(&d, 7, &count, &ns));
+	assert_int_equal(4, waits);		/* nobody waits for what would be let through */
+	assert_int_equal(0, sip_fault_command(&s, "fault irqback"));
+	assert_true(request());
+	assert_int_equal(0, sip_irq_wait(&d, 7, &count, &ns));
+	assert_int_equal(5, waits);
+}
+
 /* The status of a process that does it. */
 static int
 end_of(const char *command)
@@ -155,6 +199,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(words, setup), cmocka_unit_test_setup(the_nth, setup),
 		cmocka_unit_test_setup(hang_and_deaf, setup),
+		cmocka_unit_test_setup(lost_interrupts, setup),
 		cmocka_unit_test_setup(drivers_own, setup), cmocka_unit_test_setup(deaths, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
