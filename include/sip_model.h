@@ -53,6 +53,7 @@ struct sip_model {
 	bool by_hand;             /* no thread: who has opened it calls sip_model_step */
 	unsigned delay_us;        /* of each step; a test may change it at any time */
 	bool gone;                /* pulled out: reads give ones; also at any time, with the lock */
+	bool mute;                /* its interrupts get lost; so, too */
 	bool was_reset; /* set by the model; memory before that is a fault of the driver's */
 
 	/* What the driver did. */

@@ -25,13 +25,18 @@ enum {
 
 /* --- interrupts and the link ----------------------------------------------------------------- */
 
+/* One message for each bit that is set; what stands in IS already keeps quiet [10.7.2.1]. */
 static void
 update(struct model *m)
 {
+	uint32_t fresh;
+
 	for (unsigned i = 0; i < MODEL_PORTS; i++)
 		if (m->port[i].is & m->port[i].ie)
 			m->is |= 1u << i;
-	if (m->is && GHC_IE_get(m->ghc))
+	fresh = m->is & ~m->told;
+	m->told = GHC_IE_get(m->ghc) ? m->is : 0;
+	if (fresh && m->told)
 		sip_model_interrupt(&m->bus, 0);
 }
 
@@ -89,7 +94,7 @@ static void
 reset_all(struct model *m)
 {
 	m->ghc = GHC_AE_MASK;
-	m->is = 0;
+	m->is = m->told = 0;
 	m->bus.was_reset = true;
 	for (unsigned i = 0; i < MODEL_PORTS; i++) {
 		struct model_port *p = &m->port[i];
@@ -433,7 +438,7 @@ write_register(void *device, unsigned bar, uint64_t off, unsigned width, uint64_
 	else if (off == HBA_GHC)
 		m->ghc = v;
 	else if (off == HBA_IS)
-		m->is &= ~v;
+		m->is &= ~v, m->told &= ~v;
 	if (off == HBA_GHC || off == HBA_IS || off % HBA_PORT_SIZE == PORT_IE ||
 	    off % HBA_PORT_SIZE == PORT_SCTL)
 		update(m);

@@ -63,6 +63,7 @@ struct model_port {
 
 struct model {
 	struct sip_model bus;
+	uint32_t told;             /* bits of IS of which a message has told */
 	uint32_t ghc, is, cap, pi; /* cap, pi: a test may change them before attaching */
 	struct model_port port[MODEL_PORTS];
 	struct model_fault fault[MODEL_FAULTS];

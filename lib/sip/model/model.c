@@ -40,6 +40,8 @@ sip_model_memory(struct sip_model *b, uint64_t paddr, size_t n)
 void
 sip_model_raise(struct sip_model *b, unsigned irq)
 {
+	if (b->mute)
+		return;
 	b->pending[irq]++;
 	pthread_cond_broadcast(&b->irq);
 }
