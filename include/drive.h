@@ -61,6 +61,9 @@ enum {
 	DRIVE_FLOW_MIN = 1024, /* ... divided among a port's queues, but not below this */
 
 	DRIVE_TICK_MS = 200,   /* of the keeper: a lost interrupt is found after two */
+	DRIVE_LOST = 3,        /* interrupts of a queue, before it is polled ... */
+	DRIVE_CALM = 10,       /* ... with fewer ticks between two of them, in which some came */
+	DRIVE_POLL_MS = 2,     /* while something is in flight */
 	DRIVE_TRIES = 4,       /* of one command that is known to fail */
 	DRIVE_RESETS = 3,      /* in a row that fail, before the port is given up */
 	DRIVE_START_MS = 4000, /* for all disks together; what takes longer comes by itself */
@@ -112,6 +115,14 @@ struct drive_ops {
 	int (*build)(struct drive_queue *q, struct blk_io *io, unsigned tag);
 	void (*ring)(struct drive_queue *q);
 	void (*reap)(struct drive_queue *q);
+
+	/*
+	 * In the keeper's thread, without a lock and quickly: interrupts may be lost.  What one
+	 * would have told besides ends of commands (drive_break, drive_change), and what must be
+	 * acknowledged before the device sends another.  All queues are reaped after it.  May be
+	 * NULL.
+	 */
+	void (*look)(struct drive_port *p);
 
 	/*
 	 * In the keeper's thread and without a lock; each may sleep, for a bounded time.  Nothing
@@ -188,6 +199,14 @@ struct drive_list {
 	struct blk_io *head, *tail;
 };
 
+struct drive_lost { /* lost.c */
+	uint64_t completions, found; /* at the last tick */
+	bool was_busy, stuck;        /* stuck: still, and nothing had ended since the one before */
+	unsigned looked;             /* so much has the last look found */
+	unsigned row, calm;    /* lost ones; ticks since the last, in which some came */
+	unsigned back, needed; /* polled: ticks in which they came; after so many they are back */
+};
+
 struct drive_queue {
 	struct drive_port *port;
 	unsigned index;
@@ -211,9 +230,10 @@ struct drive_queue {
 	unsigned turn;                /* the flow that had the last one */
 	struct drive_list behind;     /* one that must run alone, and what came after it */
 	struct drive_list done;       /* to be ended when the lock is given up */
-	uint64_t completions, ticked; /* ticked: completions at the last tick */
+	uint64_t completions, found;  /* found: of which no interrupt has told */
 	uint64_t stray;               /* ends of tags that were not in flight */
-	bool was_busy;
+	bool polled;                  /* its interrupts do not come */
+	struct drive_lost lost;       /* the keeper's own */
 };
 
 enum drive_state { DRIVE_EMPTY, DRIVE_READY, DRIVE_BROKEN };
@@ -226,6 +246,7 @@ struct drive_port {
 	struct drive_queue *queue[DRIVE_QUEUES_MAX];
 	unsigned nqueues;
 	_Atomic unsigned events;
+	uint64_t poll_ms; /* the keeper's own: when it polls next; 0: not yet known */
 
 	pthread_mutex_t lock; /* all below */
 	enum drive_state state;
@@ -235,6 +256,7 @@ struct drive_port {
 	bool replug, starting; /* replug: look for a disk when they are over */
 	bool given_up;         /* its resets failed; until something new is looked for */
 	bool attaching;        /* the driver's attach has the port */
+	unsigned npolled;      /* queues whose interrupts do not come */
 	uint64_t errors, retries, resets, lost, changes;
 	char last_error[160];
 };
@@ -346,8 +368,10 @@ bool drive_end(struct drive_queue *q, unsigned tag);
 bool drive_fail(struct drive_queue *q, unsigned tag, int err, bool again, const char *why);
 /* The command in flight with that tag, or NULL; in `reap`, or while the port is BROKEN. */
 struct blk_io *drive_tag(const struct drive_queue *q, unsigned tag);
-/* Calls `reap`, sends what waits, ends what has ended: how many. */
+/* From an interrupt: calls `reap`, sends what waits, ends what has ended: how many. */
 unsigned drive_reap(struct drive_queue *q);
+/* The same, when no interrupt has told that there is something. */
+unsigned drive_poll(struct drive_queue *q);
 
 /* --- lib/drive/disk.c: disks ----------------------------------------------------------------- */
 

@@ -87,6 +87,7 @@ int virtio_drive_bring_up(struct virtio_drive *d);
 /* For drive_ops. */
 void virtio_drive_ring(struct drive_queue *q);
 void virtio_drive_reap(struct drive_queue *q);
+void virtio_drive_look(struct drive_port *p);
 bool virtio_drive_present(struct drive_port *p);
 enum drive_verdict virtio_drive_diagnose(struct drive_port *p, struct drive_blame *b);
 void virtio_drive_quiet(struct drive_port *p);

@@ -146,6 +146,7 @@ void ahci_reap(struct drive_queue *q);
 /* How the command of an ATAPI device has ended goes into its result. */
 void ahci_packet_end(const struct ahci_port *p, struct blk_io *io, uint32_t tfd);
 void ahci_port_interrupt(struct ahci_port *p);
+void ahci_look(struct drive_port *p);
 
 /* recover.c: in the keeper's thread, or before there is one */
 extern const struct drive_ops ahci_ops;

@@ -178,8 +178,8 @@ note_error(struct ahci_port *p, uint32_t is)
 	drive_break(&p->port);
 }
 
-void
-ahci_port_interrupt(struct ahci_port *p)
+static void
+take_events(struct ahci_port *p)
 {
 	uint32_t is = port_read(p, PORT_IS);
 
@@ -192,5 +192,21 @@ ahci_port_interrupt(struct ahci_port *p)
 		port_write(p, PORT_SERR, port_read(p, PORT_SERR));
 		drive_change(&p->port);
 	}
+}
+
+void
+ahci_port_interrupt(struct ahci_port *p)
+{
+	take_events(p);
 	drive_reap(&p->queue);
+}
+
+/* While its bit in IS stands a controller may send no message [AHCI 1.3.1, 10.7.2.1]. */
+void
+ahci_look(struct drive_port *dp)
+{
+	struct ahci_port *p = (struct ahci_port *)dp;
+
+	take_events(p);
+	sip_write32(&p->hba->bar, HBA_IS, 1u << p->index);
 }

@@ -347,6 +347,7 @@ const struct drive_ops ahci_ops = {
 	.build = ahci_build,
 	.ring = ahci_ring,
 	.reap = ahci_reap,
+	.look = ahci_look,
 	.probe = probe,
 	.present = present,
 	.hold = hold,

@@ -166,6 +166,13 @@ changed(struct drive_port *p)
 	nvme_want_events(c);
 }
 
+/* Of the admin queue's too. */
+static void
+look(struct drive_port *p)
+{
+	nvme_admin_interrupt(nvme_of(p));
+}
+
 static void
 quiet(struct drive_port *p)
 {
@@ -185,6 +192,7 @@ const struct drive_ops nvme_ops = {
 	.build = nvme_build,
 	.ring = nvme_ring_bell,
 	.reap = nvme_reap,
+	.look = look,
 	.probe = probe,
 	.present = nvme_present,
 	.changed = changed,

@@ -227,6 +227,7 @@ static const struct drive_ops ops = {
 	.build = vscsi_build,
 	.ring = virtio_drive_ring,
 	.reap = virtio_drive_reap,
+	.look = virtio_drive_look,
 	.probe = probe,
 	.present = virtio_drive_present,
 	.changed = vscsi_changed,

@@ -238,9 +238,9 @@ static void *
 keeper(void *arg)
 {
 	struct drive_ctlr *c = arg;
-	uint64_t last = drive_clock_ms(), next = last + DRIVE_TICK_MS;
+	uint64_t last = drive_clock_ms(), next = last + DRIVE_TICK_MS, poll = UINT64_MAX;
 
-	while (keeper_sleep(c, next)) {
+	while (keeper_sleep(c, poll < next ? poll : next)) {
 		uint64_t now = drive_clock_ms();
 		bool tick = now >= next;
 
@@ -249,9 +249,14 @@ keeper(void *arg)
 		atomic_store(&c->round_ms, now);
 		if (tick)
 			next = now + DRIVE_TICK_MS;
+		poll = UINT64_MAX;
 		for (struct drive_port *p = c->ports; p; p = p->next) {
+			uint64_t at;
+
 			atomic_store(&c->kept, p);
 			drive_port_keep(p, tick);
+			at = drive_lost_poll(p);
+			poll = at < poll ? at : poll;
 		}
 		atomic_store(&c->kept, NULL);
 	}

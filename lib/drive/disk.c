@@ -90,14 +90,17 @@ describe(void *drive, char *buf, size_t n)
 	struct drive_port *p = d->port;
 	char last[sizeof p->last_error];
 	enum drive_state state;
+	bool polled;
 	size_t len;
 
 	pthread_mutex_lock(&p->lock);
 	state = p->state;
+	polled = p->npolled;
 	memcpy(last, p->last_error, sizeof last);
 	pthread_mutex_unlock(&p->lock);
 	len = length(snprintf(buf, n, "controller %s%s%s\nport-state %s\n", p->ctlr->addr,
-			      p->name[0] ? " " : "", p->name, states[state]),
+			      p->name[0] ? " " : "", p->name,
+			      polled && state == DRIVE_READY ? "polled" : states[state]),
 		     n);
 	if (p->ops->describe && !atomic_load(&d->gone) && len + 1 < n)
 		len += p->ops->describe(d, buf + len, n - len);
@@ -111,22 +114,25 @@ statistics(void *drive, char *buf, size_t n)
 {
 	struct drive_disk *d = drive;
 	struct drive_port *p = d->port;
-	unsigned long long commands = 0, stray = 0;
+	unsigned long long commands = 0, found = 0, stray = 0;
 	size_t len;
 
 	for (unsigned i = 0; i < p->nqueues; i++) {
 		os_lock_take(&p->queue[i]->lock);
 		commands += p->queue[i]->completions;
+		found += p->queue[i]->found;
 		stray += p->queue[i]->stray;
 		os_lock_give(&p->queue[i]->lock);
 	}
 	pthread_mutex_lock(&p->lock);
 	len = length(snprintf(buf, n,
 			      "commands %llu\nerrors %llu\nretries %llu\nresets %llu\n"
-			      "lost-interrupts %llu\nlink-changes %llu\nstray-ends %llu\n",
+			      "lost-interrupts %llu\npolled-ends %llu\nlink-changes %llu\n"
+			      "stray-ends %llu\n",
 			      commands, (unsigned long long)p->errors,
 			      (unsigned long long)p->retries, (unsigned long long)p->resets,
-			      (unsigned long long)p->lost, (unsigned long long)p->changes, stray),
+			      (unsigned long long)p->lost, found, (unsigned long long)p->changes,
+			      stray),
 		     n);
 	pthread_mutex_unlock(&p->lock);
 	if (p->ops->statistics && !atomic_load(&d->gone) && len + 1 < n)

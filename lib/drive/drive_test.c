@@ -352,7 +352,7 @@ texts(void **state)
 				  "sdX0 cannot be added: Invalid argument\n");
 	drive_blk_ops.statistics(fake_disk(f), text, sizeof text);
 	assert_string_equal(text, "commands 0\nerrors 0\nretries 0\nresets 0\nlost-interrupts 0\n"
-				  "link-changes 0\nstray-ends 0\n");
+				  "polled-ends 0\nlink-changes 0\nstray-ends 0\n");
 	assert_int_equal(drive_blk_ops.describe(fake_disk(f), text, 12), 11);
 	assert_int_equal(drive_blk_ops.command(fake_disk(f), "dance"), -EINVAL);
 	assert_int_equal(drive_blk_ops.command(fake_disk(f), "reset"), 0);

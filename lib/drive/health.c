@@ -1,7 +1,7 @@
 /*
  * What a driver of disks says of itself: degraded while one of its disks does not answer, is being
- * reset, or was given up.  A manager has more patience then (man/4/sipd): all that recovery does
- * takes its time, and ends by itself.
+ * reset, was given up, or has to be polled.  A manager has more patience then (man/4/sipd): all
+ * that recovery does takes its time, and ends by itself.
  *
  * It is asked in a thread of its own, which waits for nothing that a disk may hold up: the locks
  * are those that are held for moments, and of the keeper only the time of its last round is read.
@@ -58,12 +58,13 @@ look_at_port(struct drive_port *p)
 {
 	struct oldest o = { .now = atomic_load(&p->ctlr->now_ms) };
 	enum drive_state state;
-	bool given_up;
+	bool given_up, polled;
 	char who[48];
 
 	pthread_mutex_lock(&p->lock);
 	state = p->state;
 	given_up = p->given_up;
+	polled = p->npolled;
 	pthread_mutex_unlock(&p->lock);
 	drive_label(p, who, sizeof who);
 	for (unsigned i = 0; i < p->nqueues; i++)
@@ -76,6 +77,8 @@ look_at_port(struct drive_port *p)
 		os_set_errstr("%s: it is being reset", who);
 	else if (given_up)
 		os_set_errstr("%s: its disk was given up", who);
+	else if (polled)
+		os_set_errstr("%s: its interrupts do not come, it is polled", who);
 	else
 		return 0;
 	return -EIO;

@@ -1,5 +1,5 @@
 /*
- * What the keeper does for a port: looking for disks, recovery, removal, lost interrupts.
+ * What the keeper does for a port: looking for disks, recovery, removal.
  *
  *	state	event				what is done			next
  *	EMPTY	drive_port_start, drive_change	probe; its disks are shown	READY, or EMPTY
@@ -276,6 +276,7 @@ drive_port_drop(struct drive_port *p, const char *why)
 	close_queues(p);
 	for (unsigned i = 0; i < p->nqueues; i++)
 		drive_take(p->queue[i], NULL, true, &all);
+	drive_lost_forget(p);
 	for (struct drive_disk *d = disks; d; d = d->next)
 		forget_disk(d);
 	p->ops->quiet(p); /* the device must not know the buffers that are given back */
@@ -464,8 +465,10 @@ take_over(const struct drive_blame *b)
 	if (!b->queue)
 		return;
 	os_lock_take(&b->queue->lock);
-	if (drive_tag(b->queue, b->tag))
+	if (drive_tag(b->queue, b->tag)) {
 		drive_end(b->queue, b->tag);
+		b->queue->found++;
+	}
 	os_lock_give(&b->queue->lock);
 }
 
@@ -498,7 +501,7 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 	if (verdict != DRIVE_RESET || restart(p) == 0) {
 		set_ready(p);
 		for (unsigned i = 0; i < p->nqueues; i++) /* what ended while it was held */
-			drive_reap(p->queue[i]);
+			drive_poll(p->queue[i]);
 		if (p->ops->present && !p->ops->present(p)) /* lost while interrupts were off */
 			drive_event(p, DRIVE_EVENT_CHANGE);
 	}
@@ -511,37 +514,6 @@ recover(struct drive_port *p, bool failed, struct drive_blame *b)
 /* --- the keeper's look ----------------------------------------------------------------------- */
 
 /*
- * Progress without an interrupt is a lost one; none at all is looked for once a tick.  Told at the
- * first, second, fourth and so on: a line that is dead would fill the log.
- */
-static bool
-look_for_lost(struct drive_queue *q)
-{
-	struct drive_port *p = q->port;
-	bool stuck;
-
-	os_lock_take(&q->lock);
-	stuck = q->open && q->was_busy && q->nbusy && q->completions == q->ticked;
-	q->ticked = q->completions;
-	q->was_busy = q->nbusy;
-	os_lock_give(&q->lock);
-	if (stuck && drive_reap(q)) {
-		char who[48];
-		uint64_t lost;
-
-		pthread_mutex_lock(&p->lock);
-		lost = ++p->lost;
-		pthread_mutex_unlock(&p->lock);
-		drive_label(p, who, sizeof who);
-		if (!(lost & (lost - 1)))
-			sip_log(p->ctlr->server, "%s: an interrupt is late, or lost: %llu so far",
-				who, (unsigned long long)lost);
-		stuck = false;
-	}
-	return stuck;
-}
-
-/*
  * True if a command is over its time.  If others end meanwhile, the fault is its own; if nothing
  * moves, any of them may have stopped the device.
  */
@@ -550,14 +522,11 @@ overdue(struct drive_port *p, struct drive_blame *b)
 {
 	uint64_t now = atomic_load(&p->ctlr->now_ms);
 	unsigned n, total = 0;
-	bool moves = true;
+	bool moves = drive_lost_tick(p);
 
 	for (unsigned i = 0; i < p->nqueues; i++) {
-		int tag;
+		int tag = drive_overdue(p->queue[i], now, &n);
 
-		if (look_for_lost(p->queue[i]))
-			moves = false;
-		tag = drive_overdue(p->queue[i], now, &n);
 		total += n;
 		if (tag >= 0) {
 			b->queue = p->queue[i];

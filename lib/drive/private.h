@@ -74,6 +74,13 @@ void drive_error(struct drive_port *p, const struct blk_io *io);
 /* "0.31.2 port 3" */
 void drive_label(const struct drive_port *p, char *out, size_t n);
 
+/* lost.c: in the keeper's thread */
+/* Once in DRIVE_TICK_MS.  False: something is in flight, and nothing has ended since the last. */
+bool drive_lost_tick(struct drive_port *p);
+/* Polls, if it is time; when the next time will be, in drive_clock_ms, or UINT64_MAX. */
+uint64_t drive_lost_poll(struct drive_port *p);
+void drive_lost_forget(struct drive_port *p); /* its disks have gone */
+
 /* health.c: sip_server_ops.health */
 int drive_health(struct sip_server *s);
 

@@ -434,6 +434,7 @@ pump(struct drive_queue *q)
 		if (q->serial)
 			count_suspect(q);
 		put_done(q, io, err);
+		q->found++; /* no interrupt told it */
 	}
 	if (fresh)
 		q->port->ops->ring(q);
@@ -465,6 +466,7 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 	struct drive_queue *q = queue_for(d, io);
 	bool alone = must_be_alone(q, io);
 	struct blk_io *done = NULL;
+	bool wake = false;
 	int err = 0;
 
 	io->drive = d;
@@ -480,6 +482,7 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 		err = start(q, io, alone);
 		if (!err)
 			q->port->ops->ring(q);
+		wake = q->polled && q->nbusy == 1;
 	} else {
 		wait_for_turn(q, io, alone);
 		/* What waits may be of others only, who may not go. */
@@ -489,6 +492,8 @@ drive_send(struct drive_disk *d, struct blk_io *io)
 		}
 	}
 	os_lock_give(&q->lock);
+	if (wake)
+		drive_wake(d->port->ctlr);
 	if (done)
 		end_done(done);
 	if (err)
@@ -505,6 +510,31 @@ drive_reap(struct drive_queue *q)
 		q->port->ops->reap(q);
 		if (q->nwaiting)
 			pump(q);
+	}
+	done = take_done(q);
+	os_lock_give(&q->lock);
+	return end_done(done);
+}
+
+/* With q's lock. */
+static void
+find(struct drive_queue *q)
+{
+	uint64_t before = q->completions;
+
+	q->port->ops->reap(q);
+	q->found += q->completions - before;
+}
+
+unsigned
+drive_poll(struct drive_queue *q)
+{
+	struct blk_io *done;
+
+	os_lock_take(&q->lock);
+	if (q->open) {
+		find(q);
+		pump(q);
 	}
 	done = take_done(q);
 	os_lock_give(&q->lock);
@@ -540,7 +570,7 @@ drive_queue_last(struct drive_queue *q)
 	struct blk_io *done;
 
 	os_lock_take(&q->lock);
-	q->port->ops->reap(q);
+	find(q);
 	done = take_done(q);
 	os_lock_give(&q->lock);
 	end_done(done);

@@ -98,7 +98,7 @@ own_over(struct virtio_drive_queue *q, unsigned slot)
 		virtio_drive_reap(&q->q);
 	os_lock_give(&q->q.lock);
 	if (open)
-		drive_reap(&q->q);
+		drive_poll(&q->q);
 	os_lock_take(&q->q.lock);
 	done = q->own_done[slot];
 	q->own_done[slot] = false;
@@ -126,6 +126,18 @@ virtio_drive_own_wait(struct virtio_drive_queue *q, unsigned slot, unsigned ms)
 
 /* --- interrupts ------------------------------------------------------------------------------ */
 
+/* What reaping it has shown. */
+static void
+queue_news(struct virtio_drive_queue *q)
+{
+	if (atomic_load_explicit(&q->lied, memory_order_relaxed))
+		drive_break(&q->drive->port);
+	if (atomic_load_explicit(&q->look, memory_order_relaxed)) {
+		atomic_store(&q->look, false);
+		drive_change(&q->drive->port);
+	}
+}
+
 static void
 queue_interrupt(void *arg, uint64_t count, uint64_t ns)
 {
@@ -133,12 +145,7 @@ queue_interrupt(void *arg, uint64_t count, uint64_t ns)
 
 	(void)count, (void)ns;
 	drive_reap(&q->q);
-	if (atomic_load_explicit(&q->lied, memory_order_relaxed))
-		drive_break(&q->drive->port);
-	if (atomic_load_explicit(&q->look, memory_order_relaxed)) {
-		atomic_store(&q->look, false);
-		drive_change(&q->drive->port);
-	}
+	queue_news(q);
 }
 
 /* told: the interrupt was for something else, or may have been. */
@@ -180,6 +187,21 @@ any_interrupt(void *arg, uint64_t count, uint64_t ns)
 }
 
 /* --- what the keeper does -------------------------------------------------------------------- */
+
+/* Reading the ISR lets go of the line.  The queues are reaped after this. */
+void
+virtio_drive_look(struct drive_port *p)
+{
+	struct virtio_drive *d = virtio_drive_of(p);
+	uint8_t isr = d->nvectors ? 0 : virtio_isr(&d->v);
+
+	for (unsigned i = 0; i < d->nqueues; i++)
+		queue_news(&d->queue[i]);
+	if (d->kind->other)
+		d->kind->other(d);
+	if (isr & ISR_CONFIGURATION)
+		configuration(d, false);
+}
 
 static unsigned
 vector_of(const struct virtio_drive *d, unsigned queue)

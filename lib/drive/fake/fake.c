@@ -92,6 +92,12 @@ fake_reap(struct drive_queue *q)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static void
+fake_look(struct drive_port *p)
+{
+	of(p)->looks++;
+}
+
 static int
 fake_probe(struct drive_port *p)
 {
@@ -177,6 +183,7 @@ const struct drive_ops fake_ops = {
 	.build = fake_build,
 	.ring = fake_ring,
 	.reap = fake_reap,
+	.look = fake_look,
 	.probe = fake_probe,
 	.present = fake_present,
 	.diagnose = fake_diagnose,
@@ -188,6 +195,7 @@ const struct drive_ops fake_many_ops = {
 	.build = fake_build,
 	.ring = fake_ring,
 	.reap = fake_reap,
+	.look = fake_look,
 	.probe = fake_probe,
 	.diagnose = fake_diagnose,
 	.restart = fake_restart,

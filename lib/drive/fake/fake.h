@@ -29,7 +29,7 @@ struct fake {
 	struct blk_io *tag[QUEUES][DRIVE_TAGS_MAX];
 	uint64_t ends[QUEUES][DRIVE_TAGS_MAX / 64];  /* finished, not reaped yet */
 	uint64_t fails[QUEUES][DRIVE_TAGS_MAX / 64]; /* of these: with an error */
-	unsigned sent, rings, running, most, restarts, probes, quiets;
+	unsigned sent, rings, running, most, restarts, probes, quiets, looks;
 	bool there, again, broken_restart, freed;
 	int other; /* an error of restart */
 	atomic_bool slow_restart, slow_probe; /* it does not come back from it */
