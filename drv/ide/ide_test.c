@@ -425,6 +425,22 @@ a_pause(void **state)
 	stop(w);
 }
 
+static void
+no_interrupts(void **state)
+{
+	(void)state;
+	for (unsigned native = 0; native < 4; native += 3) {
+		struct world *w = make_as(native, true);
+		struct ide_ctlr *h;
+
+		model_disk(&w->m, 0, SECTORS);
+		attach(w);
+		h = w->dev->priv;
+		drive_test_lost_interrupts(&w->m.bus, &h->channel[0].port);
+		stop(w);
+	}
+}
+
 /* DMA that fails gives way to programmed I/O, and nobody gets an error. */
 static void
 falls_back(void **state)
@@ -547,6 +563,7 @@ main(void)
 		cmocka_unit_test(optical),
 		cmocka_unit_test(lies),
 		cmocka_unit_test(discards),
+		cmocka_unit_test(no_interrupts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

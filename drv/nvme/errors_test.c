@@ -70,6 +70,17 @@ lost_interrupt(void **state)
 	world_stop(w);
 }
 
+static void
+no_interrupts(void **state)
+{
+	struct world *w = world_start();
+
+	(void)state;
+	drive_test_lost_interrupts(&w->m.bus, &w->c->port);
+	assert_int_equal(world_counter(w, &w->c->port.resets), 0);
+	world_stop(w);
+}
+
 static void *
 pass_time(void *arg)
 {
@@ -242,11 +253,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_sector),       cmocka_unit_test(tries_are_counted),
-		cmocka_unit_test(lost_interrupt),   cmocka_unit_test(aborted_command),
-		cmocka_unit_test(hanging_command),  cmocka_unit_test(wrong_completions),
-		cmocka_unit_test(fatal_status),     cmocka_unit_test(does_not_stop),
-		cmocka_unit_test(dead_admin_queue),
+		cmocka_unit_test(bad_sector),        cmocka_unit_test(tries_are_counted),
+		cmocka_unit_test(lost_interrupt),    cmocka_unit_test(no_interrupts),
+		cmocka_unit_test(aborted_command),   cmocka_unit_test(hanging_command),
+		cmocka_unit_test(wrong_completions), cmocka_unit_test(fatal_status),
+		cmocka_unit_test(does_not_stop),     cmocka_unit_test(dead_admin_queue),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

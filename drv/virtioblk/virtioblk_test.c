@@ -451,6 +451,21 @@ lost_interrupts(void **state)
 	stop(w);
 }
 
+/* One for the queue, one for all, or a line: that stands until somebody has read why. */
+static void
+no_interrupts(void **state)
+{
+	(void)state;
+	for (unsigned vectors = 0; vectors < 4; vectors++) {
+		struct world *w = make(0);
+
+		w->m.bus.info.msix = vectors;
+		attach(w);
+		drive_test_lost_interrupts(&w->m.bus, &w->b->d.port);
+		stop(w);
+	}
+}
+
 /* The device makes nonsense once: it is reset, and nobody notices. */
 static void
 lies_and_resets(void **state)
@@ -593,6 +608,7 @@ main(void)
 		cmocka_unit_test(several_queues),
 		cmocka_unit_test(a_bad_sector),
 		cmocka_unit_test(lost_interrupts),
+		cmocka_unit_test(no_interrupts),
 		cmocka_unit_test(lies_and_resets),
 		cmocka_unit_test(short_answers),
 		cmocka_unit_test(requests_that_never_end),

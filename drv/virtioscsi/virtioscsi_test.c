@@ -546,6 +546,16 @@ nonsense(void **state)
 	}
 }
 
+static void
+no_interrupts(void **state)
+{
+	struct world *w = start();
+
+	(void)state;
+	drive_test_lost_interrupts(&w->h.m.bus, &w->s->d.port);
+	stop(w);
+}
+
 int
 main(void)
 {
@@ -565,6 +575,7 @@ main(void)
 		cmocka_unit_test(health),
 		cmocka_unit_test(health_of_a_disk_that_hangs),
 		cmocka_unit_test(nonsense),
+		cmocka_unit_test(no_interrupts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

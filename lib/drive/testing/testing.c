@@ -98,6 +98,56 @@ drive_test_counter(struct drive_port *p, const uint64_t *which)
 	return v;
 }
 
+static void
+mute(struct sip_model *bus, bool mute)
+{
+	pthread_mutex_lock(&bus->lock);
+	bus->mute = mute;
+	pthread_mutex_unlock(&bus->lock);
+}
+
+static unsigned
+npolled(struct drive_port *p)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&p->lock);
+	n = p->npolled;
+	pthread_mutex_unlock(&p->lock);
+	return n;
+}
+
+static void
+read_some(struct blk_disk *d, unsigned n)
+{
+	uint8_t buf[512];
+
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(blk_sync(d, BLK_READ, i, 1, buf), 0);
+}
+
+void
+drive_test_lost_interrupts(struct sip_model *bus, struct drive_port *p)
+{
+	struct blk_disk *d = drive_test_disk(p, NULL);
+	uint64_t before;
+
+	mute(bus, true);
+	read_some(d, DRIVE_LOST);
+	for (unsigned ms = 0; ms < DRIVE_TEST_WAIT_MS && !npolled(p); ms++)
+		os_sleep_ns(1000000);
+	assert_int_equal(npolled(p), 1);
+	before = os_time_ns();
+	read_some(d, 100);
+	assert_true(os_time_ns() - before < 100 * (DRIVE_TICK_MS / 2) * 1000000ull);
+	assert_int_equal(drive_test_counter(p, &p->lost), DRIVE_LOST);
+	mute(bus, false);
+	for (unsigned i = 0; i < DRIVE_TEST_WAIT_MS && npolled(p); i++)
+		read_some(d, 1);
+	assert_int_equal(npolled(p), 0);
+	assert_int_equal(drive_test_counter(p, &p->errors), 0);
+}
+
 /* --- a load ---------------------------------------------------------------------------------- */
 
 void

@@ -26,6 +26,9 @@ bool drive_test_becomes(struct drive_port *p, const char *name, bool there);
 /* One of the port's counters. */
 uint64_t drive_test_counter(struct drive_port *p, const uint64_t *which);
 
+/* Interrupts get lost: the port is polled, and nobody waits long; they come again. */
+void drive_test_lost_interrupts(struct sip_model *bus, struct drive_port *p);
+
 /* Bytes that differ from sector to sector (of 512) and by seed. */
 void drive_test_fill(void *buf, uint64_t sector, size_t bytes, unsigned seed);
 
