@@ -48,17 +48,20 @@ expect_re '^faults: wrong: ahci lives on; [1-9]' '^faults: wilddma: ahci lives o
 test "$(console | grep -c '^faults: all right')" = 2 || fail "not both drivers"
 console | grep '^faults: '
 
-# Who notices what no kernel can.  More interrupts than the readers' are no storm here.
+# Interrupts that get lost.  And who notices what no kernel can.  More interrupts than the readers' are no storm here.
 rm "$dir/extra/sip/ahci"
-init <<'END'
+cp "$dir/disk" "$dir/disk.before"
+init <<END
 sipd -1
+$(lose_interrupts ahci sdC0)
 stale /dev/sd/sdC0/raw /dev/sd/sdctl
 stamp -seconds 60 -region 1048576 -ready /tmp/stamping /dev/sd/sdC0/raw &
-load=$!
+load=\$!
 await -t 30 /tmp/stamping
 for i in 1 2 3 4 5 6 7 8 9 10; do echo 'fault wrong #20' > /dev/sd/sdctl; sleep 0.1; done
-kill $load
-wait $load || echo "wrong completions were seen"
+kill \$load
+wait \$load || echo "wrong completions were seen"
 END
 CPUS=2 DISKS=$dir/disk boot
+expect_lost_interrupts ahci "$dir/disk.before"
 expect_re '^stale: all right$' '^wrong completions were seen$' '(wrong [1-9][0-9]*, lost [0-9]+|wrong 0, lost [1-9][0-9]*), errors 0'

@@ -1,4 +1,4 @@
-# As faults.sh, the other drivers of disks.  And who notices what no kernel can: a device that is sent to
+# As faults.sh, the other drivers of disks.  And interrupts that get lost, and who notices what no kernel can: a device that is sent to
 # memory which a client has back, and commands that are said to have been done.
 # bound: 500
 . test/boot/lib.sh
@@ -57,6 +57,7 @@ noticed_of()
 	init <<END
 sipd -1
 await -t 30 /dev/sd/$name/data
+$(lose_interrupts "$driver" "$name")
 $([ "$driver" = ide ] || echo "stale /dev/sd/$name/raw /dev/sd/sdctl")
 stamp -seconds 60 -region 1048576 -ready /tmp/stamping /dev/sd/$name/raw &
 load=\$!
@@ -65,7 +66,9 @@ for i in 1 2 3 4 5 6 7 8 9 10; do echo 'fault wrong #20' > /dev/sd/sdctl; sleep 
 kill \$load
 wait \$load || echo "wrong completions were seen"
 END
+	cp "$dir/faulty" "$dir/faulty.before"
 	in_machine "$driver" 0
+	expect_lost_interrupts "$driver" "$dir/faulty.before"
 	expect_re '^wrong completions were seen$' '(wrong [1-9][0-9]*, lost [0-9]+|wrong 0, lost [1-9][0-9]*), errors 0'
 	[ "$driver" = ide ] || expect_re '^stale: all right$'
 }

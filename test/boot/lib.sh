@@ -169,6 +169,45 @@ blob_writers()
 	echo 'for w in $writers; do wait $w; done'
 }
 
+# Commands for init: the interrupts of the driver $1, built with faults, get lost under a reader of its disk
+# $2, and come again; /tmp is there.
+lose_interrupts()
+{
+	cat <<END
+slot=/dev/sip/servers/$1
+echo 'fault lostirq' > /dev/sd/sdctl
+until grep -q degraded \$slot/status; do dd if=/dev/sd/$2/data of=/dev/null bs=512 count=1 2> /dev/null; done
+grep message \$slot/health
+grep port-state /dev/sd/$2/ctl
+grep last-error /dev/sd/$2/ctl
+dd if=/dev/sd/$2/data of=/tmp/lost bs=4096 count=250 2> /tmp/told
+sha256sum /tmp/lost
+echo "without interrupts: \$(cat /tmp/told)"
+grep lost-interrupts /dev/sd/$2/stats
+grep polled-ends /dev/sd/$2/stats
+cat \$slot/status
+echo 'fault irqback' > /dev/sd/sdctl
+until grep -q healthy \$slot/status; do dd if=/dev/sd/$2/data of=/dev/null bs=4096 count=100 2> /dev/null; done
+grep port-state /dev/sd/$2/ctl
+cat \$slot/log \$slot/status
+rm /tmp/lost
+END
+}
+
+# Of the driver $1, whose disk has what is in the file $2: it was right, not slow, told of, and nobody killed.
+expect_lost_interrupts()
+{
+	local seconds
+	expect_re '^message [0-9.]+( [a-z0-9 ]+)?: its interrupts do not come, it is polled$' '^port-state polled$' \
+		'^last-error interrupts .*do not come: polled every 2 ms$' \
+		'^generation 1$' '^lost-interrupts [3-9]$' '^polled-ends [0-9]{3}' '^port-state ready$' ': interrupts .*come again$'
+	expect "$(head -c 1024000 "$2" | sha256sum | cut -d' ' -f1)"
+	seconds=$(find_re '^without interrupts: 1024000 bytes, [0-9]+' | sed 's/.* //')
+	[ -n "$seconds" ] && [ "$seconds" -lt 15 ] || fail "$1 took ${seconds:-?} s for 250 requests without interrupts"
+	refuse_re "interrupts .*do not come.* interrupts .*do not come"
+	console | grep '^without interrupts' | sed "s/^/$1 /"
+}
+
 # The images NAME of $1 MiB are zeros with $dir/extra/blob at the given places, and nothing else:
 # images_with_blob MIB NAME:OFFSET,OFFSET... NAME:...
 images_with_blob()
