@@ -29,5 +29,5 @@ echo "all is over"
 END
 CPUS=2 boot
 expect 'the first is still there' 'told that it was done' 'all is over'
-expect_re '^new$'
-refuse_re '^old$' 'mv:'
+expect_re '^new +ready'
+refuse_re '^old' '^mv:'
