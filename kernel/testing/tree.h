@@ -3,10 +3,9 @@
  * what the tests of names walk, open and change.  Include it in exactly one file of a test.
  */
 #pragma once
-#include "dev/cons.h"
 #include "fd.h"
-#include "name.h"
 #include "testing/calls.h"
+#include "testing/devices.h"
 
 #define NODES_MAX 128
 
@@ -207,22 +206,17 @@ const struct dev dev_mnt = {
 
 static struct fnode *tree, *other;
 
-int
-mnt_attach(struct chan *service, const char *aname, uint64_t wait_ns, struct chan **out)
+static int
+attach(const char *aname, struct chan **out)
 {
-	(void)service;
-	(void)wait_ns;
 	*out = chan_of(strcmp(aname, "other") == 0 ? other : tree);
 	return *out ? 0 : -ENOMEM;
 }
 
-bool
-mnt_is(const struct chan *c, struct chan *service, const char *aname)
+static bool
+is_dead(const struct chan *c)
 {
-	(void)c;
-	(void)service;
-	(void)aname;
-	return false;
+	return c->dev == &dev_mnt && nodes[c->id - 1].dead;
 }
 
 int
@@ -230,31 +224,6 @@ pipe_new(struct chan *end[2])
 {
 	(void)end;
 	return -ENOMEM;
-}
-
-bool
-mnt_is_dead(const struct chan *c)
-{
-	return c->dev == &dev_mnt && nodes[c->id - 1].dead;
-}
-
-bool
-cons_is_terminal(const struct chan *c)
-{
-	(void)c;
-	return false;
-}
-
-const struct dev *
-dev_find(const char *name, size_t n)
-{
-	return n == 4 && memcmp(name, "root", 4) == 0 ? &dev_root : NULL;
-}
-
-unsigned
-dev_number(const struct dev *d)
-{
-	return d == &dev_root;
 }
 
 static void
@@ -276,10 +245,14 @@ mount_root(struct fnode *f, const char *at, unsigned flags)
 static int
 setup(void **state)
 {
+	static const struct dev *const devs[] = { &dev_root, NULL };
 	struct fnode *a, *b, *c;
 
 	(void)state;
 	test_allocations = -1;
+	test_devs = devs;
+	test_attach = attach;
+	test_is_dead = is_dead;
 	nnodes = walks = opens = creates = live = 0;
 	tree = add(NULL, "", QT_DIR, NULL);
 	a = add(tree, "a", QT_DIR, NULL);
