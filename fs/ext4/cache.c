@@ -10,6 +10,10 @@
  * reference is taken under the lock and dropped without it; only a buffer with no references is
  * reused.  When all are held, one is made for the occasion (`extra`) and freed with its last
  * reference, so that no thread waits for another's release.
+ *
+ * Who loads a block has its `loader` lock until it is there or has failed; who finds it loading
+ * takes a reference and waits for that lock, without the shard's.  Under the shard's lock it is
+ * only taken of a buffer without references, when it is free.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -116,19 +120,32 @@ begin_load(struct ext4_shard *s, struct ext4_buf *b, uint64_t blk)
 	b->recent = false;
 	atomic_store(&b->checked, 0);
 	atomic_store(&b->refs, 1);
+	os_lock_take(&b->loader);
 	insert(s, b);
 }
 
 static void
 end_load(struct ext4_shard *s, struct ext4_buf *b, bool good)
 {
-	pthread_mutex_lock(&s->lock);
+	os_lock_take(&s->lock);
 	b->loading = false;
 	b->valid = good;
 	if (!good)
 		take_out(s, b);
-	pthread_cond_broadcast(&s->loaded);
-	pthread_mutex_unlock(&s->lock);
+	os_lock_give(&s->lock);
+	os_lock_give(&b->loader);
+}
+
+/* Until b, which is held, is loaded or has failed. */
+static void
+await_load(struct ext4_shard *s, struct ext4_buf *b)
+{
+	if (!b->loading)
+		return;
+	os_lock_give(&s->lock);
+	os_lock_take(&b->loader);
+	os_lock_give(&b->loader);
+	os_lock_take(&s->lock);
 }
 
 static void
@@ -151,11 +168,11 @@ ext4_brelse(struct ext4_buf *b)
 		return;
 	}
 	s = b->shard;
-	pthread_mutex_lock(&s->lock);
+	os_lock_take(&s->lock);
 	last = atomic_fetch_sub(&b->refs, 1) == 1;
 	if (last && b->valid)
 		take_out(s, b);
-	pthread_mutex_unlock(&s->lock);
+	os_lock_give(&s->lock);
 	if (last)
 		free_extra(b);
 }
@@ -184,16 +201,15 @@ ext4_bread(struct ext4_fs *fs, uint64_t blk, struct ext4_buf **out)
 		return ext4_error(EUCLEAN, "ext4: block %llu: past the end of the file system",
 		    (unsigned long long)blk);
 	for (;;) {
-		pthread_mutex_lock(&s->lock);
+		os_lock_take(&s->lock);
 		b = find(s, blk);
 		if (b == NULL)
 			break;
 		atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
 		b->recent = true;
-		while (b->loading)
-			pthread_cond_wait(&s->loaded, &s->lock);
+		await_load(s, b);
 		*out = b->valid ? b : NULL;
-		pthread_mutex_unlock(&s->lock);
+		os_lock_give(&s->lock);
 		if (*out != NULL)
 			return 0;
 		ext4_brelse(b);
@@ -203,7 +219,7 @@ ext4_bread(struct ext4_fs *fs, uint64_t blk, struct ext4_buf **out)
 		b = extra(fs);
 	if (b != NULL)
 		begin_load(s, b, blk);
-	pthread_mutex_unlock(&s->lock);
+	os_lock_give(&s->lock);
 	if (b == NULL)
 		return ext4_error(ENOMEM, "ext4: no memory for a block");
 	atomic_fetch_add_explicit(&c->misses, 1, memory_order_relaxed);
@@ -219,10 +235,10 @@ reserve(struct ext4_cache *c, uint64_t blk)
 	struct ext4_shard *s = shard_of(c, blk);
 	struct ext4_buf *b = NULL;
 
-	pthread_mutex_lock(&s->lock);
+	os_lock_take(&s->lock);
 	if (find(s, blk) == NULL && (b = victim(s)) != NULL)
 		begin_load(s, b, blk);
-	pthread_mutex_unlock(&s->lock);
+	os_lock_give(&s->lock);
 	return b;
 }
 
@@ -261,7 +277,7 @@ ext4_bpeek(struct ext4_fs *fs, uint64_t blk)
 	struct ext4_shard *s = shard_of(&fs->cache, blk);
 	struct ext4_buf *b;
 
-	pthread_mutex_lock(&s->lock);
+	os_lock_take(&s->lock);
 	b = find(s, blk);
 	if (b != NULL && b->valid) {
 		atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
@@ -269,7 +285,7 @@ ext4_bpeek(struct ext4_fs *fs, uint64_t blk)
 	} else {
 		b = NULL;
 	}
-	pthread_mutex_unlock(&s->lock);
+	os_lock_give(&s->lock);
 	return b;
 }
 
@@ -348,8 +364,6 @@ shard_init(struct ext4_fs *fs, struct ext4_shard *s, uint32_t nbufs, uint8_t *me
 		nbuckets *= 2;
 	s->bufs = calloc(nbufs, sizeof(*s->bufs));
 	s->bucket = calloc(nbuckets, sizeof(struct ext4_buf *));
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->loaded, NULL);
 	if (s->bufs == NULL || s->bucket == NULL)
 		return -ENOMEM;
 	s->nbufs = nbufs;
@@ -394,11 +408,11 @@ ext4_cache_drop(struct ext4_fs *fs)
 	for (uint32_t i = 0; i < c->nshards; i++) {
 		struct ext4_shard *s = &c->shard[i];
 
-		pthread_mutex_lock(&s->lock);
+		os_lock_take(&s->lock);
 		for (uint32_t k = 0; k < s->nbufs; k++)
 			s->bufs[k].valid = s->bufs[k].recent = false;
 		memset(s->bucket, 0, (size_t)(s->mask + 1) * sizeof(struct ext4_buf *));
-		pthread_mutex_unlock(&s->lock);
+		os_lock_give(&s->lock);
 	}
 }
 

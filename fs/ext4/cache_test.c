@@ -1,5 +1,7 @@
 /* The block cache alone, over a device whose every block says its number. */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@ enum { BLOCKS = 4096, SIZE = 1024, THREADS = 4, ROUNDS = 3000 };
 
 struct counter {
 	atomic_uint reads, bytes;
-	atomic_bool broken;
+	atomic_bool broken, slow;	/* slow: an answer comes when it is not any more */
 	atomic_size_t largest;
 };
 
@@ -27,6 +29,8 @@ numbered_read(void *ctx, void *buf, size_t n, uint64_t off)
 	atomic_fetch_add(&c->bytes, (unsigned)n);
 	if (n > atomic_load(&c->largest))
 		atomic_store(&c->largest, n);
+	while (atomic_load(&c->slow))
+		sched_yield();
 	if (atomic_load(&c->broken))
 		return ext4_error(EIO, "broken");
 	for (size_t at = 0; at < n; at += SIZE) {
@@ -291,6 +295,61 @@ threads(void **state)
 	ext4_cache_free(&fs);
 }
 
+static void *
+read_one(void *arg)
+{
+	struct job *j = arg;
+	struct ext4_buf *b;
+	int r = ext4_bread(j->fs, j->seed, &b);
+
+	j->wrong = r < 0 ? (unsigned)-r : number(b->data) != j->seed;
+	ext4_brelse(b);
+	return NULL;
+}
+
+/* Until so many hold the one block that is being loaded. */
+static void
+await_holders(struct ext4_fs *fs, unsigned n)
+{
+	for (;; sched_yield())
+		for (uint32_t i = 0; i < fs->cache.nshards; i++)
+			for (uint32_t k = 0; k < fs->cache.shard[i].nbufs; k++)
+				if (atomic_load(&fs->cache.shard[i].bufs[k].refs) == n)
+					return;
+}
+
+/* Several want a block that is being loaded: one read is for all; who waited for one that fails
+ * tries for himself. */
+static void
+together(void **state)
+{
+	struct ext4_fs fs;
+	struct counter c;
+	pthread_t t[THREADS];
+	struct job job[THREADS];
+
+	(void)state;
+	begin(&fs, &c);
+	for (uint32_t blk = 5; blk < 7; blk++) {
+		atomic_store(&c.slow, true);
+		atomic_store(&c.broken, blk == 6);
+		atomic_store(&c.reads, 0);
+		for (unsigned i = 0; i < THREADS; i++) {
+			job[i] = (struct job){&fs, blk, 0};
+			assert_int_equal(0, pthread_create(&t[i], NULL, read_one, &job[i]));
+		}
+		await_holders(&fs, THREADS);
+		assert_in_range(atomic_load(&c.reads), 0, 1);
+		atomic_store(&c.slow, false);
+		for (unsigned i = 0; i < THREADS; i++) {
+			pthread_join(t[i], NULL);
+			assert_int_equal(blk == 6 ? EIO : 0, job[i].wrong);
+		}
+		assert_in_range(atomic_load(&c.reads), 1, blk == 6 ? THREADS : 1);
+	}
+	ext4_cache_free(&fs);
+}
+
 int
 main(void)
 {
@@ -299,6 +358,7 @@ main(void)
 		cmocka_unit_test(hits_and_misses), cmocka_unit_test(all_held),
 		cmocka_unit_test(reading_ahead), cmocka_unit_test(copying),
 		cmocka_unit_test(replaced), cmocka_unit_test(failing), cmocka_unit_test(threads),
+		cmocka_unit_test(together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,16 +7,17 @@
  * damaged, -EIO a device's refusal.  The text for people is ext4_error_text(), per thread.
  *
  * Locks, in order: ext4_file.lock, ext4_icache.lock, ext4_shard.lock; none is held over device
- * input.  An inode does not change after it was read but for its atomics.
+ * input, but a buffer's `loader` (cache.c).  An inode does not change after it was read but for its
+ * atomics.
  */
 #pragma once
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "blk_source.h"
 #include "disk.h"
+#include "os_lock.h"
 
 struct ext4_fs;
 struct ext4_inode;
@@ -54,13 +55,13 @@ struct ext4_buf {
 	atomic_uint refs;
 	atomic_uint_fast64_t checked;	/* inode << 32 | EXT4_CHECKED_* */
 	bool valid, loading, recent, extra;
+	struct os_lock loader;
 	struct ext4_shard *shard;
 	struct ext4_buf *next;		/* same bucket */
 };
 
 struct ext4_shard {
-	pthread_mutex_t lock;
-	pthread_cond_t loaded;
+	struct os_lock lock;
 	struct ext4_buf *bufs, **bucket;
 	uint32_t nbufs, hand, mask;
 };
@@ -138,7 +139,7 @@ struct ext4_options {
 enum { EXT4_CACHE_DEFAULT = 8 << 20, EXT4_CACHE_MIN = 1 << 20 };
 
 struct ext4_icache {
-	pthread_mutex_t lock;
+	struct os_lock lock;
 	struct ext4_inode **bucket;
 	struct ext4_inode *idle_first, *idle_last;	/* without references, oldest first */
 	uint32_t mask, nidle, idle_max;
@@ -242,7 +243,7 @@ int ext4_file_block(struct ext4_inode *ip, uint64_t lblk, struct ext4_buf **out)
 /* --- file.c ----------------------------------------------------------------------------------- */
 struct ext4_file {			/* one open file */
 	struct ext4_inode *ip;
-	pthread_mutex_t lock;		/* of what follows */
+	struct os_lock lock;		/* of what follows */
 	struct ext4_run run;		/* the last mapping used */
 	uint64_t next;			/* after the last read: asked for next, it is in order */
 	uint32_t window;		/* blocks to read ahead */

@@ -27,13 +27,11 @@ ext4_file_open(struct ext4_file *f, struct ext4_inode *ip)
 	memset(f, 0, sizeof(*f));
 	ext4_ihold(ip);
 	f->ip = ip;
-	pthread_mutex_init(&f->lock, NULL);
 }
 
 void
 ext4_file_close(struct ext4_file *f)
 {
-	pthread_mutex_destroy(&f->lock);
 	ext4_iput(f->ip);
 	f->ip = NULL;
 }
@@ -44,17 +42,17 @@ run_at(struct ext4_file *f, uint64_t lblk, struct ext4_run *run)
 {
 	int r;
 
-	pthread_mutex_lock(&f->lock);
+	os_lock_take(&f->lock);
 	*run = f->run;
-	pthread_mutex_unlock(&f->lock);
+	os_lock_give(&f->lock);
 	if (lblk >= run->lblk && lblk - run->lblk < run->len)
 		return 0;
 	r = ext4_map(f->ip, lblk, run);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&f->lock);
+	os_lock_take(&f->lock);
 	f->run = *run;
-	pthread_mutex_unlock(&f->lock);
+	os_lock_give(&f->lock);
 	return 0;
 }
 
@@ -64,22 +62,22 @@ window(struct ext4_file *f, uint64_t off, uint32_t blocks)
 {
 	uint32_t w;
 
-	pthread_mutex_lock(&f->lock);
+	os_lock_take(&f->lock);
 	if (off != f->next)
 		f->window = 0;
 	else if (f->window < WINDOW_MAX)
 		f->window = f->window ? f->window * 2 : WINDOW_MIN;
 	w = f->window;
-	pthread_mutex_unlock(&f->lock);
+	os_lock_give(&f->lock);
 	return w > blocks ? w : blocks;
 }
 
 static void
 remember(struct ext4_file *f, uint64_t next)
 {
-	pthread_mutex_lock(&f->lock);
+	os_lock_take(&f->lock);
 	f->next = next;
-	pthread_mutex_unlock(&f->lock);
+	os_lock_give(&f->lock);
 }
 
 /* Holds block lblk of the file, which is in the run; `wanted` bytes from off on are to come. */

@@ -288,22 +288,22 @@ ext4_iget(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
 	if (ino == 0 || ino > fs->inodes_count)
 		return ext4_error(EUCLEAN, "ext4: inode %u: there are only %u", ino,
 		    fs->inodes_count);
-	pthread_mutex_lock(&c->lock);
+	os_lock_take(&c->lock);
 	*out = lookup(c, ino);
-	pthread_mutex_unlock(&c->lock);
+	os_lock_give(&c->lock);
 	if (*out != NULL)
 		return 0;
 	r = load(fs, ino, &mine);
 	if (mine == NULL)
 		return r;
-	pthread_mutex_lock(&c->lock);
+	os_lock_take(&c->lock);
 	*out = lookup(c, ino);
 	if (*out == NULL) {
 		mine->next = c->bucket[ino & c->mask];
 		c->bucket[ino & c->mask] = mine;
 		*out = mine;
 	}
-	pthread_mutex_unlock(&c->lock);
+	os_lock_give(&c->lock);
 	if (*out != mine)
 		free(mine);
 	return 0;
@@ -324,7 +324,7 @@ ext4_iput(struct ext4_inode *ip)
 	if (ip == NULL)
 		return;
 	c = &ip->fs->icache;
-	pthread_mutex_lock(&c->lock);
+	os_lock_take(&c->lock);
 	if (atomic_fetch_sub(&ip->refs, 1) == 1) {
 		idle_append(c, ip);
 		if (c->nidle > c->idle_max) {
@@ -333,7 +333,7 @@ ext4_iput(struct ext4_inode *ip)
 			bucket_remove(c, old);
 		}
 	}
-	pthread_mutex_unlock(&c->lock);
+	os_lock_give(&c->lock);
 	free(old);
 }
 
@@ -342,7 +342,6 @@ ext4_icache_init(struct ext4_fs *fs)
 {
 	struct ext4_icache *c = &fs->icache;
 
-	pthread_mutex_init(&c->lock, NULL);
 	c->mask = NBUCKETS - 1;
 	c->idle_max = IDLE_BYTES / fs->inode_size;
 	if (c->idle_max > IDLE_MAX)

@@ -4,7 +4,7 @@
  * A lock belongs to a process of a client (pid and client's name) and covers first..last of an
  * inode.  An owner's locks on a file never overlap: setting or clearing a range first cuts it out
  * of them.  A client that finds a lock in its way asks again.  What was set through a fid ends
- * with it.  The list has its own mutex, taken last.
+ * with it.  The list has its own lock, taken last.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -132,7 +132,7 @@ ext4_lock(struct ext4_locks *t, uint32_t ino, const void *fid, const struct ipc_
 		return status;
 	new = make(ino, fid, l);
 	spare = make(ino, fid, l);
-	pthread_mutex_lock(&t->lock);
+	os_lock_take(&t->lock);
 	if (l->type != TYPE_UNLOCK && in_the_way(t, ino, l) != NULL) {
 		status = EXT4_LOCK_BLOCKED;
 	} else if (new != NULL && spare != NULL &&
@@ -144,7 +144,7 @@ ext4_lock(struct ext4_locks *t, uint32_t ino, const void *fid, const struct ipc_
 			new = NULL;
 		}
 	}
-	pthread_mutex_unlock(&t->lock);
+	os_lock_give(&t->lock);
 	free(new);
 	free(spare);
 	return status;
@@ -157,7 +157,7 @@ ext4_getlock(struct ext4_locks *t, uint32_t ino, const struct ipc_lock *l, struc
 
 	*out = *l;
 	out->type = TYPE_UNLOCK;
-	pthread_mutex_lock(&t->lock);
+	os_lock_take(&t->lock);
 	x = in_the_way(t, ino, l);
 	if (x != NULL) {
 		out->type = x->type;
@@ -166,18 +166,18 @@ ext4_getlock(struct ext4_locks *t, uint32_t ino, const struct ipc_lock *l, struc
 		out->pid = x->pid;
 		memcpy(out->client, x->client, sizeof(out->client));
 	}
-	pthread_mutex_unlock(&t->lock);
+	os_lock_give(&t->lock);
 }
 
 void
 ext4_unlock_all(struct ext4_locks *t, const void *fid)
 {
-	pthread_mutex_lock(&t->lock);
+	os_lock_take(&t->lock);
 	for (struct ext4_lock **p = &t->list; *p != NULL;) {
 		if (fid == NULL || (*p)->fid == fid)
 			drop(t, p);
 		else
 			p = &(*p)->next;
 	}
-	pthread_mutex_unlock(&t->lock);
+	os_lock_give(&t->lock);
 }

@@ -10,7 +10,7 @@
 
 enum { READ, WRITE, UNLOCK };
 
-static struct ext4_locks t = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct ext4_locks t;
 static const int fid_a, fid_b;
 
 static uint32_t

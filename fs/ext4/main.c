@@ -3,7 +3,7 @@
 
 enum { NTHREADS = 4 };
 
-static struct ext4_served served = {.locks.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct ext4_served served;
 static struct blk_source source;
 static struct blk_source_file device = {.fd = -1, .why = ext4_set_error};
 static struct ext4_options opt;

@@ -9,7 +9,7 @@
 enum { EXT4_LOCK_DONE, EXT4_LOCK_BLOCKED, EXT4_LOCK_ERROR };	/* as Rlock has them */
 
 struct ext4_locks {
-	pthread_mutex_t lock;
+	struct os_lock lock;
 	struct ext4_lock *list;
 	uint32_t n;
 };
