@@ -14,6 +14,7 @@ enum {
 	SIP_MODEL_VECTOR = 32,    /* the number of its first vector; lines are below */
 	SIP_MODEL_IRQS = SIP_MODEL_VECTOR + SIP_VECTORS_MAX,
 	SIP_MODEL_LOG = 256,
+	SIP_MODEL_FAULTS = 8,
 };
 
 /* Addresses of memory begin there; 32 bits are too few, unless the driver asks for it (dma32). */
@@ -35,6 +36,24 @@ struct sip_model_ops {
 	 * has left stays as it is.
 	 */
 	bool (*step)(void *device);
+};
+
+/* A fault on demand: of which command, how often.  A model looks at those fields that it has. */
+struct sip_model_fault {
+	unsigned kind;  /* what happens: the model's */
+	unsigned times; /* 0: the entry is free */
+	unsigned skip;  /* commands that go well before it */
+	uint64_t lba;   /* of a command that touches it; UINT64_MAX: any */
+	uint8_t opcode;
+	bool admin;      /* of the queue for administration */
+	uint16_t status; /* that the command ends with */
+};
+
+/* Data on its way between a device and the pieces of memory that a command has. */
+struct sip_model_data {
+	uint8_t *at; /* the device's end of what is left */
+	size_t left;
+	bool to_memory; /* else from there */
 };
 
 struct sip_model {
@@ -66,6 +85,7 @@ struct sip_model {
 	unsigned lint, wild;     /* wild: DMA outside of its memory, counted in lint too */
 	const char *lint_what;
 
+	struct sip_model_fault fault[SIP_MODEL_FAULTS];
 	uint64_t pending[SIP_MODEL_IRQS]; /* interrupts not yet read */
 	struct {
 		uint8_t *p; /* NULL: free */
@@ -84,6 +104,8 @@ void sip_model_fini(struct sip_model *b);
 int sip_model_open(struct sip_model *b, const char *addr, struct sip_dev **out);
 /* One step of a device that works by hand; false: it has nothing to do, or may not. */
 bool sip_model_step(struct sip_model *b);
+/* One more; dropped if there are too many. */
+void sip_model_add_fault(struct sip_model *b, struct sip_model_fault f);
 /* After the driver has ended: what it did wrong or has not given back; NULL: nothing. */
 const char *sip_model_verdict(struct sip_model *b);
 
@@ -93,6 +115,10 @@ const char *sip_model_verdict(struct sip_model *b);
 void sip_model_lint(struct sip_model *b, const char *what);
 /* n bytes of the driver's memory at an address of the device's, or NULL if they are not its. */
 uint8_t *sip_model_memory(struct sip_model *b, uint64_t paddr, size_t n);
+/* As much of the data as the n bytes there take; false: they are not the driver's. */
+bool sip_model_move(struct sip_model *b, struct sip_model_data *data, uint64_t paddr, size_t n);
+/* Those that are not over, one by one: the first behind f, or (NULL) of all; NULL: no more. */
+struct sip_model_fault *sip_model_next_fault(struct sip_model *b, struct sip_model_fault *f);
 /* The device's i-th interrupt: a message if it has been given vectors, else its line. */
 void sip_model_interrupt(struct sip_model *b, unsigned i);
 /* A line that is not in b->info, as those of an IDE controller. */

@@ -227,10 +227,10 @@ smart_in_ctl(void **state)
 	assert_non_null(strstr(text, "smart failed "));
 	assert_null(strstr(text, "temperature"));
 	w->m.bus.delay_us = 0;
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG,
-						     .times = 1,
-						     .lba = UINT64_MAX,
-						     .opcode = ATA_SMART });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_HANG,
+								 .times = 1,
+								 .lba = UINT64_MAX,
+								 .opcode = ATA_SMART });
 	world_describe(w, 2, text); /* the disk hangs; who looks does not */
 	assert_non_null(strstr(text, "smart unknown\n"));
 	world_stop(w);

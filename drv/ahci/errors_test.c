@@ -22,10 +22,10 @@ bad_sector(void **state)
 		struct world *w = world_start(ncq);
 
 		w->m.bus.delay_us = 20;
-		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-							     .times = UINT32_MAX,
-							     .lba = 1024 * 2 + 100,
-							     .error = ATA_ERROR_UNC });
+		sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_FAIL,
+									 .times = UINT32_MAX,
+									 .lba = 1024 * 2 + 100,
+									 .status = ATA_ERROR_UNC });
 		world_run_load(w, 1024 * 2 + 100, 0, NULL);
 		assert_non_null(strstr(w->hba->port[0].port.last_error,
 				       "status 0x51 DRDY DSC ERR, error 0x40 UNC"));
@@ -41,10 +41,10 @@ tries_are_counted(void **state)
 	struct ahci_port *p = &w->hba->port[0];
 
 	(void)state;
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-						     .times = DRIVE_TRIES - 1,
-						     .lba = 7,
-						     .error = ATA_ERROR_ICRC });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_FAIL,
+								 .times = DRIVE_TRIES - 1,
+								 .lba = 7,
+								 .status = ATA_ERROR_ICRC });
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_READ, 7, 1, buf), 0);
 	assert_int_equal(world_counter(p, &p->port.errors), DRIVE_TRIES - 1);
 	/* The ladder: again; a software reset; COMRESET. */
@@ -52,17 +52,17 @@ tries_are_counted(void **state)
 	assert_int_equal(p->soft_resets, 1);
 	assert_int_equal(p->link_resets, 1);
 	assert_int_equal(world_counter(p, &p->port.resets), 2);
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-						     .times = DRIVE_TRIES,
-						     .lba = 7,
-						     .error = ATA_ERROR_ICRC });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_FAIL,
+								 .times = DRIVE_TRIES,
+								 .lba = 7,
+								 .status = ATA_ERROR_ICRC });
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_WRITE, 7, 1, buf), -EIO);
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_WRITE, 7, 1, buf), 0);
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-						     .times = 1,
-						     .opcode = ATA_FLUSH_EXT,
-						     .lba = UINT64_MAX,
-						     .error = ATA_ERROR_ABRT });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_FAIL,
+								 .times = 1,
+								 .opcode = ATA_FLUSH_EXT,
+								 .lba = UINT64_MAX,
+								 .status = ATA_ERROR_ABRT });
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_FLUSH, 0, 0, NULL), 0);
 	assert_int_equal(w->m.port[0].disk.flushes, 1);
 	world_stop(w);
@@ -78,11 +78,11 @@ faults_under_load(void *arg)
 	for (unsigned i = 0; i < 8; i++) {
 		uint64_t before = world_counter(p, &p->queue.completions);
 
-		model_add_fault(&w->m,
-				(struct model_fault){ .kind = i & 1 ? MODEL_FAIL : MODEL_INTERFACE,
-						      .times = 1,
-						      .lba = UINT64_MAX,
-						      .error = ATA_ERROR_ABRT });
+		sip_model_add_fault(&w->m.bus, (struct sip_model_fault){
+						       .kind = i & 1 ? MODEL_FAIL : MODEL_INTERFACE,
+						       .times = 1,
+						       .lba = UINT64_MAX,
+						       .status = ATA_ERROR_ABRT });
 		for (unsigned ms = 0; ms < 500; ms++) {
 			if (world_counter(p, &p->port.errors) > i &&
 			    world_counter(p, &p->queue.completions) > before + 40)
@@ -146,10 +146,10 @@ error_log(void **state)
 
 		p->id.logs = w->m.port[0].disk.logs = logs;
 		w->m.bus.delay_us = 2000;
-		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-							     .times = UINT32_MAX,
-							     .lba = 3,
-							     .error = ATA_ERROR_UNC });
+		sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_FAIL,
+									 .times = UINT32_MAX,
+									 .lba = 3,
+									 .status = ATA_ERROR_UNC });
 		read_together(w, l, THREADS);
 		for (unsigned i = 0; i < THREADS; i++)
 			assert_int_equal(l[i].failed, i == 3 ? EIO : 0);
@@ -195,10 +195,10 @@ false_log(void **state)
 		struct load l[THREADS];
 
 		w->m.bus.delay_us = 2000;
-		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-							     .times = UINT32_MAX,
-							     .lba = 3,
-							     .error = ATA_ERROR_UNC });
+		sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_FAIL,
+									 .times = UINT32_MAX,
+									 .lba = 3,
+									 .status = ATA_ERROR_UNC });
 		w->m.before_write = well ? lie_in_log_well : lie_in_log;
 		read_together(w, l, THREADS);
 		for (unsigned i = 0; i < THREADS; i++)
@@ -217,8 +217,8 @@ soft_reset_fails(void **state)
 
 	(void)state;
 	w->m.port[0].disk.soft_deaf = true;
-	model_add_fault(&w->m,
-			(struct model_fault){ .kind = MODEL_INTERFACE, .times = 1, .lba = 9 });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){
+					       .kind = MODEL_INTERFACE, .times = 1, .lba = 9 });
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_READ, 9, 1, buf), 0);
 	assert_int_equal(p->soft_resets, 1);
 	assert_int_equal(p->link_resets, 1);
@@ -235,11 +235,11 @@ plain_error(void **state)
 	struct ahci_port *p = &w->hba->port[0];
 
 	(void)state;
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-						     .times = 1,
-						     .opcode = ATA_FLUSH_EXT,
-						     .lba = UINT64_MAX,
-						     .error = ATA_ERROR_ABRT });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_FAIL,
+								 .times = 1,
+								 .opcode = ATA_FLUSH_EXT,
+								 .lba = UINT64_MAX,
+								 .status = ATA_ERROR_ABRT });
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_FLUSH, 0, 0, NULL), 0);
 	assert_int_equal(world_counter(p, &p->port.resets), 0);
 	assert_int_equal(world_counter(p, &p->port.errors), 1);
@@ -255,8 +255,8 @@ lost_interrupt(void **state)
 	uint8_t buf[512];
 
 	(void)state;
-	model_add_fault(&w->m,
-			(struct model_fault){ .kind = MODEL_NO_INTERRUPT, .times = 1, .lba = 9 });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){
+					       .kind = MODEL_NO_INTERRUPT, .times = 1, .lba = 9 });
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_READ, 9, 1, buf), 0);
 	for (unsigned ms = 0; ms < WAIT_MS && !world_counter(p, &p->port.lost); ms += 2)
 		os_sleep_ns(2000000); /* it is counted after the answer */
@@ -355,11 +355,11 @@ lost_error(void **state)
 	pthread_t t;
 
 	(void)state;
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL_QUIETLY,
-						     .times = 1,
-						     .opcode = ATA_FLUSH_EXT,
-						     .lba = UINT64_MAX,
-						     .error = ATA_ERROR_ABRT });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_FAIL_QUIETLY,
+								 .times = 1,
+								 .opcode = ATA_FLUSH_EXT,
+								 .lba = UINT64_MAX,
+								 .status = ATA_ERROR_ABRT });
 	pthread_create(&t, NULL, pass_flush_time, w);
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_FLUSH, 0, 0, NULL), 0);
 	pthread_join(t, NULL);
@@ -388,12 +388,14 @@ hanging_command(void **state)
 	pthread_t t;
 
 	(void)state;
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG, .times = 1, .lba = 9 });
+	sip_model_add_fault(&w->m.bus,
+			    (struct sip_model_fault){ .kind = MODEL_HANG, .times = 1, .lba = 9 });
 	pthread_create(&t, NULL, pass_time, w);
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_READ, 9, 1, buf), 0);
 	assert_int_equal(world_counter(p, &p->port.resets), 1);
 	pthread_join(t, NULL);
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG, .times = 100, .lba = 9 });
+	sip_model_add_fault(&w->m.bus,
+			    (struct sip_model_fault){ .kind = MODEL_HANG, .times = 100, .lba = 9 });
 	pthread_create(&t, NULL, pass_time, w);
 	assert_int_equal(blk_sync(world_disk(w, 0), BLK_READ, 9, 1, buf), -ETIMEDOUT);
 	assert_int_equal(world_counter(p, &p->port.resets), 1 + DRIVE_TRIES);
@@ -412,8 +414,8 @@ dead_after_reset(void **state)
 	(void)state;
 	blk_disk_get(d);
 	w->m.port[0].disk.dead = true;
-	model_add_fault(&w->m,
-			(struct model_fault){ .kind = MODEL_INTERFACE, .times = 1, .lba = 9 });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){
+					       .kind = MODEL_INTERFACE, .times = 1, .lba = 9 });
 	assert_int_equal(blk_sync(d, BLK_READ, 9, 1, buf), -ENODEV);
 	blk_disk_put(d);
 	assert_true(world_becomes(w, 0, false));

@@ -352,10 +352,10 @@ slow_disk(void **state)
 	(void)state;
 	model_disk_make(&w->m, 0, SECTORS, 512, true);
 	model_disk_make(&w->m, 1, SECTORS, 512, true);
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG,
-						     .times = 1,
-						     .lba = UINT64_MAX,
-						     .opcode = ATA_IDENTIFY });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_HANG,
+								 .times = 1,
+								 .lba = UINT64_MAX,
+								 .opcode = ATA_IDENTIFY });
 	world_attach(w);
 	assert_in_range(os_time_ns() - began, DRIVE_START_MS * 1000000ull,
 			2 * DRIVE_START_MS * 1000000ull);
@@ -368,12 +368,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hot_plug),           cmocka_unit_test(quick_plug),
-		cmocka_unit_test(late_error),         cmocka_unit_test(exchanged_disk),
+		cmocka_unit_test(hot_plug),
+		cmocka_unit_test(quick_plug),
+		cmocka_unit_test(late_error),
+		cmocka_unit_test(exchanged_disk),
 		cmocka_unit_test(pulled_in_recovery),
-		cmocka_unit_test(not_disks),          cmocka_unit_test(staggered_spin_up),
-		cmocka_unit_test(successor),          cmocka_unit_test(controller_taken_away),
-		cmocka_unit_test(change_in_attach),   cmocka_unit_test(slow_disk),
+		cmocka_unit_test(not_disks),
+		cmocka_unit_test(staggered_spin_up),
+		cmocka_unit_test(successor),
+		cmocka_unit_test(controller_taken_away),
+		cmocka_unit_test(change_in_attach),
+		cmocka_unit_test(slow_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

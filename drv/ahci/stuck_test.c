@@ -62,8 +62,8 @@ hang(struct world *w, bool pull, struct reader *r)
 {
 	pthread_t t;
 
-	model_add_fault(&w->m,
-			(struct model_fault){ .kind = MODEL_HANG, .times = 100, .lba = HANGS });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){
+					       .kind = MODEL_HANG, .times = 100, .lba = HANGS });
 	*r = (struct reader){ .disk = world_disk(w, 0), .m = &w->m };
 	blk_disk_get(r->disk);
 	pthread_create(&t, NULL, read_hung, r);

@@ -532,14 +532,15 @@ lies(void **state)
 		attach(w);
 		let_time_pass(w);
 		pthread_mutex_lock(&w->m.bus.lock);
-		w->m.random = seed * 2654435761u | 1;
+		w->m.bus.random = seed;
+		w->m.nonsense = true;
 		pthread_mutex_unlock(&w->m.bus.lock);
 		for (int i = 0; i < 4; i++) {
 			transfer(w, "sdD0/data", false, b, sizeof b, (uint64_t)i * 8192);
 			transfer(w, "sdD2/data", false, b, sizeof b, (uint64_t)i * 8192);
 		}
 		pthread_mutex_lock(&w->m.bus.lock);
-		w->m.random = 0;
+		w->m.nonsense = false;
 		w->m.bus.lint = 0; /* a drive that was lied about gets what it did not want */
 		pthread_mutex_unlock(&w->m.bus.lock);
 		stop(w);

@@ -22,7 +22,8 @@ bad_sector(void **state)
 
 	(void)state;
 	w->m.bus.delay_us = 20;
-	model_add_fault(&w->m, world_fault(MODEL_FAIL, UINT32_MAX, NVME_READ, 1024 * 2 + 100));
+	sip_model_add_fault(&w->m.bus,
+			    world_fault(MODEL_FAIL, UINT32_MAX, NVME_READ, 1024 * 2 + 100));
 	world_load(w, 1024 * 2 + 100, 0, NULL);
 	assert_non_null(strstr(w->c->port.last_error, "status 0x281 unrecovered read error"));
 	assert_int_equal(world_counter(w, &w->c->port.resets), 0);
@@ -33,22 +34,22 @@ static void
 tries_are_counted(void **state)
 {
 	struct world *w = world_start();
-	struct model_fault f = world_fault(MODEL_FAIL, DRIVE_TRIES - 1, NVME_READ, 7);
+	struct sip_model_fault f = world_fault(MODEL_FAIL, DRIVE_TRIES - 1, NVME_READ, 7);
 	uint8_t buf[512] = { 0 };
 
 	(void)state;
-	model_add_fault(&w->m, f);
+	sip_model_add_fault(&w->m.bus, f);
 	assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 7, 1, buf), 0);
 	assert_int_equal(world_counter(w, &w->c->port.errors), DRIVE_TRIES - 1);
 	f.times = DRIVE_TRIES;
-	model_add_fault(&w->m, f);
+	sip_model_add_fault(&w->m.bus, f);
 	assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 7, 1, buf), -EIO);
 	assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 7, 1, buf), 0);
 	f.times = 1; /* no use, says the controller */
 	f.status = NVME_READ_ERROR | NVME_DO_NOT_RETRY;
-	model_add_fault(&w->m, f);
+	sip_model_add_fault(&w->m.bus, f);
 	assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 7, 1, buf), -EIO);
-	model_add_fault(&w->m, world_fault(MODEL_FAIL, 1, NVME_FLUSH, UINT64_MAX));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_FAIL, 1, NVME_FLUSH, UINT64_MAX));
 	assert_int_equal(blk_sync(world_disk0(w), BLK_FLUSH, 0, 0, NULL), 0);
 	assert_int_equal(w->m.ns[0].flushes, 1);
 	world_stop(w);
@@ -61,7 +62,7 @@ lost_interrupt(void **state)
 	uint8_t buf[512];
 
 	(void)state;
-	model_add_fault(&w->m, world_fault(MODEL_NO_INTERRUPT, 1, NVME_READ, 9));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_NO_INTERRUPT, 1, NVME_READ, 9));
 	assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 9, 1, buf), 0);
 	for (unsigned ms = 0; ms < WAIT_MS && !world_counter(w, &w->c->port.lost); ms += 2)
 		os_sleep_ns(2000000); /* it is counted after the answer */
@@ -114,11 +115,11 @@ aborted_command(void **state)
 	struct world *w = world_start();
 
 	(void)state;
-	model_add_fault(&w->m, world_fault(MODEL_HANG, 1, NVME_READ, 9));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_HANG, 1, NVME_READ, 9));
 	assert_int_equal(read_while_time_passes(w, 9), 0);
 	assert_int_equal(w->m.aborts, 1);
 	assert_int_equal(world_counter(w, &w->c->port.resets), 0);
-	model_add_fault(&w->m, world_fault(MODEL_HANG, 100, NVME_READ, 9));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_HANG, 100, NVME_READ, 9));
 	assert_int_equal(read_while_time_passes(w, 9), -ETIMEDOUT);
 	assert_int_equal(read_while_time_passes(w, 10), 0);
 	world_stop(w);
@@ -130,10 +131,10 @@ hanging_command(void **state)
 	struct world *w = world_start();
 
 	(void)state;
-	model_add_fault(&w->m, world_fault(MODEL_HANG_HARD, 1, NVME_READ, 9));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_HANG_HARD, 1, NVME_READ, 9));
 	assert_int_equal(read_while_time_passes(w, 9), 0);
 	assert_int_equal(world_counter(w, &w->c->port.resets), 1);
-	model_add_fault(&w->m, world_fault(MODEL_HANG_HARD, 100, NVME_READ, 9));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_HANG_HARD, 100, NVME_READ, 9));
 	assert_int_equal(read_while_time_passes(w, 9), -ETIMEDOUT);
 	assert_int_equal(world_counter(w, &w->c->port.resets), 1 + DRIVE_TRIES);
 	assert_int_equal(read_while_time_passes(w, 10), 0);
@@ -148,11 +149,11 @@ wrong_completions(void **state)
 	uint8_t buf[512];
 
 	(void)state;
-	model_add_fault(&w->m, world_fault(MODEL_WRONG_PHASE, 1, NVME_READ, 9));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_WRONG_PHASE, 1, NVME_READ, 9));
 	assert_int_equal(read_while_time_passes(w, 9), 0);
 	assert_int_equal(world_counter(w, &w->c->port.resets), 1);
-	model_add_fault(&w->m, world_fault(MODEL_WRONG_CID, 3, NVME_READ, 9));
-	model_add_fault(&w->m, world_fault(MODEL_TWICE, 3, NVME_READ, 10));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_WRONG_CID, 3, NVME_READ, 9));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_TWICE, 3, NVME_READ, 10));
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 9, 1, buf), 0);
 		assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 10, 1, buf), 0);
@@ -168,7 +169,7 @@ fatal_under_load(void *arg)
 	for (unsigned i = 0; i < 4; i++) {
 		uint64_t before = world_counter(w, &w->c->port.resets);
 
-		model_add_fault(&w->m, world_fault(MODEL_FATAL, 1, NVME_READ, UINT64_MAX));
+		sip_model_add_fault(&w->m.bus, world_fault(MODEL_FATAL, 1, NVME_READ, UINT64_MAX));
 		for (unsigned ms = 0; ms < 900 && world_counter(w, &w->c->port.resets) == before;
 		     ms++)
 			os_sleep_ns(1000000);
@@ -206,7 +207,7 @@ does_not_stop(void **state)
 	disk = world_disk0(w);
 	blk_disk_get(disk);
 	w->m.stuck = true;
-	model_add_fault(&w->m, world_fault(MODEL_FATAL, 1, NVME_READ, UINT64_MAX));
+	sip_model_add_fault(&w->m.bus, world_fault(MODEL_FATAL, 1, NVME_READ, UINT64_MAX));
 	assert_int_equal(blk_sync(disk, BLK_READ, 9, 1, buf), -ENODEV);
 	assert_false(w->m.bus.bus_master);
 	blk_disk_put(disk);
@@ -227,11 +228,11 @@ dead_admin_queue(void **state)
 	uint8_t buf[512];
 
 	(void)state;
-	model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_HANG_HARD,
-						     .times = 1,
-						     .admin = true,
-						     .opcode = NVME_GET_LOG,
-						     .lba = UINT64_MAX });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_HANG_HARD,
+								 .times = 1,
+								 .admin = true,
+								 .opcode = NVME_GET_LOG,
+								 .lba = UINT64_MAX });
 	atomic_store(&w->c->asked_ns, 0);
 	drive_blk_ops.describe(world_drive(w, "sdN0"), text, sizeof text);
 	assert_non_null(strstr(text, "smart passed\ntemperature 37\n"));

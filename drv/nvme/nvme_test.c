@@ -448,11 +448,11 @@ chance(void **state)
 
 		w->m.bus.random = i + 1;
 		model_namespace_make(&w->m, 1, SECTORS, 512);
-		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_RANDOM,
-							     .times = i % 4 + 1,
-							     .admin = true,
-							     .opcode = NVME_IDENTIFY,
-							     .lba = i % 3 });
+		sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_RANDOM,
+									 .times = i % 4 + 1,
+									 .admin = true,
+									 .opcode = NVME_IDENTIFY,
+									 .lba = i % 3 });
 		world_attach(w);
 		world_stop(w);
 	}

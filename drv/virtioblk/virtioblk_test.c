@@ -442,7 +442,8 @@ lost_interrupts(void **state)
 	uint8_t buf[512];
 
 	(void)state;
-	vmodel_add_fault(&w->m, (struct vmodel_fault){ VMODEL_NO_INTERRUPT, 1, 0, 0 });
+	sip_model_add_fault(&w->m.bus,
+			    (struct sip_model_fault){ .kind = VMODEL_NO_INTERRUPT, .times = 1 });
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 0, 1, buf), 0);
 	for (unsigned ms = 0; ms < WAIT_MS && !counter(w, &w->b->d.port.lost); ms++)
 		os_sleep_ns(1000000); /* it is counted after the end */
@@ -477,8 +478,10 @@ lies_and_resets(void **state)
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
 		struct world *w = start(0);
 
-		vmodel_add_fault(&w->m, (struct vmodel_fault){ kinds[i], 1, 0, 40 });
-		vmodel_add_fault(&w->m, (struct vmodel_fault){ kinds[i], 1, 0, 200 });
+		sip_model_add_fault(&w->m.bus, (struct sip_model_fault){
+						       .kind = kinds[i], .times = 1, .skip = 40 });
+		sip_model_add_fault(&w->m.bus, (struct sip_model_fault){
+						       .kind = kinds[i], .times = 1, .skip = 200 });
 		load(w);
 		assert_true(counter(w, &w->b->d.port.resets) >= 1);
 		assert_non_null(disk(w));
@@ -494,7 +497,8 @@ short_answers(void **state)
 	uint8_t buf[512];
 
 	(void)state;
-	vmodel_add_fault(&w->m, (struct vmodel_fault){ VMODEL_SHORT, 1, 0, 0 });
+	sip_model_add_fault(&w->m.bus,
+			    (struct sip_model_fault){ .kind = VMODEL_SHORT, .times = 1 });
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 0, 1, buf), -EPROTO);
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 0, 1, buf), 0);
 	stop(w);
@@ -520,11 +524,12 @@ requests_that_never_end(void **state)
 	pthread_t t;
 
 	(void)state;
-	vmodel_add_fault(&w->m, (struct vmodel_fault){ VMODEL_HANG, 1, 0, 0 });
+	sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = VMODEL_HANG, .times = 1 });
 	atomic_fetch_add(&w->b->d.ctlr.ahead_ms, 1);
 	pthread_create(&t, NULL, pass_time, w);
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 5, 1, buf), 0);
-	vmodel_add_fault(&w->m, (struct vmodel_fault){ VMODEL_HANG, DRIVE_TRIES, 0, 0 });
+	sip_model_add_fault(&w->m.bus,
+			    (struct sip_model_fault){ .kind = VMODEL_HANG, .times = DRIVE_TRIES });
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 5, 1, buf), -ETIMEDOUT);
 	pthread_join(t, NULL);
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 5, 1, buf), 0);

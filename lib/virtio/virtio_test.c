@@ -389,7 +389,8 @@ lies(void **state)
 
 		open_device(w);
 		start_queue(w, 4, all_features);
-		vmodel_add_fault(&w->m, (struct vmodel_fault){ kinds[i], 1, 0, 0 });
+		sip_model_add_fault(&w->m.bus,
+				    (struct sip_model_fault){ .kind = kinds[i], .times = 1 });
 		send_request(w, 0, 1, 1);
 		send_request(w, 3, 1, 2);
 		if (virtq_publish(&w->q.ring))

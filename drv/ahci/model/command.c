@@ -12,28 +12,20 @@ model_move(struct model *m, const struct model_command *in, uint8_t *buf, size_t
 {
 	const uint8_t *header = in->header, *table = in->table;
 	uint32_t nprds = (uint32_t)(header[2] | header[3] << 8);
+	struct sip_model_data data = { buf, n, to_host };
 
-	for (uint32_t i = 0; i < nprds && n; i++) {
+	for (uint32_t i = 0; i < nprds && data.left; i++) {
 		uint64_t paddr;
 		uint32_t dbc;
-		size_t part;
-		uint8_t *mem;
 
 		memcpy(&paddr, table + AHCI_TABLE_PRDT + i * AHCI_PRD_SIZE, 8);
 		memcpy(&dbc, table + AHCI_TABLE_PRDT + i * AHCI_PRD_SIZE + 12, 4);
-		part = (dbc & 0x3fffff) + 1;
 		if (!(dbc & 1))
 			sip_model_lint(&m->bus, "odd PRD byte count");
-		if (part > n)
-			part = n;
-		mem = sip_model_memory(&m->bus, paddr, part);
-		if (!mem)
+		if (!sip_model_move(&m->bus, &data, paddr, (dbc & 0x3fffff) + 1))
 			return false;
-		memcpy(to_host ? mem : buf, to_host ? buf : mem, part);
-		buf += part;
-		n -= part;
 	}
-	return !n;
+	return !data.left;
 }
 
 static void

@@ -113,22 +113,20 @@ reset_all(struct model *m)
 
 /* --- what the device does --------------------------------------------------------------------- */
 
-static struct model_fault *
+static const struct sip_model_fault *
 find_fault(struct model *m, const struct model_decoded *c)
 {
-	for (unsigned i = 0; i < MODEL_FAULTS; i++) {
-		struct model_fault *f = &m->fault[i];
+	struct sip_model_fault *f = NULL;
 
-		if (!f->times || (f->opcode && f->opcode != c->opcode))
-			continue;
-		if (!f->opcode && !c->has_data)
+	while ((f = sip_model_next_fault(&m->bus, f)) != NULL) {
+		if (f->opcode ? f->opcode != c->opcode : !c->has_data)
 			continue;
 		if (f->lba != UINT64_MAX && (f->lba < c->lba || f->lba >= c->lba + c->n))
 			continue;
 		f->times--;
-		return f;
+		break;
 	}
-	return NULL;
+	return f;
 }
 
 static void
@@ -201,7 +199,7 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 	uint8_t *header = sip_model_memory(
 		&m->bus, ((uint64_t)p->clbu << 32 | p->clb) + slot * AHCI_HEADER_SIZE,
 		AHCI_HEADER_SIZE);
-	struct model_fault *f;
+	const struct sip_model_fault *f;
 	struct model_command in = { .header = header, .fb = (uint64_t)p->fbu << 32 | p->fb };
 	struct model_decoded c;
 	uint8_t *table = NULL;
@@ -234,12 +232,12 @@ run_slot(struct model *m, struct model_port *p, unsigned slot)
 		end_badly(m, p, IS_IFS, 0);
 	else if (f && f->kind == MODEL_FAIL_QUIETLY) {
 		p->ci &= ~bit;
-		p->tfd = TFD_READY | ATA_STATUS_ERR | (uint32_t)f->error << 8;
+		p->tfd = TFD_READY | ATA_STATUS_ERR | (uint32_t)f->status << 8;
 		p->halted = true;
 	} else if (f && f->kind == MODEL_FAIL) {
 		if (model_is_queued(c.opcode))
-			model_fail_queued(&p->disk, slot, &c, f->error);
-		end_badly(m, p, IS_TFES, f->error);
+			model_fail_queued(&p->disk, slot, &c, (uint8_t)f->status);
+		end_badly(m, p, IS_TFES, f->status);
 	} else if (!model_carry_out(m, &p->disk, &in)) {
 		if (model_is_queued(c.opcode) && !p->disk.failed)
 			model_fail_queued(&p->disk, slot, &c, ATA_ERROR_ABRT);
@@ -530,18 +528,6 @@ model_freeze(struct model *m, bool frozen)
 	pthread_mutex_lock(&m->bus.lock);
 	m->frozen = frozen;
 	sip_model_wake(&m->bus);
-	pthread_mutex_unlock(&m->bus.lock);
-}
-
-void
-model_add_fault(struct model *m, struct model_fault f)
-{
-	pthread_mutex_lock(&m->bus.lock);
-	for (unsigned i = 0; i < MODEL_FAULTS; i++)
-		if (!m->fault[i].times) {
-			m->fault[i] = f;
-			break;
-		}
 	pthread_mutex_unlock(&m->bus.lock);
 }
 

@@ -6,21 +6,15 @@
 #pragma once
 #include "sip_model.h"
 
-enum { MODEL_PORTS = 4, MODEL_FAULTS = 8 };
+enum { MODEL_PORTS = 4 };
 
+/* Kinds of sip_model_fault: of a command with its opcode, or (0) any with data. */
 enum model_fault_kind {
-	MODEL_FAIL,         /* the command ends with `error` in the task file */
+	MODEL_FAIL,         /* the command ends with `status` as the task file's error */
 	MODEL_HANG,         /* it never ends */
 	MODEL_INTERFACE,    /* an interface fatal error instead of an answer */
 	MODEL_NO_INTERRUPT, /* it ends, and nobody is told */
 	MODEL_FAIL_QUIETLY, /* as MODEL_FAIL, but nobody is told, and its CI bit is gone */
-};
-
-struct model_fault {
-	enum model_fault_kind kind;
-	unsigned times;        /* how often; 0: the entry is free */
-	uint64_t lba;          /* of a command that touches it; UINT64_MAX: any with data */
-	uint8_t error, opcode; /* opcode 0: any */
 };
 
 struct model_disk {
@@ -66,7 +60,6 @@ struct model {
 	uint32_t told;             /* bits of IS of which a message has told */
 	uint32_t ghc, is, cap, pi; /* cap, pi: a test may change them before attaching */
 	struct model_port port[MODEL_PORTS];
-	struct model_fault fault[MODEL_FAULTS];
 	bool frozen; /* it takes no command; see model_freeze */
 	unsigned most_spinning;
 	unsigned late_writes; /* of engines that should have stopped */
@@ -86,6 +79,5 @@ void model_pull_locked(struct model *m, unsigned port);
 /* An optical drive, with a medium of so many blocks of 2048 bytes. */
 void model_drive_make(struct model *m, unsigned port, uint64_t nblocks);
 void model_freeze(struct model *m, bool frozen);
-void model_add_fault(struct model *m, struct model_fault f);
 /* Fills an IDENTIFY page, with its checksum. */
 void model_identify(const struct model_disk *d, uint8_t page[512]);

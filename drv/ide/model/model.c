@@ -57,10 +57,11 @@ model_interrupt(struct model *m, struct model_channel *c)
 static bool
 move(struct model *m, struct model_channel *c, struct model_drive *d)
 {
-	uint32_t at = 0, entry[2];
+	struct sip_model_data data = { d->buffer, d->size, !d->out };
+	uint32_t entry[2];
 
-	for (unsigned i = 0; i < IDE_PRDS && at < d->size; i++) {
-		uint8_t *prd = sip_model_memory(&m->bus, c->bm_table + 8 * (uint64_t)i, 8), *p;
+	for (unsigned i = 0; i < IDE_PRDS && data.left; i++) {
+		uint8_t *prd = sip_model_memory(&m->bus, c->bm_table + 8 * (uint64_t)i, 8);
 		uint32_t n;
 
 		if (!prd)
@@ -69,20 +70,12 @@ move(struct model *m, struct model_channel *c, struct model_drive *d)
 		n = entry[1] & 0xffff ? entry[1] & 0xffff : 0x10000;
 		if ((entry[0] & 0xffff) + n > 0x10000)
 			sip_model_lint(&m->bus, "an entry crosses 64 KiB");
-		if (n > d->size - at)
-			n = d->size - at;
-		p = sip_model_memory(&m->bus, entry[0], n);
-		if (!p)
+		if (!sip_model_move(&m->bus, &data, entry[0], n))
 			return false;
-		if (d->out)
-			memcpy(d->buffer + at, p, n);
-		else
-			memcpy(p, d->buffer + at, n);
-		at += n;
 		if (entry[1] >> 31)
 			break;
 	}
-	return at == d->size;
+	return !data.left;
 }
 
 void
@@ -199,11 +192,8 @@ model_in(void *device, uint16_t port, unsigned width)
 
 	if (find(m, port, &p))
 		v = read_port(m, &p, width);
-	if (m->random) {
-		m->random = m->random * 1664525 + 1013904223;
-		if (m->random >> 31)
-			v = m->random >> 3;
-	}
+	if (m->nonsense && sip_model_random(&m->bus) & 1)
+		v = sip_model_random(&m->bus) << 16 | sip_model_random(&m->bus);
 	return v;
 }
 

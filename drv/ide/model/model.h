@@ -63,8 +63,8 @@ struct model {
 	struct sip_model bus;
 	unsigned native; /* channels, as bits */
 	struct model_channel channel[IDE_CHANNELS];
-	uint32_t random; /* not 0: every second read gives anything */
-	unsigned stops;  /* so often all stands still, MODEL_STOP_US after a look: it was busy */
+	bool nonsense;  /* every second read gives anything */
+	unsigned stops; /* so often all stands still, MODEL_STOP_US after a look: it was busy */
 };
 
 /* Channels (as bits) with ports of their own, others with legacy's; with a bus master or not. */

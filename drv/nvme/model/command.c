@@ -49,29 +49,20 @@ struct sgl {
 	uint8_t reserved[3], type;
 };
 
-/* True: buf and n are behind what it says. */
 static bool
-move_block(struct model *m, const struct sgl *d, uint8_t **buf, size_t *n, bool to_host)
+move_block(struct model *m, const struct sgl *d, struct sip_model_data *data)
 {
-	uint8_t *mem;
-
-	if (d->type != SGL_DATA || !d->bytes || d->bytes > *n) {
+	if (d->type != SGL_DATA || !d->bytes || d->bytes > data->left) {
 		sip_model_lint(&m->bus, "a descriptor that is none, or for too much");
 		return false;
 	}
 	if (m->sgls == 2 && (d->paddr | d->bytes) % 4)
 		sip_model_lint(&m->bus, "a descriptor that is not aligned");
-	mem = sip_model_memory(&m->bus, d->paddr, d->bytes);
-	if (!mem)
-		return false;
-	memcpy(to_host ? mem : *buf, to_host ? *buf : mem, d->bytes);
-	*buf += d->bytes;
-	*n -= d->bytes;
-	return true;
+	return sip_model_move(&m->bus, data, d->paddr, d->bytes);
 }
 
 static bool
-move_sgl(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool to_host)
+move_sgl(struct model *m, const struct nvme_command *c, struct sip_model_data *data)
 {
 	struct sgl first, d;
 	const uint8_t *at;
@@ -82,7 +73,7 @@ move_sgl(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, 
 	if (!m->sgls)
 		sip_model_lint(&m->bus, "an SGL, which it does not take");
 	if (first.type != SGL_LAST_SEGMENT) {
-		ok = move_block(m, &first, &buf, &n, to_host);
+		ok = move_block(m, &first, data);
 	} else {
 		m->sgl_lists++;
 		at = sip_model_memory(&m->bus, first.paddr, first.bytes);
@@ -91,48 +82,39 @@ move_sgl(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, 
 			sip_model_lint(&m->bus, "a segment that is none");
 		for (size_t i = 0; ok && at && i < first.bytes; i += sizeof d) {
 			memcpy(&d, at + i, sizeof d);
-			ok = move_block(m, &d, &buf, &n, to_host);
+			ok = move_block(m, &d, data);
 		}
 	}
-	if (n)
+	if (data->left)
 		sip_model_lint(&m->bus, "an SGL for too little");
-	return ok && !n;
+	return ok && !data->left;
 }
 
 static bool
-move_prps(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool to_host)
+move_prps(struct model *m, const struct nvme_command *c, struct sip_model_data *data)
 {
-	size_t page = page_size(m), first = page - c->prp1 % page;
+	size_t page = page_size(m), first = page - c->prp1 % page, n = data->left;
 	size_t npages = n <= first ? 1 : 1 + (n - first + page - 1) / page;
 
 	if (c->prp1 % 4)
 		sip_model_lint(&m->bus, "a PRP that is not aligned");
-	for (size_t i = 0; i < npages; i++) {
-		size_t part = i == 0 ? first : page;
-		uint64_t paddr = prp(m, c, i, npages);
-		uint8_t *mem;
-
-		if (part > n)
-			part = n;
-		mem = sip_model_memory(&m->bus, paddr, part);
-		if (!mem)
+	for (size_t i = 0; i < npages; i++)
+		if (!sip_model_move(&m->bus, data, prp(m, c, i, npages), i ? page : first))
 			return false;
-		memcpy(to_host ? mem : buf, to_host ? buf : mem, part);
-		buf += part;
-		n -= part;
-	}
 	return true;
 }
 
 static bool
 move(struct model *m, const struct nvme_command *c, uint8_t *buf, size_t n, bool to_host)
 {
+	struct sip_model_data data = { buf, n, to_host };
+
 	if (c->flags & 0x80)
 		sip_model_lint(&m->bus, "an SGL for metadata");
 	if (c->flags & 0x40)
-		return move_sgl(m, c, buf, n, to_host);
+		return move_sgl(m, c, &data);
 	m->prp_data++;
-	return move_prps(m, c, buf, n, to_host);
+	return move_prps(m, c, &data);
 }
 
 /* --- pages ----------------------------------------------------------------------------------- */

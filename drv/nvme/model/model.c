@@ -90,23 +90,22 @@ want_event(struct model *m, uint16_t cid)
 
 /* --- what the device does --------------------------------------------------------------------- */
 
-static struct model_fault *
+static const struct sip_model_fault *
 find_fault(struct model *m, bool admin, const struct nvme_command *c)
 {
 	uint64_t lba = (uint64_t)c->cdw11 << 32 | c->cdw10, n = (c->cdw12 & 0xffff) + 1ul;
+	struct sip_model_fault *f = NULL;
 
-	for (unsigned i = 0; i < MODEL_FAULTS; i++) {
-		struct model_fault *f = &m->fault[i];
-
-		if (!f->times || f->admin != admin || (!f->any && f->opcode != c->opcode))
+	while ((f = sip_model_next_fault(&m->bus, f)) != NULL) {
+		if (f->admin != admin || f->opcode != c->opcode)
 			continue;
 		if (f->lba != UINT64_MAX &&
 		    (admin ? f->lba != c->cdw10 : f->lba < lba || f->lba >= lba + n))
 			continue;
 		f->times--;
-		return f;
+		break;
 	}
-	return NULL;
+	return f;
 }
 
 static void
@@ -121,7 +120,8 @@ hang(struct model *m, unsigned qid, uint16_t cid, bool hard)
 
 /* True: the fault is all that becomes of the command. */
 static bool
-instead(struct model *m, unsigned qid, const struct nvme_command *c, const struct model_fault *f)
+instead(struct model *m, unsigned qid, const struct nvme_command *c,
+	const struct sip_model_fault *f)
 {
 	struct nvme_completion end = { .cid = c->cid, .phase = true };
 
@@ -149,7 +149,7 @@ static void
 run(struct model *m, unsigned qid, const struct nvme_command *c)
 {
 	struct nvme_completion end = { .cid = c->cid, .phase = true };
-	struct model_fault *f = find_fault(m, qid == 0, c);
+	const struct sip_model_fault *f = find_fault(m, qid == 0, c);
 	bool quietly = f && f->kind == MODEL_NO_INTERRUPT;
 
 	for (unsigned i = 0; i < MODEL_HUNG; i++)
@@ -406,18 +406,6 @@ model_namespace_remove(struct model *m, unsigned nsid)
 	pthread_mutex_lock(&m->bus.lock);
 	m->ns[nsid - 1].present = false;
 	namespaces_changed(m);
-	pthread_mutex_unlock(&m->bus.lock);
-}
-
-void
-model_add_fault(struct model *m, struct model_fault f)
-{
-	pthread_mutex_lock(&m->bus.lock);
-	for (unsigned i = 0; i < MODEL_FAULTS; i++)
-		if (!m->fault[i].times) {
-			m->fault[i] = f;
-			break;
-		}
 	pthread_mutex_unlock(&m->bus.lock);
 }
 

@@ -12,12 +12,12 @@ enum {
 	MODEL_QUEUES = 9,     /* with the admin queue */
 	MODEL_VECTORS = 9,
 	MODEL_EVENTS = 4,
-	MODEL_FAULTS = 8,
 	MODEL_HUNG = 64,
 	MODEL_MQES = 63,
 	MODEL_MDTS = 5, /* 128 KiB */
 };
 
+/* Kinds of sip_model_fault.  In `admin`, lba is CDW10. */
 enum model_fault_kind {
 	MODEL_FAIL,         /* the command ends with `status` */
 	MODEL_HANG,         /* it never ends, unless it is aborted */
@@ -28,16 +28,6 @@ enum model_fault_kind {
 	MODEL_TWICE,        /* two completions */
 	MODEL_RANDOM,       /* what it reads is chance */
 	MODEL_FATAL,        /* the controller stops: CSTS.CFS */
-};
-
-struct model_fault {
-	enum model_fault_kind kind;
-	unsigned times; /* how often; 0: the entry is free */
-	bool admin;
-	uint8_t opcode;
-	bool any;     /* whatever the opcode */
-	uint64_t lba; /* in a command's range; an admin command's CDW10; UINT64_MAX: any */
-	uint16_t status;
 };
 
 struct model_namespace {
@@ -93,7 +83,6 @@ struct model {
 	unsigned nuntold;
 	uint32_t event_config;
 	struct model_namespace ns[MODEL_NAMESPACES];
-	struct model_fault fault[MODEL_FAULTS];
 	unsigned resets, shutdowns, aborts;
 	unsigned logs[256];                     /* read so often */
 	unsigned prp_data, sgl_data, sgl_lists; /* commands with data; SGLs with a segment */
@@ -104,7 +93,6 @@ void model_fini(struct model *m);
 /* Before model_init's device is used, or while it runs: with the event for it, if asked for. */
 void model_namespace_make(struct model *m, unsigned nsid, uint64_t nsectors, uint32_t secsize);
 void model_namespace_remove(struct model *m, unsigned nsid);
-void model_add_fault(struct model *m, struct model_fault f);
 /* An event of SMART: what is critical, and the temperature. */
 void model_critical(struct model *m, uint8_t critical, unsigned kelvin);
 /* An event of some type, unless its type waits for its log to be read: then false. */

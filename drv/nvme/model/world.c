@@ -122,14 +122,14 @@ world_load(struct world *w, uint64_t bad, int other, void (*meanwhile)(void *w))
 	drive_test_load(&l);
 }
 
-struct model_fault
+struct sip_model_fault
 world_fault(enum model_fault_kind kind, unsigned times, uint8_t opcode, uint64_t lba)
 {
-	return (struct model_fault){ .kind = kind,
-				     .times = times,
-				     .opcode = opcode,
-				     .lba = lba,
-				     .status = NVME_READ_ERROR };
+	return (struct sip_model_fault){ .kind = kind,
+					 .times = times,
+					 .opcode = opcode,
+					 .lba = lba,
+					 .status = NVME_READ_ERROR };
 }
 
 int

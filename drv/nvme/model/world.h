@@ -38,7 +38,7 @@ void world_fill(uint8_t *buf, uint64_t sector, size_t bytes, unsigned seed);
 void world_round_trip(struct world *w, const char *name, unsigned nsid);
 /* A load of sdN0: see struct drive_load; meanwhile gets w. */
 void world_load(struct world *w, uint64_t bad, int other, void (*meanwhile)(void *w));
-struct model_fault
+struct sip_model_fault
 world_fault(enum model_fault_kind kind, unsigned times, uint8_t opcode, uint64_t lba);
 /* A command of the test's own on sdN0: its result. */
 int world_run_io(struct world *w, struct blk_io *io);

@@ -37,6 +37,29 @@ sip_model_memory(struct sip_model *b, uint64_t paddr, size_t n)
 	return NULL;
 }
 
+bool
+sip_model_move(struct sip_model *b, struct sip_model_data *data, uint64_t paddr, size_t n)
+{
+	size_t part = n < data->left ? n : data->left;
+	uint8_t *memory = sip_model_memory(b, paddr, part);
+
+	if (!memory)
+		return false;
+	memcpy(data->to_memory ? memory : data->at, data->to_memory ? data->at : memory, part);
+	data->at += part;
+	data->left -= part;
+	return true;
+}
+
+struct sip_model_fault *
+sip_model_next_fault(struct sip_model *b, struct sip_model_fault *f)
+{
+	for (f = f ? f + 1 : b->fault; f < b->fault + SIP_MODEL_FAULTS; f++)
+		if (f->times)
+			return f;
+	return NULL;
+}
+
 void
 sip_model_raise(struct sip_model *b, unsigned irq)
 {
@@ -452,6 +475,18 @@ sip_model_step(struct sip_model *b)
 	more = step(b);
 	pthread_mutex_unlock(&b->lock);
 	return more;
+}
+
+void
+sip_model_add_fault(struct sip_model *b, struct sip_model_fault f)
+{
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; i < SIP_MODEL_FAULTS; i++)
+		if (!b->fault[i].times) {
+			b->fault[i] = f;
+			break;
+		}
+	pthread_mutex_unlock(&b->lock);
 }
 
 static unsigned

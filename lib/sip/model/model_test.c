@@ -409,6 +409,57 @@ patience(void **state)
 	assert_true(sip_patience_over(&p));
 }
 
+/* Data in two pieces of memory, of which the second has more room than there is data; and back. */
+static void
+data_in_pieces(void **state)
+{
+	struct world *w = *state;
+	struct sip_model *b = &w->c.bus;
+	uint8_t *memory = w->dma.vaddr, text[] = "0123456789", back[sizeof text] = "";
+	struct sip_model_data out = { text, sizeof text, true }, in = { back, sizeof back, false };
+
+	sip_dev_busmaster(w->dev, true);
+	assert_true(sip_model_move(b, &out, w->dma.paddr, 4));
+	assert_true(out.at == text + 4 && out.left == sizeof text - 4);
+	assert_true(sip_model_move(b, &out, w->dma.paddr + 4096, 4096));
+	assert_true(out.left == 0);
+	assert_memory_equal(memory, "0123\0", 5);
+	assert_memory_equal(memory + 4096, "456789\0", 8);
+	assert_true(sip_model_move(b, &in, w->dma.paddr, 4));
+	assert_true(sip_model_move(b, &in, w->dma.paddr + 4096, 4096));
+	assert_memory_equal(back, text, sizeof text);
+}
+
+static void
+data_elsewhere(void **state)
+{
+	struct world *w = *state;
+	uint8_t byte = 0;
+	struct sip_model_data data = { &byte, 1, false };
+
+	sip_dev_busmaster(w->dev, true);
+	assert_false(sip_model_move(&w->c.bus, &data, w->dma.paddr + 8192, 1));
+	assert_true(data.left == 1);
+}
+
+static void
+faults(void **state)
+{
+	struct sip_model *b = &((struct world *)*state)->c.bus;
+	struct sip_model_fault *f;
+
+	assert_null(sip_model_next_fault(b, NULL));
+	for (unsigned i = 0; i <= SIP_MODEL_FAULTS; i++)
+		sip_model_add_fault(b, (struct sip_model_fault){ .kind = i, .times = 1 });
+	b->fault[0].times = b->fault[2].times = 0;
+	f = sip_model_next_fault(b, NULL);
+	assert_true(f == &b->fault[1] && f->kind == 1);
+	assert_true(sip_model_next_fault(b, f) == &b->fault[3]);
+	assert_null(sip_model_next_fault(b, &b->fault[SIP_MODEL_FAULTS - 1]));
+	sip_model_add_fault(b, (struct sip_model_fault){ .kind = 99, .times = 2 });
+	assert_int_equal(sip_model_next_fault(b, NULL)->kind, 99);
+}
+
 int
 main(void)
 {
@@ -422,6 +473,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(not_aligned, setup, blamed),
 		cmocka_unit_test_setup_teardown(not_enabled, setup, blamed),
 		cmocka_unit_test_setup_teardown(memory_of_others, setup, blamed),
+		cmocka_unit_test_setup_teardown(data_in_pieces, setup_by_hand, teardown),
+		cmocka_unit_test_setup_teardown(data_elsewhere, setup_by_hand, blamed),
+		cmocka_unit_test_setup_teardown(faults, setup_by_hand, teardown),
 		cmocka_unit_test_setup_teardown(memory_below_4gib, setup, blamed),
 		cmocka_unit_test_setup_teardown(quiet_too_early, setup, blamed),
 		cmocka_unit_test_setup_teardown(memory_before_the_reset, setup, blamed),

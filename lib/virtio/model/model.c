@@ -251,18 +251,6 @@ make_pci(uint8_t *pci, uint16_t device_id)
 }
 
 void
-vmodel_add_fault(struct vmodel *m, struct vmodel_fault f)
-{
-	pthread_mutex_lock(&m->bus.lock);
-	for (unsigned i = 0; i < VMODEL_FAULTS; i++)
-		if (!m->fault[i].times) {
-			m->fault[i] = f;
-			break;
-		}
-	pthread_mutex_unlock(&m->bus.lock);
-}
-
-void
 vmodel_init(struct vmodel *m)
 {
 	struct sip_pci_info *info = &m->bus.info;

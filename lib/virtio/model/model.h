@@ -10,15 +10,14 @@
 enum {
 	VMODEL_QUEUES = 8,
 	VMODEL_VECTORS = 16,
-	VMODEL_FAULTS = 8,
 	VMODEL_PIECES = 512,
 	VMODEL_PENDING = 1024,
-	VMODEL_ANY = -1,
 	VMODEL_CONFIG = 256,
 };
 
 static const uint32_t VMODEL_KEEP = UINT32_MAX; /* serve's answer: the request never ends */
 
+/* Kinds of sip_model_fault, of which it has only times and skip: of any queue. */
 enum vmodel_fault_kind {
 	VMODEL_HANG,         /* the request never ends */
 	VMODEL_NO_INTERRUPT, /* it ends, and nobody is told */
@@ -28,13 +27,6 @@ enum vmodel_fault_kind {
 	VMODEL_LONG,         /* more was written than there is room for */
 	VMODEL_SHORT,        /* nothing was written */
 	VMODEL_NEEDS_RESET,  /* the device gives up instead */
-};
-
-struct vmodel_fault {
-	enum vmodel_fault_kind kind;
-	unsigned times; /* how often; 0: the entry is free */
-	int queue;      /* or VMODEL_ANY */
-	unsigned skip;  /* requests that go well before it */
 };
 
 struct vmodel_piece {
@@ -83,13 +75,11 @@ struct vmodel {
 		uint16_t head;
 	} pending[VMODEL_PENDING];
 	unsigned npending;
-	struct vmodel_fault fault[VMODEL_FAULTS];
 	unsigned resets;
 };
 
 void vmodel_init(struct vmodel *m);
 void vmodel_fini(struct vmodel *m);
-void vmodel_add_fault(struct vmodel *m, struct vmodel_fault f);
 void vmodel_config_changed(struct vmodel *m); /* the test has changed `config`, with the lock */
 /* Takes a request of a queue for the device to use later (events): false if there is none. */
 bool vmodel_take(struct vmodel *m, unsigned queue, struct vmodel_request *r);

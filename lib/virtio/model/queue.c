@@ -262,33 +262,31 @@ vmodel_take(struct vmodel *m, unsigned queue, struct vmodel_request *r)
 
 /* --- what the device does --------------------------------------------------------------------- */
 
-static struct vmodel_fault *
-find_fault(struct vmodel *m, unsigned queue)
+static const struct sip_model_fault *
+find_fault(struct vmodel *m)
 {
-	for (unsigned i = 0; i < VMODEL_FAULTS; i++) {
-		struct vmodel_fault *f = &m->fault[i];
+	struct sip_model_fault *f = NULL;
 
-		if (!f->times || (f->queue != VMODEL_ANY && f->queue != (int)queue))
-			continue;
+	while ((f = sip_model_next_fault(&m->bus, f)) != NULL) {
 		if (f->skip) {
 			f->skip--;
 			continue;
 		}
 		f->times--;
-		return f;
+		break;
 	}
-	return NULL;
+	return f;
 }
 
 static void
-end_with(struct vmodel *m, const struct vmodel_fault *f, const struct vmodel_request *r, uint32_t n)
+end_with(struct vmodel *m, unsigned fault, const struct vmodel_request *r, uint32_t n)
 {
 	struct vmodel_queue *q = &m->queue[r->queue];
 	uint16_t was = q->used;
 
 	q->in_flight[r->head] = false;
 	q->now--;
-	switch (f->kind) {
+	switch (fault) {
 	case VMODEL_BAD_ID: put_used(m, q, q->size + 7u, n); break;
 	case VMODEL_TWICE:
 		put_used(m, q, r->head, n);
@@ -302,7 +300,7 @@ end_with(struct vmodel *m, const struct vmodel_fault *f, const struct vmodel_req
 	case VMODEL_SHORT: put_used(m, q, r->head, 0); break;
 	default: put_used(m, q, r->head, n); break;
 	}
-	if (f->kind == VMODEL_NO_INTERRUPT)
+	if (fault == VMODEL_NO_INTERRUPT)
 		store16(m, q->device + 2, q->used);
 	else
 		tell(m, q, was);
@@ -312,13 +310,13 @@ static void
 serve(struct vmodel *m, unsigned queue, uint16_t head)
 {
 	static struct vmodel_request r; /* large; only this thread's, under the lock */
-	const struct vmodel_fault *f;
+	const struct sip_model_fault *f;
 	uint32_t n;
 
 	if (!fetch(m, queue, head, &r))
 		return;
 	m->queue[queue].requests++;
-	f = find_fault(m, queue);
+	f = find_fault(m);
 	if (f && f->kind == VMODEL_HANG)
 		return;
 	if (f && f->kind == VMODEL_NEEDS_RESET) {
@@ -329,7 +327,7 @@ serve(struct vmodel *m, unsigned queue, uint16_t head)
 	if (n == VMODEL_KEEP)
 		return;
 	if (f)
-		end_with(m, f, &r, n);
+		end_with(m, f->kind, &r, n);
 	else
 		vmodel_end(m, &r, n);
 }
