@@ -18,9 +18,9 @@
  * what memory to use: of those there is no other sign.  And what it says has ended is over: no
  * command that has ended reaches its data.
  */
-#include "device/ata_page.h"
 #include "device/device.h"
 #include "drv/ahci/ahci.h"
+#include "lib/ata/testing/page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

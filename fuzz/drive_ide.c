@@ -8,9 +8,9 @@
  *	then	lies about what ports say (fuzz/device/device.c:device_lie), in between what the
  *		driver is asked
  */
-#include "device/ata_page.h"
 #include "device/device.h"
 #include "drv/ide/ide.h"
+#include "lib/ata/testing/page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,6 +4,5 @@ FUZZ_WRAPS := os_time_ns os_sleep_ns sip_log sip_error sip_fail sip_irq_start si
 	      sip_dev_interrupts sip_dev_quiet drive_ctlr_start drive_disk_show blk_done pthread_cond_wait \
 	      pthread_cond_timedwait
 $(FUZZ_DRIVES): $B/fuzz/fuzz/device/device.c.o
-$B/fuzz/bin/drive_ahci $B/fuzz/bin/drive_ide: $B/fuzz/fuzz/device/ata_page.c.o
 $B/fuzz/bin/drive_virtioblk $B/fuzz/bin/drive_virtioscsi: $B/fuzz/fuzz/device/virtio_device.c.o
 $(FUZZ_DRIVES): FUZZ_LD := $(FUZZ_WRAPS:%=-Wl,--wrap=%)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
-#include "ata.h"
+#include "testing/page.h"
 
 struct page {
 	uint8_t b[512];
@@ -17,19 +17,14 @@ struct page {
 static void
 word(struct page *p, unsigned i, uint16_t v)
 {
-	p->b[2 * i] = (uint8_t)v;
-	p->b[2 * i + 1] = (uint8_t)(v >> 8);
+	ata_page_put(p->b, i, v);
 }
 
 static void
 checksum(struct page *p)
 {
-	uint8_t sum = 0;
-
 	p->b[510] = 0xa5;
-	for (unsigned i = 0; i < 511; i++)
-		sum = (uint8_t)(sum + p->b[i]);
-	p->b[511] = (uint8_t)-sum;
+	ata_page_seal(p->b);
 }
 
 /* A 480 GB solid-state disk: 512e, NCQ, TRIM. */
@@ -273,16 +268,6 @@ trim_ranges(void **state)
 }
 
 static void
-seal(uint8_t page[512])
-{
-	uint8_t sum = 0;
-
-	for (unsigned i = 0; i < 511; i++)
-		sum = (uint8_t)(sum + page[i]);
-	page[511] = (uint8_t)-sum;
-}
-
-static void
 error_log(void **state)
 {
 	uint8_t page[512] = { 0x13, 0, 0x41, 0x40, 0x56, 0x34, 0x12, 0x40, 0xbc, 0x9a, 0x78 };
@@ -295,18 +280,18 @@ error_log(void **state)
 	assert_int_equal(c.count, 1);
 	assert_int_equal(c.lba, 0x10);
 	assert_int_equal(ata_ncq_error(page, &e), -EINVAL);
-	seal(page);
+	ata_page_seal(page);
 	assert_int_equal(ata_ncq_error(page, &e), 0);
 	assert_true(e.queued);
 	assert_int_equal(e.tag, 19);
 	assert_int_equal(e.error, 0x40);
 	assert_int_equal(e.lba, 0x789abc123456);
 	page[0] = 0x80;
-	seal(page);
+	ata_page_seal(page);
 	assert_int_equal(ata_ncq_error(page, &e), 0);
 	assert_false(e.queued);
 	page[2] = 0x40;
-	seal(page);
+	ata_page_seal(page);
 	assert_int_equal(ata_ncq_error(page, &e), -EINVAL);
 }
 
@@ -331,14 +316,14 @@ smart(void **state)
 	page[2] = 190;
 	page[2 + 5] = 33;
 	assert_int_equal(ata_smart_temperature(page), -EINVAL);
-	seal(page);
+	ata_page_seal(page);
 	assert_int_equal(ata_smart_temperature(page), 33);
 	page[2 + 12 * 29] = 194;
 	page[2 + 12 * 29 + 5] = 37;
-	seal(page);
+	ata_page_seal(page);
 	assert_int_equal(ata_smart_temperature(page), 37);
 	page[2 + 12 * 29 + 5] = 200;
-	seal(page);
+	ata_page_seal(page);
 	assert_int_equal(ata_smart_temperature(page), 33);
 }
 
@@ -353,7 +338,7 @@ smart_attributes(void **state)
 	memcpy(page + 2 + 12 * 3, five, 12);
 	page[2 + 12 * 29] = 250;
 	assert_int_equal(ata_smart_attributes(page, NULL, a), 0);
-	seal(page);
+	ata_page_seal(page);
 	assert_int_equal(ata_smart_attributes(page, NULL, a), 2);
 	assert_true(a[0].id == 5 && a[0].value == 99 && a[0].worst == 30 && a[0].threshold == 0);
 	assert_true(a[0].raw == 0x060504030201 && a[1].id == 250);
@@ -362,7 +347,7 @@ smart_attributes(void **state)
 	limits[2 + 12 * 7 + 1] = 36;
 	assert_int_equal(ata_smart_attributes(page, limits, a), 2);
 	assert_int_equal(a[0].threshold, 0); /* a wrong sum */
-	seal(limits);
+	ata_page_seal(limits);
 	assert_int_equal(ata_smart_attributes(page, limits, a), 2);
 	assert_int_equal(a[0].threshold, 36);
 	assert_string_equal(ata_smart_state(&a[0]), "failed");

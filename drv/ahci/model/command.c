@@ -28,56 +28,37 @@ model_move(struct model *m, const struct model_command *in, uint8_t *buf, size_t
 	return !data.left;
 }
 
-static void
-put_word(uint8_t *page, unsigned w, uint16_t v)
-{
-	page[2 * w] = (uint8_t)v;
-	page[2 * w + 1] = (uint8_t)(v >> 8);
-}
-
-void
-model_put_text(uint8_t *page, unsigned w, unsigned nwords, const char *s)
-{
-	size_t len = strlen(s);
-
-	for (unsigned i = 0; i < 2 * nwords; i++)
-		page[2 * w + (i ^ 1)] = i < len ? (uint8_t)s[i] : ' ';
-}
-
 void
 model_identify(const struct model_disk *d, uint8_t page[512])
 {
 	uint32_t lba28 = d->nsectors < ATA_LBA28_SECTORS ? (uint32_t)d->nsectors : 0xfffffff;
-	uint8_t sum = 0;
 
 	memset(page, 0, 512);
-	put_word(page, 0, 0x0040);
-	put_word(page, 1, 16383);
-	put_word(page, 3, 16);
-	put_word(page, 6, 63);
-	model_put_text(page, 10, 10, d->serial);
-	model_put_text(page, 23, 4, "1.0");
-	model_put_text(page, 27, 20, "Model disk");
-	put_word(page, 49, 0x0300);
-	put_word(page, 60, (uint16_t)lba28);
-	put_word(page, 61, (uint16_t)(lba28 >> 16));
-	put_word(page, 75, (uint16_t)(d->depth - 1));
-	put_word(page, 76, (uint16_t)(0x000e | (d->ncq ? 0x100 : 0)));
-	put_word(page, 82, 0x0021);
-	put_word(page, 83, (uint16_t)(0x4000 | (d->lba48 ? 0x3400 : 0x1000)));
-	put_word(page, 84, (uint16_t)(0x4000 | (d->logs ? 0x20 : 0) | (d->fua ? 0x40 : 0)));
-	put_word(page, 85, 0x0021);
+	ata_page_put(page, 0, 0x0040);
+	ata_page_put(page, 1, 16383);
+	ata_page_put(page, 3, 16);
+	ata_page_put(page, 6, 63);
+	ata_page_text(page, 10, 10, d->serial);
+	ata_page_text(page, 23, 4, "1.0");
+	ata_page_text(page, 27, 20, "Model disk");
+	ata_page_put(page, 49, 0x0300);
+	ata_page_put(page, 60, (uint16_t)lba28);
+	ata_page_put(page, 61, (uint16_t)(lba28 >> 16));
+	ata_page_put(page, 75, (uint16_t)(d->depth - 1));
+	ata_page_put(page, 76, (uint16_t)(0x000e | (d->ncq ? 0x100 : 0)));
+	ata_page_put(page, 82, 0x0021);
+	ata_page_put(page, 83, (uint16_t)(0x4000 | (d->lba48 ? 0x3400 : 0x1000)));
+	ata_page_put(page, 84, (uint16_t)(0x4000 | (d->logs ? 0x20 : 0) | (d->fua ? 0x40 : 0)));
+	ata_page_put(page, 85, 0x0021);
 	for (unsigned i = 0; i < 4; i++)
-		put_word(page, 100 + i, (uint16_t)(d->nsectors >> 16 * i));
-	put_word(page, 105, (uint16_t)d->trim_blocks);
-	put_word(page, 106, d->secsize != 512 ? 0x5000 : d->native ? 0x4000 : 0x6003);
-	put_word(page, 117, (uint16_t)(d->secsize / 2));
-	put_word(page, 169, d->trim);
-	put_word(page, 217, 1);
+		ata_page_put(page, 100 + i, (uint16_t)(d->nsectors >> 16 * i));
+	ata_page_put(page, 105, (uint16_t)d->trim_blocks);
+	ata_page_put(page, 106, d->secsize != 512 ? 0x5000 : d->native ? 0x4000 : 0x6003);
+	ata_page_put(page, 117, (uint16_t)(d->secsize / 2));
+	ata_page_put(page, 169, d->trim);
+	ata_page_put(page, 217, 1);
 	page[510] = 0xa5;
-	for (unsigned i = 0; i < 511; i++)
-		sum = (uint8_t)(sum + page[i]);
-	page[511] = (uint8_t)-sum;
+	ata_page_seal(page);
 }
 
 bool
@@ -124,16 +105,6 @@ trim(struct model_disk *d, const uint8_t *ranges, unsigned nblocks)
 	d->trims++;
 }
 
-static void
-seal(uint8_t page[512])
-{
-	uint8_t sum = 0;
-
-	for (unsigned i = 0; i < 511; i++)
-		sum = (uint8_t)(sum + page[i]);
-	page[511] = (uint8_t)-sum;
-}
-
 void
 model_fail_queued(struct model_disk *d, unsigned tag, const struct model_decoded *c, uint8_t error)
 {
@@ -146,7 +117,7 @@ model_fail_queued(struct model_disk *d, unsigned tag, const struct model_decoded
 		d->log[4 + i] = (uint8_t)(c->lba >> 8 * i);
 		d->log[8 + i] = (uint8_t)(c->lba >> 8 * (i + 3));
 	}
-	seal(d->log);
+	ata_page_seal(d->log);
 }
 
 /* The FIS that ends a command without its registers has the status alone. */
@@ -179,11 +150,11 @@ smart(struct model *m, struct model_disk *d, const struct model_command *in)
 		page[2 + 12] = d->temperature ? 194 : 0;
 		page[2 + 12 + 5] = (uint8_t)d->temperature;
 		memcpy(page + 2 + 24, "\x05\0\0\x64\x24\x07", 6);
-		seal(page);
+		ata_page_seal(page);
 		return model_move(m, in, page, sizeof page, true);
 	case ATA_SMART_THRESHOLDS:
 		memcpy(page + 2, "\x05\x24", 2);
-		seal(page);
+		ata_page_seal(page);
 		return model_move(m, in, page, sizeof page, true);
 	}
 	return false;
@@ -211,7 +182,7 @@ read_log(struct model *m, struct model_disk *d, const struct model_command *in)
 		return false;
 	d->log_reads++;
 	if (!d->failed) {
-		seal(none);
+		ata_page_seal(none);
 		return model_move(m, in, none, sizeof none, true);
 	}
 	d->failed = false;

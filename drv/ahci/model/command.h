@@ -2,7 +2,7 @@
  * Between the model's registers and its disk.
  */
 #pragma once
-#include "ata.h"
+#include "../../../lib/ata/testing/page.h"
 #include "model.h"
 
 struct model_decoded {
@@ -23,7 +23,6 @@ struct model_command { /* where it is in the driver's memory, and where its answ
 /* Moves n bytes between buf and the PRDs; false if they do not have room. */
 bool
 model_move(struct model *m, const struct model_command *in, uint8_t *buf, size_t n, bool to_host);
-void model_put_text(uint8_t *page, unsigned w, unsigned nwords, const char *s);
 void model_identify_packet(const struct model_disk *d, uint8_t page[512]);
 /* Carries out the packet; false: there is sense data. */
 bool model_packet(struct model *m, struct model_disk *d, const struct model_command *in);

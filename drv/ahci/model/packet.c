@@ -29,9 +29,9 @@ model_identify_packet(const struct model_disk *d, uint8_t page[512])
 	page[0] = 0x80; /* removable, 12-byte packets */
 	page[1] = 0x85; /* a packet device, an optical one */
 	page[2 * 49 + 1] = 0x03;
-	model_put_text(page, 10, 10, d->serial);
-	model_put_text(page, 23, 4, "1.0");
-	model_put_text(page, 27, 20, "Model drive");
+	ata_page_text(page, 10, 10, d->serial);
+	ata_page_text(page, 23, 4, "1.0");
+	ata_page_text(page, 27, 20, "Model drive");
 }
 
 static bool

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../../../lib/ata/testing/page.h"
 #include "atapi.h"
 #include "drive.h"
 
@@ -55,40 +56,26 @@ model_drive_reset(struct model_drive *d)
 }
 
 static void
-text(uint8_t *page, unsigned first, unsigned nwords, const char *s)
-{
-	for (unsigned i = 0; i < 2 * nwords; i++, s += *s != 0)
-		page[2 * first + (i ^ 1)] = *s ? (uint8_t)*s : ' ';
-}
-
-static void
-word(uint8_t *page, unsigned i, unsigned v)
-{
-	page[2 * i] = (uint8_t)v;
-	page[2 * i + 1] = (uint8_t)(v >> 8);
-}
-
-static void
 identify(const struct model_drive *d, uint8_t *page)
 {
 	memset(page, 0, SECTOR);
-	word(page, 0, d->kind == MODEL_OPTICAL ? 0x85c0 : 0x40);
-	text(page, 10, 10, d->serial);
-	text(page, 23, 4, "1.0");
-	text(page, 27, 20, d->kind == MODEL_OPTICAL ? "MODEL CD" : "MODEL DISK");
-	word(page, 47, d->no_multiple ? 0 : 0x8010);
-	word(page, 49, 0x200 | d->dma << 8);
-	word(page, 60, (unsigned)(d->nsectors & 0xffff));
-	word(page, 61, (unsigned)(d->nsectors >> 16));
-	word(page, 82, d->smart);
-	word(page, 84, 0x4000);
-	word(page, 85, d->smart_on);
-	word(page, 87, 0x4000);
-	word(page, 83, 0x4000 | d->lba48 << 10 | 1 << 12 | d->lba48 << 13);
-	word(page, 100, (unsigned)(d->nsectors & 0xffff));
-	word(page, 101, (unsigned)(d->nsectors >> 16));
-	word(page, 105, d->trim ? 2 : 0); /* blocks of ranges in one command */
-	word(page, 169, d->trim);
+	ata_page_put(page, 0, d->kind == MODEL_OPTICAL ? 0x85c0 : 0x40);
+	ata_page_text(page, 10, 10, d->serial);
+	ata_page_text(page, 23, 4, "1.0");
+	ata_page_text(page, 27, 20, d->kind == MODEL_OPTICAL ? "MODEL CD" : "MODEL DISK");
+	ata_page_put(page, 47, d->no_multiple ? 0 : 0x8010);
+	ata_page_put(page, 49, 0x200 | d->dma << 8);
+	ata_page_put(page, 60, (unsigned)(d->nsectors & 0xffff));
+	ata_page_put(page, 61, (unsigned)(d->nsectors >> 16));
+	ata_page_put(page, 82, d->smart);
+	ata_page_put(page, 84, 0x4000);
+	ata_page_put(page, 85, d->smart_on);
+	ata_page_put(page, 87, 0x4000);
+	ata_page_put(page, 83, 0x4000 | d->lba48 << 10 | 1 << 12 | d->lba48 << 13);
+	ata_page_put(page, 100, (unsigned)(d->nsectors & 0xffff));
+	ata_page_put(page, 101, (unsigned)(d->nsectors >> 16));
+	ata_page_put(page, 105, d->trim ? 2 : 0); /* blocks of ranges in one command */
+	ata_page_put(page, 169, d->trim);
 }
 
 /* --- ends and blocks ------------------------------------------------------------------------- */
@@ -273,11 +260,7 @@ send_page(struct model *m, struct model_channel *c, struct model_drive *d)
 static void
 send_sealed(struct model *m, struct model_channel *c, struct model_drive *d)
 {
-	uint8_t sum = 0;
-
-	for (unsigned i = 0; i < SECTOR - 1; i++)
-		sum = (uint8_t)(sum + d->buffer[i]);
-	d->buffer[SECTOR - 1] = (uint8_t)-sum;
+	ata_page_seal(d->buffer);
 	send_page(m, c, d);
 }
 

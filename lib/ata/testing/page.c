@@ -1,6 +1,21 @@
-/* See ata_page.h. */
-#include "ata_page.h"
+/* See page.h. */
+#include "page.h"
+
 #include <string.h>
+
+void
+ata_page_put(uint8_t *page, unsigned word, unsigned value)
+{
+	page[2 * word] = (uint8_t)value;
+	page[2 * word + 1] = (uint8_t)(value >> 8);
+}
+
+void
+ata_page_text(uint8_t *page, unsigned word, unsigned nwords, const char *s)
+{
+	for (unsigned i = 0; i < 2 * nwords; i++, s += *s != 0)
+		page[2 * word + (i ^ 1)] = *s ? (uint8_t)*s : ' ';
+}
 
 void
 ata_page_identify(uint8_t page[ATA_IDENTIFY_SIZE], bool packet, unsigned nsectors)
