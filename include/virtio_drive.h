@@ -68,6 +68,7 @@ struct virtio_drive {
 
 	struct virtio_drive_queue queue[VIRTIO_DRIVE_QUEUES];
 	unsigned nqueues, nvectors; /* nvectors: 0 without MSI-X */
+	uint64_t planned_with;      /* features that the queues depend on */
 	struct sip_irq irq;         /* the configuration's, or all */
 };
 

@@ -560,6 +560,31 @@ another_size(void **state)
 	stop(w);
 }
 
+/* What the queues were planned with is not offered any more after a reset: it is not used. */
+static void
+features_go(void **state)
+{
+	static const unsigned features[] = { VIRTIO_EVENT_IDX, VIRTIO_INDIRECT_DESC };
+	uint8_t buf[512];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct world *w = start(0);
+		struct blk_disk *was = disk(w);
+
+		blk_disk_get(was);
+		pthread_mutex_lock(&w->m.bus.lock);
+		w->m.offered &= ~VIRTIO_F(features[i]);
+		pthread_mutex_unlock(&w->m.bus.lock);
+		sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = VMODEL_NEEDS_RESET,
+									 .times = 1 });
+		assert_true(blk_sync(was, BLK_READ, 0, 1, buf) < 0);
+		assert_true(becomes(w, false));
+		blk_disk_put(was);
+		stop(w);
+	}
+}
+
 static void
 a_device_goes(void **state)
 {
@@ -618,6 +643,7 @@ main(void)
 		cmocka_unit_test(short_answers),
 		cmocka_unit_test(requests_that_never_end),
 		cmocka_unit_test(another_size),
+		cmocka_unit_test(features_go),
 		cmocka_unit_test(a_device_goes),
 		cmocka_unit_test(devices_that_cannot_be),
 	};

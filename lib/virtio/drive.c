@@ -227,14 +227,20 @@ start_queues(struct virtio_drive *d)
 	return err;
 }
 
-/* Until the features are negotiated, which the configuration depends on, it is not looked at. */
+static const uint64_t QUEUE_FEATURES = VIRTIO_F(VIRTIO_EVENT_IDX) | VIRTIO_F(VIRTIO_INDIRECT_DESC);
+
+/*
+ * Until the features are negotiated, which the configuration depends on, it is not looked at.  Once
+ * the queues are planned, a device must offer again what they were planned with.
+ */
 static int
 find_out(struct virtio_drive *d)
 {
 	uint8_t config[VIRTIO_DRIVE_CONFIG_MAX];
-	int err = virtio_negotiate(&d->v, d->kind->features | VIRTIO_F(VIRTIO_EVENT_IDX) |
-						  VIRTIO_F(VIRTIO_INDIRECT_DESC));
+	int err = virtio_negotiate(&d->v, d->kind->features | QUEUE_FEATURES);
 
+	if (err == 0 && d->nqueues && (d->v.features & QUEUE_FEATURES) != d->planned_with)
+		err = -EPROTO;
 	if (err == 0)
 		err = virtio_config(&d->v, config, d->kind->config_bytes);
 	if (err == 0)
@@ -311,6 +317,7 @@ plan_queues(struct virtio_drive *d)
 {
 	unsigned n = least(least(d->offered_queues, nprocessors()), VIRTIO_DRIVE_QUEUES);
 
+	d->planned_with = d->v.features & QUEUE_FEATURES;
 	for (d->nqueues = 0; d->nqueues < n; d->nqueues++) {
 		struct virtio_drive_queue *q = &d->queue[d->nqueues];
 		unsigned size = virtio_queue_size(&d->v, d->kind->first_queue + d->nqueues);
