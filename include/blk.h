@@ -149,6 +149,13 @@ struct blk_ops {
 	int (*packet)(void *drive, struct blk_packet *p);
 };
 
+/* How much of what snprintf(buf, n, ...) has printed is in buf: for describe and statistics. */
+static inline size_t
+blk_printed(int printed, size_t n)
+{
+	return printed < 0 || !n ? 0 : (size_t)printed < n ? (size_t)printed : n - 1;
+}
+
 struct blk_memory;
 
 struct blk_info {

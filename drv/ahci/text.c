@@ -75,20 +75,14 @@ ahci_disk_info(const struct ahci_port *p, struct drive_disk *d)
 
 /* --- ctl and stats --------------------------------------------------------------------------- */
 
-static size_t
-length(int printed, size_t n)
-{
-	return printed < 0 ? 0 : (size_t)printed < n ? (size_t)printed : n - 1;
-}
-
 size_t
 ahci_describe(struct drive_disk *d, char *buf, size_t n)
 {
 	struct ahci_port *p = (struct ahci_port *)d->port;
-	size_t len = length(snprintf(buf, n, "link sata-%u\nrotation %u\nwwn %016llx\n",
-				     SSTS_SPD_get(port_read(p, PORT_SSTS)), p->id.rotation,
-				     (unsigned long long)p->id.wwn),
-			    n);
+	size_t len = blk_printed(snprintf(buf, n, "link sata-%u\nrotation %u\nwwn %016llx\n",
+					  SSTS_SPD_get(port_read(p, PORT_SSTS)), p->id.rotation,
+					  (unsigned long long)p->id.wwn),
+				 n);
 
 	if (p->id.packet)
 		return len;
@@ -100,14 +94,14 @@ ahci_statistics(struct drive_disk *d, char *buf, size_t n)
 {
 	struct ahci_port *p = (struct ahci_port *)d->port;
 
-	return length(snprintf(buf, n,
-			       "soft-resets %llu\nlink-resets %llu\nerror-logs %llu\n"
-			       "link-errors %llu\n",
-			       (unsigned long long)atomic_load(&p->soft_resets),
-			       (unsigned long long)atomic_load(&p->link_resets),
-			       (unsigned long long)atomic_load(&p->logs),
-			       (unsigned long long)atomic_load(&p->link_errors)),
-		      n);
+	return blk_printed(snprintf(buf, n,
+				    "soft-resets %llu\nlink-resets %llu\nerror-logs %llu\n"
+				    "link-errors %llu\n",
+				    (unsigned long long)atomic_load(&p->soft_resets),
+				    (unsigned long long)atomic_load(&p->link_resets),
+				    (unsigned long long)atomic_load(&p->logs),
+				    (unsigned long long)atomic_load(&p->link_errors)),
+			   n);
 }
 
 /* A command without data, in its turn among the others. */

@@ -81,7 +81,7 @@ ide_describe(struct drive_disk *disk, char *buf, size_t n)
 	int len = snprintf(buf, n, "drive %s\ntransfers %s\n", drive ? "slave" : "master",
 			   atomic_load(&d->dma) ? "dma" : "pio");
 
-	size_t used = len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+	size_t used = blk_printed(len, n);
 
 	if (d->id.packet)
 		return used;
@@ -98,7 +98,7 @@ ide_statistics(struct drive_disk *disk, char *buf, size_t n)
 			   (unsigned long long)atomic_load(&c->pio_commands),
 			   (unsigned long long)atomic_load(&c->packets));
 
-	return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+	return blk_printed(len, n);
 }
 
 int

@@ -45,12 +45,6 @@ health_text(struct nvme_ctlr *c, char *buf, size_t n)
 	return known ? nvme_smart_text(&s, buf, n) : snprintf(buf, n, "smart unknown\n");
 }
 
-static size_t
-length(int printed, size_t n)
-{
-	return printed < 0 ? 0 : (size_t)printed < n ? (size_t)printed : n - 1;
-}
-
 size_t
 nvme_describe(struct drive_disk *d, char *buf, size_t n)
 {
@@ -61,8 +55,8 @@ nvme_describe(struct drive_disk *d, char *buf, size_t n)
 
 	for (size_t i = 0; i < sizeof disk->ns.id; i++)
 		snprintf(id + 2 * i, 3, "%02x", disk->ns.id[i]);
-	len = length(snprintf(buf, n, "namespace %u\nid %s\nqueues %u\n", disk->nsid, id,
-			      atomic_load(&c->active)),
-		     n);
-	return len + length(health_text(c, buf + len, n - len), n - len);
+	len = blk_printed(snprintf(buf, n, "namespace %u\nid %s\nqueues %u\n", disk->nsid, id,
+				   atomic_load(&c->active)),
+			  n);
+	return len + blk_printed(health_text(c, buf + len, n - len), n - len);
 }

@@ -379,7 +379,7 @@ describe(struct drive_disk *d, char *buf, size_t n)
 		buf, n, "queues %u\nvectors %u\nwrite-cache %s\nsegments %u\nsmart none\n",
 		v->nqueues, v->nvectors, disk->limits.writeback ? "on" : "off", v->chain - 2);
 
-	return len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+	return blk_printed(len, n);
 }
 
 static const struct drive_ops ops = {

@@ -37,7 +37,7 @@ vscsi_describe(struct drive_disk *d, char *buf, size_t n)
 			   "segments %u\nwwn %016llx\n",
 			   u->at.target, u->at.lun, v->nqueues, v->nvectors,
 			   u->writeback ? "on" : "off", v->chain - 2, (unsigned long long)u->wwn);
-	size_t used = len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1;
+	size_t used = blk_printed(len, n);
 
 	return d->packet ? used : used + vscsi_health_text(d, buf + used, n - used);
 }

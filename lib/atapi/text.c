@@ -8,12 +8,6 @@
 #include "os.h"
 #include "unit.h"
 
-static size_t
-kept(int len, size_t n)
-{
-	return len < 0 || !n ? 0 : (size_t)len < n ? (size_t)len : n - 1;
-}
-
 size_t
 atapi_unit_describe(void *unit, char *buf, size_t n)
 {
@@ -21,11 +15,12 @@ atapi_unit_describe(void *unit, char *buf, size_t n)
 	size_t used;
 
 	pthread_mutex_lock(&u->lock);
-	used = kept(snprintf(buf, n, "medium %s\ntray %s\nlock %s\nlast-sense %s\nsmart none\n%s",
-			     atapi_state_name(u->medium.state),
-			     u->medium.tray_open ? "open" : "closed", u->locked ? "on" : "off",
-			     u->last_error[0] ? u->last_error : "none", u->about),
-		    n);
+	used = blk_printed(
+		snprintf(buf, n, "medium %s\ntray %s\nlock %s\nlast-sense %s\nsmart none\n%s",
+			 atapi_state_name(u->medium.state), u->medium.tray_open ? "open" : "closed",
+			 u->locked ? "on" : "off", u->last_error[0] ? u->last_error : "none",
+			 u->about),
+		n);
 	pthread_mutex_unlock(&u->lock);
 	if (u->c.transport->describe && used + 1 < n)
 		used += u->c.transport->describe(u->c.drive, buf + used, n - used);
@@ -39,13 +34,13 @@ atapi_unit_statistics(void *unit, char *buf, size_t n)
 	size_t used;
 
 	pthread_mutex_lock(&u->lock);
-	used = kept(snprintf(buf, n,
-			     "packets %llu\nsense-requests %llu\nread-retries %llu\n"
-			     "read-failures %llu\nmedium-changes %u\n",
-			     (unsigned long long)u->commands, (unsigned long long)u->checks,
-			     (unsigned long long)u->retries, (unsigned long long)u->failures,
-			     u->medium.changes),
-		    n);
+	used = blk_printed(snprintf(buf, n,
+				    "packets %llu\nsense-requests %llu\nread-retries %llu\n"
+				    "read-failures %llu\nmedium-changes %u\n",
+				    (unsigned long long)u->commands, (unsigned long long)u->checks,
+				    (unsigned long long)u->retries, (unsigned long long)u->failures,
+				    u->medium.changes),
+			   n);
 	pthread_mutex_unlock(&u->lock);
 	if (u->c.transport->statistics && used + 1 < n)
 		used += u->c.transport->statistics(u->c.drive, buf + used, n - used);

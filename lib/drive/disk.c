@@ -77,12 +77,6 @@ command(void *drive, const char *text)
 }
 
 static size_t
-length(int printed, size_t n)
-{
-	return printed < 0 ? 0 : (size_t)printed < n ? (size_t)printed : n - 1;
-}
-
-static size_t
 describe(void *drive, char *buf, size_t n)
 {
 	static const char *const states[] = { "empty", "ready", "recovering" };
@@ -98,15 +92,15 @@ describe(void *drive, char *buf, size_t n)
 	polled = p->npolled;
 	memcpy(last, p->last_error, sizeof last);
 	pthread_mutex_unlock(&p->lock);
-	len = length(snprintf(buf, n, "controller %s%s%s\nport-state %s\n", p->ctlr->addr,
+	len = blk_printed(snprintf(buf, n, "controller %s%s%s\nport-state %s\n", p->ctlr->addr,
 			      p->name[0] ? " " : "", p->name,
 			      polled && state == DRIVE_READY ? "polled" : states[state]),
 		     n);
 	if (p->ops->describe && !atomic_load(&d->gone) && len + 1 < n)
 		len += p->ops->describe(d, buf + len, n - len);
 	return len +
-	       length(snprintf(buf + len, n - len, "last-error %s\n", last[0] ? last : "none"),
-		      n - len);
+	       blk_printed(snprintf(buf + len, n - len, "last-error %s\n", last[0] ? last : "none"),
+			   n - len);
 }
 
 static size_t
@@ -125,7 +119,7 @@ statistics(void *drive, char *buf, size_t n)
 		os_lock_give(&p->queue[i]->lock);
 	}
 	pthread_mutex_lock(&p->lock);
-	len = length(snprintf(buf, n,
+	len = blk_printed(snprintf(buf, n,
 			      "commands %llu\nerrors %llu\nretries %llu\nresets %llu\n"
 			      "lost-interrupts %llu\npolled-ends %llu\nlink-changes %llu\n"
 			      "stray-ends %llu\n",

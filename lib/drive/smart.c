@@ -48,12 +48,6 @@ ask_smart(struct drive_disk *d, struct drive_smart *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static size_t
-length(int printed, size_t n)
-{
-	return printed < 0 ? 0 : (size_t)printed < n ? (size_t)printed : n - 1;
-}
-
 /* One line each, as far as there is room for whole ones. */
 static size_t
 attributes_text(struct drive_smart *s, char *buf, size_t n)
@@ -93,18 +87,19 @@ drive_smart_text(struct drive_disk *d, struct drive_smart *s, const struct ata_i
 	size_t len;
 
 	if (!id->smart || !id->smart_on)
-		return length(snprintf(buf, n, "smart %s\n", id->smart ? "off" : "none"), n);
+		return blk_printed(snprintf(buf, n, "smart %s\n", id->smart ? "off" : "none"), n);
 	if ((!asked || now - asked > DRIVE_SMART_AGE_MS * 1000000ull) &&
 	    atomic_compare_exchange_strong(&s->asked_ns, &asked, now))
 		ask_smart(d, s);
 	health = atomic_load(&s->health);
 	degrees = atomic_load(&s->temperature);
-	len = length(snprintf(buf, n, "smart %s\n",
-			      health == 1   ? "passed"
-			      : health == 0 ? "failed a value is at or below its threshold"
-					    : "unknown"),
-		     n);
+	len = blk_printed(snprintf(buf, n, "smart %s\n",
+				   health == 1   ? "passed"
+				   : health == 0 ? "failed a value is at or below its threshold"
+						 : "unknown"),
+			  n);
 	if (degrees > 0)
-		len += length(snprintf(buf + len, n - len, "temperature %d\n", degrees), n - len);
+		len += blk_printed(snprintf(buf + len, n - len, "temperature %d\n", degrees),
+				   n - len);
 	return len + attributes_text(s, buf + len, n - len);
 }
