@@ -8,6 +8,7 @@
 #	hosted_stop [SIGNAL [SECONDS]] ends the driver; its exit status
 #	hosted_value SERVICE FILE NAME what a line `NAME value` says
 #	hosted_end                     all of them
+#	hosted_test                    a test's beginning: $dir, $p9; at its exit, hosted_end
 #	hosted_fail TEXT...            ends a test that failed, with the logs
 #	hosted_judge WHEN              fails if the driver did to the machine what it was not given to do
 #
@@ -175,4 +176,12 @@ hosted_judge()
 		[ "$(hosted_value "$h/dev" qtest/ctl $n)" = 0 ] || hosted_fail "$1: $n"
 	done
 	! grep -E 'Sanitizer|runtime error' "$h/driver.log" || hosted_fail "$1: a sanitizer"
+}
+
+hosted_test()
+{
+	command -v qemu-system-x86_64 > /dev/null || { echo "needs qemu-system-x86_64"; exit 77; }
+	dir=${TEST_DIR:-$(mktemp -d)}
+	p9=${B:-build}/host/bin/9p
+	trap hosted_end EXIT
 }

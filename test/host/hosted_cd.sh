@@ -6,10 +6,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tool/hosted_lib.sh
-command -v qemu-system-x86_64 > /dev/null || { echo "needs qemu-system-x86_64"; exit 77; }
-dir=${TEST_DIR:-$(mktemp -d)}
-p9=${B:-build}/host/bin/9p
-trap hosted_end EXIT
+hosted_test
 
 # reads IMAGE N: N reads of each of eight in flight, judged by the image
 reads()

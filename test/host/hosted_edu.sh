@@ -5,10 +5,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tool/hosted_lib.sh
-command -v qemu-system-x86_64 > /dev/null || { echo "needs qemu-system-x86_64"; exit 77; }
-h=${TEST_DIR:-$(mktemp -d)}
-p9=${B:-build}/host/bin/9p
-trap hosted_end EXIT
+hosted_test
+h=$dir
 
 use()
 {

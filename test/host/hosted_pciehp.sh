@@ -6,8 +6,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tool/hosted_lib.sh
-command -v qemu-system-x86_64 > /dev/null || { echo "needs qemu-system-x86_64"; exit 77; }
-h=${TEST_DIR:-$(mktemp -d)}
+hosted_test
+h=$dir
 edu=
 trap '[ -z "$edu" ] || kill -9 $edu; hosted_end' EXIT
 

@@ -4,9 +4,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tool/hosted_lib.sh
-command -v qemu-system-x86_64 > /dev/null || { echo "needs qemu-system-x86_64"; exit 77; }
-h=${TEST_DIR:-$(mktemp -d)}
-trap hosted_end EXIT
+hosted_test
+h=$dir
 hosted_machine edu || exit 1
 python3 test/host/hosted_qtestfs.py "$h/dev" || { cat "$h"/*.log; exit 1; }
 kill -TERM $qtestfs_pid

@@ -6,9 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 export HOSTED_BIN=${B:-build}/host/bin
 . tool/hosted_lib.sh
 command -v valgrind > /dev/null || { echo "needs valgrind"; exit 77; }
-command -v qemu-system-x86_64 > /dev/null || { echo "needs qemu-system-x86_64"; exit 77; }
-dir=${TEST_DIR:-$(mktemp -d)}
-trap hosted_end EXIT
+hosted_test
 
 fail()
 {
