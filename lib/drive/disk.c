@@ -93,9 +93,9 @@ describe(void *drive, char *buf, size_t n)
 	memcpy(last, p->last_error, sizeof last);
 	pthread_mutex_unlock(&p->lock);
 	len = blk_printed(snprintf(buf, n, "controller %s%s%s\nport-state %s\n", p->ctlr->addr,
-			      p->name[0] ? " " : "", p->name,
-			      polled && state == DRIVE_READY ? "polled" : states[state]),
-		     n);
+				   p->name[0] ? " " : "", p->name,
+				   polled && state == DRIVE_READY ? "polled" : states[state]),
+			  n);
 	if (p->ops->describe && !atomic_load(&d->gone) && len + 1 < n)
 		len += p->ops->describe(d, buf + len, n - len);
 	return len +
@@ -120,14 +120,14 @@ statistics(void *drive, char *buf, size_t n)
 	}
 	pthread_mutex_lock(&p->lock);
 	len = blk_printed(snprintf(buf, n,
-			      "commands %llu\nerrors %llu\nretries %llu\nresets %llu\n"
-			      "lost-interrupts %llu\npolled-ends %llu\nlink-changes %llu\n"
-			      "stray-ends %llu\n",
-			      commands, (unsigned long long)p->errors,
-			      (unsigned long long)p->retries, (unsigned long long)p->resets,
-			      (unsigned long long)p->lost, found, (unsigned long long)p->changes,
-			      stray),
-		     n);
+				   "commands %llu\nerrors %llu\nretries %llu\nresets %llu\n"
+				   "lost-interrupts %llu\npolled-ends %llu\nlink-changes %llu\n"
+				   "stray-ends %llu\n",
+				   commands, (unsigned long long)p->errors,
+				   (unsigned long long)p->retries, (unsigned long long)p->resets,
+				   (unsigned long long)p->lost, found,
+				   (unsigned long long)p->changes, stray),
+			  n);
 	pthread_mutex_unlock(&p->lock);
 	if (p->ops->statistics && !atomic_load(&d->gone) && len + 1 < n)
 		len += p->ops->statistics(d, buf + len, n - len);

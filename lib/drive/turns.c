@@ -3,9 +3,9 @@
  * or large ones in flight.
  *
  * A flow with its share of DRIVE_FLOW_KIB of large commands in flight is full: a client that always
- * has many would fill the device's own queue with them, where nobody takes turns, and a small one of
- * another would come behind them all.  What waits in a full flow is overtaken by the others.  The
- * device is one, however many queues it has: they share what a client may have in it.
+ * has many would fill the device's own queue with them, where nobody takes turns, and a small one
+ * of another would come behind them all.  What waits in a full flow is overtaken by the others.
+ * The device is one, however many queues it has: they share what a client may have in it.
  *
  * Of disks that share a queue one may not answer, and keep its tags.  The last quarter of them is
  * only for a disk that has few: so there are always some for another.

@@ -17,7 +17,15 @@
 #include <unistd.h>
 #include "check.h"
 
-enum { DEPTH = 32, BIG = 1 << 20, SMALL = 4096, DISK_MIB = 64, SAMPLES = 200, FEW = DEPTH / 2, MANY = DEPTH };
+enum {
+	DEPTH = 32,
+	BIG = 1 << 20,
+	SMALL = 4096,
+	DISK_MIB = 64,
+	SAMPLES = 200,
+	FEW = DEPTH / 2,
+	MANY = DEPTH
+};
 
 static int big_fd;
 static bool writes;
@@ -108,7 +116,8 @@ main(int argc, char **argv)
 	stop = true;
 	for (unsigned i = 0; i < DEPTH; i++)
 		CHECK(pthread_join(thread[i], NULL) == 0);
-	printf("fair: %s %s: %ld of the greedy's %d end meanwhile (median), %ld (90 %%), %ld (most); "
+	printf("fair: %s %s: %ld of the greedy's %d end meanwhile (median), %ld (90 %%), %ld "
+	       "(most); "
 	       "4 KiB alone %ld us; beside, %ld us (median), %ld us (90 %%), %ld us (longest)\n",
 	       argv[1], argv[2], beside.ended[SAMPLES / 2], DEPTH, beside.ended[SAMPLES * 9 / 10],
 	       beside.ended[SAMPLES - 1], alone.us[SAMPLES / 2], beside.us[SAMPLES / 2],
