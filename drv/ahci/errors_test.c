@@ -316,10 +316,10 @@ no_interrupts(void **state)
 			read_one(w);
 		for (unsigned ms = 0; ms < WAIT_MS && !strstr(world_text(w), "polled"); ms++)
 			os_sleep_ns(1000000);
-		model_add_fault(&w->m, (struct model_fault){ .kind = MODEL_FAIL,
-							     .times = 1,
-							     .lba = 1,
-							     .error = ATA_ERROR_UNC });
+		sip_model_add_fault(&w->m.bus, (struct sip_model_fault){ .kind = MODEL_FAIL,
+									 .times = 1,
+									 .lba = 1,
+									 .status = ATA_ERROR_UNC });
 		before = os_time_ns();
 		for (unsigned i = 0; i < 100; i++)
 			read_one(w);
