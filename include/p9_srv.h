@@ -72,6 +72,7 @@ struct p9_req {
 	struct p9_conn *conn;
 	void (*op)(struct p9_req *);
 	bool (*then)(struct p9_req *);
+	void (*carry)(struct p9_req *);
 	void (*release)(void *arg);
 	void *release_arg;
 	_Atomic uint32_t state, phase;
@@ -173,6 +174,20 @@ struct p9_srv_ops {
 	 * answering it, and its operation may not have begun.  The reply to the flush
 	 * waits for the answer to `old`.  May be NULL. */
 	void (*flush)(struct p9_req *old);
+
+	/*
+	 * For a server that stands between clients and another one, to see what goes wrong there;
+	 * NULL for all others.
+	 *
+	 * A message that the library carries out by itself has come: clunk, remove, flush, a walk
+	 * of no names, xattrcreate (in.type).  It is carried out when the server says p9_carry_out,
+	 * now or later, from any thread; p9_fail answers it undone, but the fid of a clunk or
+	 * remove is given up.  A flush must not fail.  ops.flush is then called for flushes, too.
+	 */
+	void (*message)(struct p9_req *);
+	/* The answer to any message, in r->out, with what it points to, is final: the server may
+	 * change its content, and gives it to p9_send once, now or later, from any thread. */
+	void (*answered)(struct p9_req *);
 };
 
 struct p9_srv {
@@ -222,6 +237,10 @@ void *p9_buf(struct p9_req *);
  * next_offset: what asks for the entry after this; not 0.  type: DT_*. */
 bool p9_dirent(struct p9_req *, const struct ipc_qid *, uint64_t next_offset, uint8_t type,
 	const char *name);
+/* Within ops.message, or after it: see there. */
+void p9_carry_out(struct p9_req *);
+/* Within ops.answered, or after it: the answer goes. */
+void p9_send(struct p9_req *);
 /* A flush for it has come, or its connection is gone: it may end early. */
 bool p9_cancelled(const struct p9_req *);
 

@@ -266,6 +266,13 @@ p9c_write(struct p9c_file *f, const void *buf, size_t n, uint64_t offset)
 	return done ? (int64_t)done : rc;
 }
 
+/* What can be a file's name: others are made of it without a further look. */
+static bool
+is_name(struct p9_str s)
+{
+	return s.n > 0 && s.n <= P9_NAME_MAX && !memchr(s.s, '/', s.n) && !memchr(s.s, 0, s.n);
+}
+
 /* The entries of one Rreaddir; *offset moves on. */
 static int
 entries(const struct p9_msg *r, uint64_t *offset, int (*fn)(void *, const struct p9c_entry *),
@@ -279,7 +286,7 @@ entries(const struct p9_msg *r, uint64_t *offset, int (*fn)(void *, const struct
 	while (rc == 0 && p < end) {
 		int n = p9_dirent_unpack(p, (size_t)(end - p), &d);
 
-		if (n < 0 || d.name.n > P9_NAME_MAX || d.offset == *offset)
+		if (n < 0 || d.offset == *offset || !is_name(d.name))
 			return -EPROTO;
 		p += n;
 		*offset = d.offset;
@@ -494,7 +501,7 @@ p9c_lock(struct p9c_file *f, const struct ipc_lock *l)
 
 	t.client = p9_str(l->client);
 	rc = plain(f) ? -EOPNOTSUPP : p9c_simple(f->client, &t, &r);
-	return rc ? rc : r.status;
+	return rc ? rc : r.status <= 2 ? r.status : -EPROTO;
 }
 
 int

@@ -193,6 +193,14 @@ catch(struct p9_conn *conn, struct p9_req *r, uint32_t tag)
 	return false;
 }
 
+/* A flush is the server's only if it asks for those. */
+static void
+ask_server(const struct p9_srv_ops *ops, struct p9_req *old)
+{
+	if (ops->flush && (old->wire_type != IPC_TFLUSH || ops->message))
+		ops->flush(old);
+}
+
 void
 p9_do_flush(struct p9_req *r)
 {
@@ -214,8 +222,7 @@ p9_do_flush(struct p9_req *r)
 	old->flushers = r;
 	pthread_mutex_unlock(&conn->flush_lock);
 	/* r may be answered and gone from here on. */
-	if (conn->srv->ops->flush && old->wire_type != IPC_TFLUSH)
-		conn->srv->ops->flush(old);
+	ask_server(conn->srv->ops, old);
 	let_go(old);
 }
 
@@ -231,8 +238,7 @@ p9_flush_all(struct p9_conn *conn)
 
 			if (!r || !catch(conn, r, i * TABLE_LEAF + j))
 				continue;
-			if (conn->srv->ops->flush && r->wire_type != IPC_TFLUSH)
-				conn->srv->ops->flush(r);
+			ask_server(conn->srv->ops, r);
 			let_go(r);
 		}
 	}

@@ -14,6 +14,7 @@ enum flag {
 	WANT_OPEN = 8,			/* the fid is open */
 	OK_IF_NULL = 16,		/* without an operation it succeeds */
 	ANY_FID = 64,			/* an auth fid or an attribute's will do: it has no file */
+	NO_OP = 128,			/* no operation carries it out: see ops.message */
 };
 
 struct handler {
@@ -42,7 +43,8 @@ static const struct handler handlers[128] = {
 	[IPC_TGETATTR] = { OP(getattr), .flags = WANT_FID },
 	[IPC_TSETATTR] = { OP(setattr), .flags = WANT_FID },
 	[IPC_TXATTRWALK] = { FN(p9_do_xattrwalk), .flags = WANT_FID, .name = NAME_XATTR },
-	[IPC_TXATTRCREATE] = { FN(p9_do_xattrcreate), .flags = WANT_FID, .name = NAME_XATTR },
+	[IPC_TXATTRCREATE] = { FN(p9_do_xattrcreate), .flags = WANT_FID | NO_OP,
+		.name = NAME_XATTR },
 	[IPC_TREADDIR] = { FN(do_readdir), .flags = WANT_FID | WANT_DIR | WANT_OPEN },
 	[IPC_TFSYNC] = { OP(fsync), .flags = WANT_FID | OK_IF_NULL },
 	[IPC_TLOCK] = { OP(lock), .flags = WANT_FID },
@@ -54,14 +56,14 @@ static const struct handler handlers[128] = {
 	[IPC_TUNLINKAT] = { OP(unlink), .flags = WANT_FID | WANT_DIR, .name = NAME_ENTRY },
 	[P9_TAUTH] = { FN(p9_do_auth), .name = NAME_FREE, .name2 = NAME_FREE },
 	[IPC_TATTACH] = { FN(p9_do_attach), .name = NAME_FREE, .name2 = NAME_FREE },
-	[IPC_TFLUSH] = { FN(p9_do_flush) },
-	[IPC_TWALK] = { FN(p9_do_walk), .flags = WANT_FID },
+	[IPC_TFLUSH] = { FN(p9_do_flush), .flags = NO_OP },
+	[IPC_TWALK] = { FN(p9_do_walk), .flags = WANT_FID | NO_OP },
 	[P9_TOPEN] = { FN(p9_plain_open), .flags = WANT_FID },
 	[P9_TCREATE] = { FN(p9_plain_create), .flags = WANT_FID | WANT_DIR, .name = NAME_ENTRY },
 	[IPC_TREAD] = { FN(do_read), .flags = WANT_FID | ANY_FID },
 	[IPC_TWRITE] = { FN(do_write), .flags = WANT_FID | ANY_FID },
-	[IPC_TCLUNK] = { FN(p9_do_clunk), .flags = WANT_FID | ANY_FID },
-	[IPC_TREMOVE] = { FN(p9_do_remove), .flags = WANT_FID | ANY_FID },
+	[IPC_TCLUNK] = { FN(p9_do_clunk), .flags = WANT_FID | ANY_FID | NO_OP },
+	[IPC_TREMOVE] = { FN(p9_do_remove), .flags = WANT_FID | ANY_FID | NO_OP },
 	[P9_TSTAT] = { FN(p9_plain_stat), .flags = WANT_FID },
 	[P9_TWSTAT] = { FN(p9_plain_wstat), .flags = WANT_FID },
 };
@@ -185,7 +187,10 @@ p9_request(struct p9_req *r)
 		p9_error(r, EBADF, "fid is not open");
 		return;
 	}
-	if (h->fn)
+	if ((h->flags & NO_OP) && r->srv->ops->message &&
+	    (r->wire_type != IPC_TWALK || r->nnames == 0))
+		p9_offer(r, h->fn);
+	else if (h->fn)
 		h->fn(r);
 	else
 		call(r, h->op, h->flags & OK_IF_NULL);

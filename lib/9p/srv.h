@@ -69,7 +69,8 @@ struct p9_conn {
 	struct p9_srv *srv;
 	struct p9_srv_state *state;
 	struct p9_conn *next;
-	void (*send)(struct p9_req *);
+	void (*send)(struct p9_req *);		/* a final answer: transmit or p9_answer_first */
+	void (*transmit)(struct p9_req *);	/* the transport's */
 	enum p9_dialect dialect;
 	uint32_t msize;
 	bool trusted_tags;		/* the kernel's: never twice */
@@ -186,6 +187,17 @@ void p9_step_answered(struct p9_req *);
 bool p9_done(struct p9_req *);
 bool p9_done_error(struct p9_req *, int error, const char *text);
 int p9_helper_start(struct p9_srv_state *);
+
+/* between.c */
+/* Asks the server, which has ops.message, before `carry` is called. */
+void p9_offer(struct p9_req *, void (*carry)(struct p9_req *));
+void p9_answer_first(struct p9_req *);
+static inline void
+p9_set_transport(struct p9_conn *c, void (*transmit)(struct p9_req *))
+{
+	c->transmit = transmit;
+	c->send = c->srv->ops->answered ? p9_answer_first : transmit;
+}
 
 /* request.c */
 void p9_request(struct p9_req *);

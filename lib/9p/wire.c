@@ -582,7 +582,7 @@ p9_wire_start(struct p9_srv *srv, int fd)
 
 	if (!c)
 		return -EMFILE;
-	c->send = wire_send;
+	p9_set_transport(c, wire_send);
 	c->dialect = P9_2000;
 	c->nthreads = 1;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);

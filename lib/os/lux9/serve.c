@@ -209,7 +209,7 @@ p9_os_start(struct p9_srv *srv, const char *where)
 		os_close(fd);
 		return -ENOMEM;
 	}
-	c->send = lux_send;
+	p9_set_transport(c, lux_send);
 	c->dialect = P9_2000L;
 	c->msize = P9_MSIZE_MAX;
 	c->trusted_tags = true;
@@ -233,7 +233,7 @@ p9_os_stop(struct p9_srv_state *st)
 
 	pthread_mutex_lock(&st->lock);
 	for (struct p9_conn *c = st->conns; c; c = c->next)
-		if (c->send == lux_send)
+		if (c->transmit == lux_send)
 			serve(c, &end, NULL, 0);
 	pthread_mutex_unlock(&st->lock);
 }
