@@ -13,6 +13,10 @@
  *	TURN		has its answer, which goes now; those that are KEPT follow
  *
  * Only a request that hangs keeps its thread, as it would in a server that is stuck.
+ *
+ * The library's own messages (PASS_CLONE and on) go the same way in two halves: pass_message is
+ * asked before one is carried out, pass_answered has its answer.  The faults that are still to come
+ * are r->aux in between; so is, for any message, that its answer is corrupted.
  */
 #include "pass.h"
 
@@ -50,8 +54,28 @@ static pass_below *const below[PASS_MESSAGES] = {
 	[PASS_READLINK] = pass_readlink, [PASS_LINK] = pass_link, [PASS_RENAME] = pass_rename,
 	[PASS_UNLINK] = pass_unlink, [PASS_GETXATTR] = pass_getxattr,
 	[PASS_SETXATTR] = pass_setxattr, [PASS_LOCK] = pass_lock,
-	[PASS_GETLOCK] = pass_getlock,
+	[PASS_GETLOCK] = pass_getlock,	/* the rest is the library's */
 };
+
+/* The library's own message, or PASS_MESSAGES. */
+static enum pass_message
+own_message(const struct p9_req *r)
+{
+	switch (r->wire_type) {
+	case IPC_TWALK: return r->nnames == 0 ? PASS_CLONE : PASS_MESSAGES;
+	case IPC_TXATTRCREATE: return PASS_XATTRCREATE;
+	case IPC_TCLUNK: return PASS_CLUNK;
+	case IPC_TREMOVE: return PASS_REMOVE;
+	case IPC_TFLUSH: return PASS_FLUSH;
+	default: return PASS_MESSAGES;
+	}
+}
+
+static bool
+is_own(enum pass_message message)
+{
+	return message >= PASS_CLONE && message < PASS_MESSAGES;
+}
 
 static bool
 has(const struct pass_faults *f, enum pass_kind kind)
@@ -74,12 +98,29 @@ take(struct pass *p, struct pass_held *h)
 		atomic_fetch_sub(&p->nreordered, 1);
 }
 
+/* One of the library's own is not carried out.  A flush cannot fail: it is, late. */
+static void
+give_up_own(struct p9_req *r, enum pass_message message, int error)
+{
+	if (message == PASS_FLUSH)
+		p9_carry_out(r);
+	else
+		p9_fail(r, error, NULL);
+}
+
 static void
 give_held(struct pass *p, struct pass_held *h)
 {
-	if (!h->done)
-		h->answer = (struct pass_answer){ .fd = -1, .error = -EINTR };
-	pass_give(p, h->r, &h->answer);
+	if (is_own(h->message)) {
+		if (h->done)
+			p9_send(h->r);
+		else
+			give_up_own(h->r, h->message, EINTR);
+	} else {
+		if (!h->done)
+			h->answer = (struct pass_answer){ .fd = -1, .error = -EINTR };
+		pass_give(p, h->r, &h->answer);
+	}
 	free(h);
 }
 
@@ -143,8 +184,25 @@ hold_request(struct pass *p, struct p9_req *r, enum pass_message message,
 
 	if (h)
 		hold(p, h);
+	else if (is_own(message))
+		give_up_own(r, message, ENOMEM);
 	else
 		p9_fail(r, ENOMEM, NULL);
+}
+
+/* The answer to one of the library's own.  Without memory it goes at once. */
+static void
+hold_own_answer(struct pass *p, struct p9_req *r, enum state state, unsigned ms)
+{
+	static const struct pass_faults none;
+	struct pass_held *h = held_new(r, own_message(r), &none, state, ms);
+
+	if (!h) {
+		p9_send(r);
+		return;
+	}
+	h->done = true;
+	hold(p, h);
 }
 
 void
@@ -192,11 +250,16 @@ pass_clear_hung(struct pass *p)
 	pthread_mutex_unlock(&p->held_lock);
 }
 
+/* Without memory it goes on as if there were no fault. */
 static void
-flip(void *data, size_t n, uint64_t bit)
+leave_for_answer(struct p9_req *r, const struct pass_faults *f)
 {
-	if (n > 0)
-		((uint8_t *)data)[bit / 8 % n] ^= (uint8_t)(1u << bit % 8);
+	struct pass_faults *x = r->aux ? NULL : malloc(sizeof *x);
+
+	if (x) {
+		*x = *f;
+		r->aux = x;
+	}
 }
 
 /* Carries it out again; the client gets the first answer, which must not lie where the second is
@@ -223,15 +286,21 @@ carry_out(struct pass *p, struct p9_req *r, enum pass_message message,
 	const struct pass_faults *f, struct pass_answer *a)
 {
 	bool corrupt = has(f, PASS_CORRUPT);
+	bool data_in = message == PASS_WRITE || message == PASS_SETXATTR;
 
-	/* A write's data is in the request's own room, and nobody else's. */
-	if (corrupt && message == PASS_WRITE)
-		flip((void *)r->data, r->in.count, f->bit);
+	/* The data to be written is in the request's own room, and nobody else's. */
+	if (corrupt && data_in)
+		pass_flip((void *)r->data, r->in.count, f->bit);
 	below[message](p, r, a);
 	if (has(f, PASS_DUPLICATE))
 		repeat(p, r, message, a);
-	if (corrupt && message == PASS_READ && a->error == 0)
-		flip(a->data, a->length, f->bit);
+	if (!corrupt || data_in || a->error)
+		return;
+	if (a->reply == PASS_R_DATA)
+		pass_flip(a->data, a->length, f->bit);
+	else
+		leave_for_answer(r, &(struct pass_faults){ .kinds = 1u << PASS_CORRUPT,
+			.bit = f->bit });
 }
 
 static void
@@ -245,12 +314,35 @@ finish(struct pass *p, struct p9_req *r, struct pass_answer *a, bool keep)
 		pass_give(p, r, a);
 }
 
+static void
+go_on_own(struct pass *p, struct p9_req *r, enum pass_message message,
+	const struct pass_faults *f)
+{
+	bool fails = has(f, PASS_FAIL);
+
+	if (!fails && has(f, PASS_DROP) && !f->drop_after) {
+		hold_request(p, r, message, f, DROPPED);
+		return;
+	}
+	if (!fails && has(f, PASS_CRASH) && !f->crash_after)
+		crash();
+	leave_for_answer(r, f);
+	if (fails)
+		p9_fail(r, f->error, NULL);
+	else
+		p9_carry_out(r);
+}
+
 /* What comes after the delay. */
 static void
 go_on(struct pass *p, struct p9_req *r, enum pass_message message, const struct pass_faults *f)
 {
 	struct pass_answer a = { .fd = -1 };
 
+	if (is_own(message)) {
+		go_on_own(p, r, message, f);
+		return;
+	}
 	if (has(f, PASS_FAIL)) {
 		a.error = -f->error;
 		finish(p, r, &a, has(f, PASS_REORDER));
@@ -285,6 +377,15 @@ run_with(struct pass *p, struct p9_req *r, enum pass_message message, const stru
 		go_on(p, r, message, f);
 }
 
+/* Counts it; true if something is to happen to it. */
+static bool
+comes(struct pass *p, enum pass_message message, struct pass_faults *f)
+{
+	atomic_fetch_add_explicit(&p->requests[message], 1, memory_order_relaxed);
+	return atomic_load_explicit(&p->rules.n, memory_order_relaxed) > 0 &&
+		pass_rules_pick(&p->rules, message, f);
+}
+
 void
 pass_run(struct p9_req *r, enum pass_message message)
 {
@@ -292,14 +393,55 @@ pass_run(struct p9_req *r, enum pass_message message)
 	struct pass_answer a = { .fd = -1 };
 	struct pass_faults f;
 
-	atomic_fetch_add_explicit(&p->requests[message], 1, memory_order_relaxed);
-	if (atomic_load_explicit(&p->rules.n, memory_order_relaxed) > 0 &&
-	    pass_rules_pick(&p->rules, message, &f)) {
+	if (comes(p, message, &f)) {
 		run_with(p, r, message, &f);
 		return;
 	}
 	below[message](p, r, &a);
 	finish(p, r, &a, false);
+}
+
+void
+pass_message(struct p9_req *r)
+{
+	struct pass *p = pass_of(r->srv);
+	enum pass_message message = own_message(r);
+	struct pass_faults f;
+
+	if (comes(p, message, &f))
+		run_with(p, r, message, &f);
+	else
+		p9_carry_out(r);
+}
+
+/* Operations' answers have had their other faults before they were given. */
+void
+pass_answered(struct p9_req *r)
+{
+	struct pass *p = pass_of(r->srv);
+	struct pass_faults f = { 0 };
+
+	if (r->aux) {
+		f = *(struct pass_faults *)r->aux;
+		free(r->aux);
+		r->aux = NULL;
+	}
+	if (has(&f, PASS_CORRUPT) && r->out.type != IPC_RLERROR)
+		pass_corrupt(r, f.bit);
+	if (own_message(r) == PASS_MESSAGES) {
+		p9_send(r);
+		return;
+	}
+	if (has(&f, PASS_CRASH) && !has(&f, PASS_FAIL))
+		crash();
+	if (has(&f, PASS_DROP) && !has(&f, PASS_FAIL))
+		hold_own_answer(p, r, DROPPED, 0);
+	else if (has(&f, PASS_REORDER))
+		hold_own_answer(p, r, KEPT, PASS_REORDER_MS);
+	else if (atomic_load(&p->nreordered) > 0)
+		hold_own_answer(p, r, TURN, 0);
+	else
+		p9_send(r);
 }
 
 /* --- late threads ---------------------------------------------------------------------------- */

@@ -322,6 +322,222 @@ corrupted(void **state)
 	assert_int_equal(r.count, 0);
 }
 
+/* A fid 9 for the root. */
+static void
+clone_fid(unsigned tag)
+{
+	struct p9_msg m = msg(IPC_TWALK, tag, 0);
+
+	m.newfid = 9;
+	assert_int_equal(rpc(m), 0);
+}
+
+static bool
+knows_fid(uint32_t fid)
+{
+	return rpc(msg(IPC_TSTATFS, 20, fid)) != -EBADF;
+}
+
+/* A clunk that is lost leaves the fid; one whose answer is lost, or that fails, does not. */
+static void
+clunks(void **state)
+{
+	(void)state;
+	command("drop clunk #1");
+	clone_fid(5);
+	send_msg(msg(IPC_TCLUNK, 6, 9));
+	assert_false(comes(QUIET_MS));
+	assert_true(knows_fid(9));
+	send_msg(flush_msg(7, 6));
+	assert_int_equal(receive(), 6);
+	assert_int_equal(r.type, IPC_RLERROR);
+	assert_int_equal(r.error, EINTR);
+	assert_int_equal(receive(), 7);
+	assert_false(knows_fid(9));			/* an error gives it up all the same */
+	command("drop clunk #1 reply");
+	clone_fid(5);
+	send_msg(msg(IPC_TCLUNK, 6, 9));
+	assert_false(comes(QUIET_MS));
+	assert_false(knows_fid(9));
+	send_msg(flush_msg(7, 6));
+	assert_int_equal(receive(), 6);
+	assert_int_equal(r.type, IPC_TCLUNK + 1);
+	assert_int_equal(receive(), 7);
+	command("fail clunk #1 EIO");
+	clone_fid(5);
+	assert_int_equal(rpc(msg(IPC_TCLUNK, 6, 9)), -EIO);
+	assert_false(knows_fid(9));
+	command("delay clunk #1 100");
+	clone_fid(5);
+	send_msg(msg(IPC_TCLUNK, 6, 9));
+	assert_true(knows_fid(9));
+	assert_int_equal(receive(), 6);
+	assert_false(knows_fid(9));
+	command("reorder clunk #1");
+	clone_fid(5);
+	send_msg(msg(IPC_TCLUNK, 6, 9));
+	assert_false(comes(30));
+	send_msg(msg(IPC_TSTATFS, 7, 0));
+	assert_int_equal(receive(), 7);
+	assert_int_equal(receive(), 6);
+	assert_int_equal(rpc(msg(IPC_TCLUNK, 6, 9)), -EBADF);	/* the library's own error */
+	send_msg(msg(IPC_TCLUNK, 6, 1));
+	assert_int_equal(receive(), 6);
+}
+
+static void
+removes_clones_and_xattrs(void **state)
+{
+	struct p9_msg m = msg(IPC_TWALK, 5, 0);
+	char text[1024];
+
+	(void)state;
+	command("fail remove #1 EACCES");
+	put_below(g, "tree/x", "x");
+	m.newfid = 9;
+	m.nwname = 1;
+	m.wname[0] = p9_str("x");
+	assert_int_equal(rpc(m), 0);
+	assert_int_equal(rpc(msg(IPC_TREMOVE, 5, 9)), -EACCES);
+	assert_false(knows_fid(9));
+	assert_true(is_below(g, "tree/x"));
+	assert_int_equal(rpc(m), 0);
+	command("delay remove #1 50");
+	assert_int_equal(rpc(msg(IPC_TREMOVE, 5, 9)), 0);
+	assert_false(is_below(g, "tree/x"));
+	command("fail clone #1 ENFILE");
+	m.nwname = 0;
+	assert_int_equal(rpc(m), -ENFILE);
+	assert_false(knows_fid(9));
+	assert_int_equal(rpc(m), 0);
+	command("fail xattrcreate #1 ENOSPC");
+	m = msg(IPC_TXATTRCREATE, 5, 9);
+	m.name = p9_str("user.a");
+	m.size = 1;
+	assert_int_equal(rpc(m), -ENOSPC);
+	assert_int_equal(rpc(m), 0);
+	pass_stats_text(&g->pass, text, sizeof text);
+	assert_non_null(strstr(text, "\nremove requests 2 delay 1 fail 1\n"));
+	assert_non_null(strstr(text, "\nclone requests 2 fail 1\n"));
+	assert_non_null(strstr(text, "\nxattrcreate requests 2 fail 1\n"));
+}
+
+/* A flush that is lost, late, or whose answer is lost or late; and a flush of a flush. */
+static void
+flushes(void **state)
+{
+	(void)state;
+	command("drop read 100%");
+	command("drop flush #1");
+	send_msg(read_msg(5, 1));
+	send_msg(flush_msg(6, 5));
+	assert_false(comes(QUIET_MS));			/* neither ends */
+	send_msg(flush_msg(7, 6));			/* which a flush of it ends, late */
+	assert_int_equal(receive(), 5);
+	assert_int_equal(r.error, EINTR);
+	assert_int_equal(receive(), 6);
+	assert_int_equal(r.type, IPC_TFLUSH + 1);
+	assert_int_equal(receive(), 7);
+	command("drop flush #1 reply");
+	send_msg(read_msg(5, 1));
+	send_msg(flush_msg(6, 5));
+	assert_int_equal(receive(), 5);
+	assert_false(comes(QUIET_MS));
+	send_msg(flush_msg(7, 6));
+	assert_int_equal(receive(), 6);
+	assert_int_equal(r.type, IPC_TFLUSH + 1);
+	assert_int_equal(receive(), 7);
+	command("delay flush #1 200");
+	send_msg(read_msg(5, 1));
+	send_msg(flush_msg(6, 5));
+	assert_false(comes(30));
+	assert_int_equal(receive(), 5);
+	assert_int_equal(receive(), 6);
+	command("reorder flush #1");
+	send_msg(flush_msg(6, 77));			/* of nothing */
+	assert_false(comes(30));
+	assert_int_equal(rpc(msg(IPC_TSTATFS, 7, 0)), 0);
+	assert_int_equal(receive(), 6);
+	command("drop flush 100%");			/* and the session ends with them */
+	send_msg(read_msg(5, 1));
+	send_msg(flush_msg(6, 5));
+	command("delay clunk #1 60000");
+	command("drop clunk #2 reply");
+	send_msg(msg(IPC_TCLUNK, 7, 1));
+	send_msg(msg(IPC_TCLUNK, 8, 0));
+	assert_false(comes(QUIET_MS));
+}
+
+/* Bits by which two answers differ, but for their tags; their lengths are the same. */
+static int
+differs(struct p9_msg m)
+{
+	uint8_t first[sizeof buf];
+	uint32_t n;
+	int bits;
+
+	assert_int_equal(rpc(m), 0);
+	memcpy(&n, buf, 4);
+	memcpy(first, buf, n);
+	command("corrupt all #1");
+	assert_int_equal(rpc(m), 0);
+	assert_memory_equal(buf, first, 7);
+	bits = bits_that_differ(buf + 7, (const char *)first + 7, n - 7);
+	command("clear");
+	return bits;
+}
+
+/* Of every answer with something in it one bit is another, whichever the seed chooses. */
+static void
+answers_are_corrupted(void **state)
+{
+	struct p9_msg m, lock = msg(IPC_TGETLOCK, 5, 1);
+	char seed[32];
+
+	(void)state;
+	m = msg(IPC_TLOPEN, 5, 3);
+	lock.lock = (struct ipc_lock){ .type = 1, .length = 10, .pid = 3 };
+	lock.client = p9_str("someone");
+	struct p9_msg w = msg(IPC_TWALK, 5, 0);
+	w.newfid = 3;
+	assert_int_equal(rpc(w), 0);
+	assert_int_equal(rpc(m), 0);			/* fid 3: the directory, open */
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(seed, sizeof seed, "seed %u", i);
+		command(seed);
+		m = msg(IPC_TGETATTR, 5, 1);
+		m.mask = 0x3fff;
+		assert_int_equal(differs(m), 1);
+		command(seed);
+		m = msg(IPC_TREADDIR, 5, 3);
+		m.count = 4000;
+		assert_int_equal(differs(m), 1);
+		command(seed);
+		assert_int_equal(differs(lock), 1);
+		/* The free blocks may have become others in between. */
+		command(seed);
+		assert_in_range(differs(msg(IPC_TSTATFS, 5, 0)), 1, 200);
+		command(seed);
+		command("corrupt walk #1");
+		w.newfid = 4;
+		w.nwname = 1;
+		w.wname[0] = p9_str("f");
+		assert_int_equal(rpc(w), 0);
+		struct ipc_qid got = r.wqid[0];
+		assert_int_equal(rpc(msg(IPC_TCLUNK, 5, 4)), 0);
+		assert_int_equal(rpc(w), 0);
+		struct ipc_qid want = r.wqid[0];
+		int bits = __builtin_popcountll(got.path ^ want.path) +
+			__builtin_popcount(got.version ^ want.version) +
+			__builtin_popcount(got.type ^ want.type);
+		assert_int_equal(bits, 1);
+		assert_int_equal(rpc(msg(IPC_TCLUNK, 5, 4)), 0);
+	}
+	/* Only the client was told something else: fid 1 is a file as before. */
+	assert_int_equal(rpc(read_msg(5, 1)), 0);
+	assert_memory_equal(r.data, "hello", 5);
+}
+
 static void
 failed(void **state)
 {
@@ -376,10 +592,12 @@ serve_and_crash(int fd, const char *dir, const char *rule)
 	_exit(p9_srv_wait(&s.p9) < 0 ? 4 : 5);
 }
 
-/* A child serves; it is dead at its second mkdir, whose directory is there or not. */
+/* A child serves; it is dead at the last message, after which "two" is there or not.  For a removal
+ * fid 9 is "two". */
 static void
-crashes(const char *rule, bool made)
+crashes(const char *rule, const struct p9_msg *last, bool there)
 {
+	struct p9_msg w = msg(IPC_TWALK, 5, 0);
 	int fds[2], status;
 
 	g = rig_dir();
@@ -393,12 +611,19 @@ crashes(const char *rule, bool made)
 	g->fd = fds[0];
 	connect_to();
 	assert_int_equal(rpc(mkdir_msg(5, "one")), 0);
-	send_msg(mkdir_msg(5, "two"));
+	if (last->type == IPC_TREMOVE) {
+		assert_int_equal(rpc(mkdir_msg(5, "two")), 0);
+		w.newfid = 9;
+		w.nwname = 1;
+		w.wname[0] = p9_str("two");
+		assert_int_equal(rpc(w), 0);
+	}
+	send_msg(*last);
 	assert_int_equal(receive(), -1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_true(is_below(g, "tree/one"));
-	assert_int_equal(is_below(g, "tree/two"), made);
+	assert_int_equal(is_below(g, "tree/two"), there);
 	close(g->fd);
 	rig_dir_free(g);
 }
@@ -406,9 +631,13 @@ crashes(const char *rule, bool made)
 static void
 crashed(void **state)
 {
+	const struct p9_msg second = mkdir_msg(5, "two"), removal = msg(IPC_TREMOVE, 5, 9);
+
 	(void)state;
-	crashes("crash mkdir #2 before", false);
-	crashes("crash mkdir #2 after", true);
+	crashes("crash mkdir #2 before", &second, false);
+	crashes("crash mkdir #2 after", &second, true);
+	crashes("crash remove #1 before", &removal, true);
+	crashes("crash remove #1 after", &removal, false);
 }
 
 /* Several faults by chance under load: each answer is right or an error that was asked for. */
@@ -453,6 +682,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(reordered, setup, teardown),
 		cmocka_unit_test_setup_teardown(duplicated, setup, teardown),
 		cmocka_unit_test_setup_teardown(corrupted, setup, teardown),
+		cmocka_unit_test_setup_teardown(clunks, setup, teardown),
+		cmocka_unit_test_setup_teardown(removes_clones_and_xattrs, setup, teardown),
+		cmocka_unit_test_setup_teardown(flushes, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers_are_corrupted, setup, teardown),
 		cmocka_unit_test_setup_teardown(failed, setup, teardown),
 		cmocka_unit_test_setup_teardown(hung, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_at_once, setup, teardown),

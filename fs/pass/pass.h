@@ -4,7 +4,8 @@
  * A request is carried out below by an operation (below.c, names.c), which leaves what is to be
  * answered in a `struct pass_answer`; the answer is then given (answer.c).  Between the two, and
  * before, faults come in (fault.c): so each can be put off, be lost or be made to happen twice
- * without the operations knowing.
+ * without the operations knowing.  What the 9P library carries out by itself (clunks, flushes) it
+ * asks about first, and it shows each answer before that goes; corrupt.c changes it there.
  *
  *	rules	(mutex)		which faults are set: rule.c
  *	held	(mutex)		requests that wait for a time, for a flush, or for another
@@ -21,12 +22,13 @@
 #include <p9_srv.h>
 #include <sip.h>
 
-/* The messages that an operation answers, as rules name them: pass_message_name. */
+/* The messages as rules name them: pass_message_name.  From PASS_CLONE on the library's own. */
 enum pass_message {
 	PASS_ATTACH, PASS_WALK, PASS_OPEN, PASS_CREATE, PASS_READ, PASS_WRITE, PASS_READDIR,
 	PASS_FSYNC, PASS_GETATTR, PASS_SETATTR, PASS_STATFS, PASS_MKDIR, PASS_SYMLINK, PASS_MKNOD,
 	PASS_READLINK, PASS_LINK, PASS_RENAME, PASS_UNLINK, PASS_GETXATTR, PASS_SETXATTR,
-	PASS_LOCK, PASS_GETLOCK, PASS_MESSAGES, PASS_ALL = PASS_MESSAGES
+	PASS_LOCK, PASS_GETLOCK, PASS_CLONE, PASS_XATTRCREATE, PASS_CLUNK, PASS_REMOVE, PASS_FLUSH,
+	PASS_MESSAGES, PASS_ALL = PASS_MESSAGES
 };
 
 enum pass_kind {
@@ -75,6 +77,8 @@ struct pass_faults {
 
 const char *pass_message_name(unsigned message);	/* of PASS_ALL too */
 const char *pass_kind_name(unsigned kind);
+/* Why that fault has no meaning for that message; NULL: it has one. */
+const char *pass_no_meaning(unsigned kind, unsigned message);
 void pass_rules_init(struct pass_rules *rules);
 /* One command.  0; else a negative errno, and os_errstr says what is wrong. */
 int pass_rules_command(struct pass_rules *rules, const char *text);
@@ -186,8 +190,15 @@ void pass_error(struct pass_answer *a, int64_t error);
 void pass_give(struct pass *p, struct p9_req *r, struct pass_answer *a);
 void pass_forget(struct pass *p, struct pass_answer *a);
 
+/* corrupt.c */
+void pass_flip(void *data, size_t n, uint64_t bit);	/* of n bytes */
+/* One bit of r->out, which is no error, and of what it points to. */
+void pass_corrupt(struct p9_req *r, uint64_t bit);
+
 /* fault.c: from a message to its answer. */
 void pass_run(struct p9_req *r, enum pass_message message);
+void pass_message(struct p9_req *r);		/* one of the library's own */
+void pass_answered(struct p9_req *r);
 void pass_flush(struct p9_req *old);
 int pass_late_start(struct pass *p);
 void pass_late_end(struct pass *p);

@@ -24,7 +24,20 @@
 static const char *const messages[PASS_MESSAGES + 1] = {
 	"attach", "walk", "open", "create", "read", "write", "readdir", "fsync", "getattr",
 	"setattr", "statfs", "mkdir", "symlink", "mknod", "readlink", "link", "rename", "unlink",
-	"getxattr", "setxattr", "lock", "getlock", "all",
+	"getxattr", "setxattr", "lock", "getlock", "clone", "xattrcreate", "clunk", "remove",
+	"flush", "all",
+};
+
+/* Messages of 9P that rules know by another name, or not at all. */
+static const struct {
+	const char *name, *why;
+} unknown[] = {
+	{ "version", "begins a session, before there are requests; Lux9 has none" },
+	{ "auth", "no authentication is asked for" },
+	{ "stat", "of plain 9P2000: it is getattr here" },
+	{ "wstat", "of plain 9P2000: it is setattr, rename and fsync here" },
+	{ "xattrwalk", "is getxattr here" },
+	{ "error", "is an answer; the message that gets it has the name" },
 };
 
 static const char *const kinds[PASS_KINDS] = {
@@ -56,6 +69,40 @@ const char *
 pass_kind_name(unsigned kind)
 {
 	return kinds[kind];
+}
+
+const char *
+pass_no_meaning(unsigned kind, unsigned message)
+{
+	static const char *const once[] = {
+		[PASS_CLONE] = "a fid is made once: the second finds it there",
+		[PASS_XATTRCREATE] = "a fid is made once: the second finds it there",
+		[PASS_CLUNK] = "a fid is given up once: the second finds none",
+		[PASS_REMOVE] = "a fid is given up once: the second finds none",
+		[PASS_FLUSH] = "a second flush finds nothing to end",
+	};
+
+	if (kind == PASS_FAIL && message == PASS_FLUSH)
+		return "a flush has no error to answer with";
+	if (kind == PASS_DUPLICATE && message >= PASS_CLONE && message < PASS_MESSAGES)
+		return once[message];
+	if (kind != PASS_CORRUPT)
+		return NULL;
+	switch (message) {
+	case PASS_FSYNC:
+	case PASS_SETATTR:
+	case PASS_LINK:
+	case PASS_RENAME:
+	case PASS_UNLINK:
+	case PASS_CLONE:
+	case PASS_XATTRCREATE:
+	case PASS_CLUNK:
+	case PASS_REMOVE:
+	case PASS_FLUSH:
+		return "its answer has nothing in it to corrupt";
+	default:
+		return NULL;
+	}
 }
 
 void
@@ -188,6 +235,15 @@ parse_word(struct pass_rule *rule, const char *word)
 }
 
 static int
+no_message(const char *name)
+{
+	for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+		if (strcmp(unknown[i].name, name) == 0)
+			return wrong(name, unknown[i].why);
+	return wrong(name, "needs a message's name or all");
+}
+
+static int
 parse_rule(struct pass_rule *rule, char **word, int nwords)
 {
 	int kind = find(kinds, PASS_KINDS, word[0]);
@@ -196,11 +252,13 @@ parse_rule(struct pass_rule *rule, char **word, int nwords)
 	if (kind < 0)
 		return wrong(word[0], "not a command");
 	if (message < 0)
-		return wrong(nwords > 1 ? word[1] : word[0], "needs a message's name or all");
+		return no_message(nwords > 1 ? word[1] : word[0]);
 	*rule = (struct pass_rule){ .kind = (enum pass_kind)kind, .message = (unsigned)message };
-	if (kind == PASS_CORRUPT && message != PASS_READ && message != PASS_WRITE &&
-	    message != PASS_ALL)
-		return wrong(word[1], "only read and write carry data to corrupt");
+	const char *why = pass_no_meaning(rule->kind, rule->message);
+	if (why) {
+		os_set_errstr("%s %s: %s", word[0], word[1], why);
+		return -EINVAL;
+	}
 	int used = parse_rate(rule, word + 2, nwords - 2);
 	if (used < 0)
 		return used;
@@ -375,9 +433,8 @@ note(struct pass_faults *out, const struct pass_rule *rule, uint64_t random)
 static bool
 is_about(const struct pass_rule *rule, unsigned message)
 {
-	if (rule->kind == PASS_CORRUPT && message != PASS_READ && message != PASS_WRITE)
-		return false;
-	return rule->message == PASS_ALL || rule->message == message;
+	return rule->message == message ||
+		(rule->message == PASS_ALL && !pass_no_meaning(rule->kind, message));
 }
 
 bool

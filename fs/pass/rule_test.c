@@ -29,6 +29,9 @@ what_is_taken_is_printed(void **state)
 		"corrupt write #7", "fail open every 10 ENOSPC", "fail rename #2 4000",
 		"crash mkdir #3 after", "crash unlink 12.5% before",
 		"hang fsync #9223372036854775807", "fail setxattr 1% ESTALE",
+		"drop flush 1%", "drop flush 1% reply", "delay clunk #1 10", "fail clunk #1 EIO",
+		"reorder remove every 2", "crash clone #1 after", "hang flush #1",
+		"fail xattrcreate #1 EIO", "corrupt getattr 1%", "corrupt readdir #2",
 	};
 	char want[2048] = "seed 0\n", got[2048];
 
@@ -77,7 +80,6 @@ what_is_wrong_is_told(void **state)
 		{ "fail read 1%", "fail: needs an error, such as EIO" },
 		{ "fail read 1% EWHAT", NULL }, { "fail read 1% 0", NULL },
 		{ "fail read 1% 4096", NULL },
-		{ "corrupt open 1%", "open: only read and write carry data to corrupt" },
 		{ "crash read 1%", "crash: needs before or after" },
 		{ "crash read 1% around", NULL },
 		{ "hang read 1% 5", "5: nothing can follow the rate" },
@@ -101,6 +103,37 @@ what_is_wrong_is_told(void **state)
 	for (int i = 0; i < PASS_RULES_MAX; i++)
 		assert_int_equal(pass_rules_command(&rules, "drop read 1%"), 0);
 	assert_int_equal(pass_rules_command(&rules, "drop read 1%"), -ENOSPC);
+}
+
+static void
+what_has_no_meaning_is_told_why(void **state)
+{
+	static const struct {
+		const char *command, *why;
+	} bad[] = {
+		{ "corrupt clunk 1%", "corrupt clunk: its answer has nothing in it to corrupt" },
+		{ "corrupt setattr 1%", NULL }, { "corrupt flush 1%", NULL },
+		{ "duplicate clunk 1%",
+		  "duplicate clunk: a fid is given up once: the second finds none" },
+		{ "duplicate remove 1%", NULL }, { "duplicate clone 1%", NULL },
+		{ "duplicate xattrcreate 1%", NULL },
+		{ "duplicate flush 1%", "duplicate flush: a second flush finds nothing to end" },
+		{ "fail flush 1% EIO", "fail flush: a flush has no error to answer with" },
+		{ "drop version 1%",
+		  "version: begins a session, before there are requests; Lux9 has none" },
+		{ "drop stat 1%", "stat: of plain 9P2000: it is getattr here" },
+		{ "drop error 1%", NULL }, { "drop auth 1%", NULL },
+	};
+	char text[OS_ERRSTR_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(pass_rules_command(&rules, bad[i].command), -EINVAL);
+		os_errstr(text, sizeof text);
+		if (bad[i].why)
+			assert_string_equal(text, bad[i].why);
+	}
+	assert_int_equal(rules.n, 0);
 }
 
 static void
@@ -132,15 +165,24 @@ nth_and_every(void **state)
 }
 
 static void
-corruption_is_of_data(void **state)
+all_is_what_has_a_meaning(void **state)
 {
 	struct pass_faults f;
 
 	(void)state;
 	pass_rules_command(&rules, "corrupt all 100%");
-	assert_false(pass_rules_pick(&rules, PASS_GETATTR, &f));
+	for (unsigned m = 0; m < PASS_MESSAGES; m++)
+		assert_int_equal(pass_rules_pick(&rules, m, &f), !pass_no_meaning(PASS_CORRUPT, m));
 	assert_true(pass_rules_pick(&rules, PASS_READ, &f));
-	assert_true(pass_rules_pick(&rules, PASS_WRITE, &f));
+	assert_true(pass_rules_pick(&rules, PASS_GETATTR, &f));
+	assert_false(pass_rules_pick(&rules, PASS_FSYNC, &f));
+	pass_rules_command(&rules, "clear");
+	pass_rules_command(&rules, "fail all 100% EIO");
+	assert_false(pass_rules_pick(&rules, PASS_FLUSH, &f));
+	assert_true(pass_rules_pick(&rules, PASS_CLUNK, &f));
+	pass_rules_command(&rules, "drop all 100%");
+	assert_true(pass_rules_pick(&rules, PASS_FLUSH, &f));
+	assert_int_equal(f.kinds, 1u << PASS_DROP);
 }
 
 #define TRIES 200000
@@ -197,8 +239,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_is_taken_is_printed, setup),
 		cmocka_unit_test_setup(what_is_wrong_is_told, setup),
+		cmocka_unit_test_setup(what_has_no_meaning_is_told_why, setup),
 		cmocka_unit_test_setup(nth_and_every, setup),
-		cmocka_unit_test_setup(corruption_is_of_data, setup),
+		cmocka_unit_test_setup(all_is_what_has_a_meaning, setup),
 		cmocka_unit_test_setup(chance_is_the_seeds, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

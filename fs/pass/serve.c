@@ -1,4 +1,4 @@
-/* The 9P operations: each is a message that pass_run takes through. */
+/* The 9P operations: each is a message that pass_run takes through, or the library, asking. */
 #include "pass.h"
 
 #include <errno.h>
@@ -55,4 +55,5 @@ const struct p9_srv_ops pass_ops = {
 	.mkdir = mkdir_in, .symlink = symlink_in, .mknod = mknod_in, .readlink = readlink_file,
 	.link = link_in, .rename = rename_in, .unlink = unlink_in, .xattr_get = xattr_get,
 	.xattr_set = xattr_set, .lock = lock_file, .getlock = getlock, .flush = pass_flush,
+	.message = pass_message, .answered = pass_answered,
 };

@@ -8,6 +8,8 @@
 #include <os.h>
 #include <p9_client.h>
 
+#define PLAIN_CANNOT	4	/* calls of use_everything that plain 9P2000 has not */
+
 static struct rig *g;
 static struct p9_client *c;
 static struct p9c_file *root;
@@ -399,6 +401,93 @@ mistakes(void **state)
 	assert_int_equal(pass_init(&p, below_path(g, "tree/none")), -ENOENT);
 }
 
+static int
+count_entry(void *arg, const struct p9c_entry *e)
+{
+	assert_null(strchr(e->name, '/'));
+	assert_in_range(strlen(e->name), 1, P9_NAME_MAX);
+	(*(int *)arg)++;
+	return 0;
+}
+
+/* Every call once; how many of them failed.  None may return more than was asked for. */
+static unsigned
+use_everything(void)
+{
+	struct ipc_lock l = { .type = 0, .length = 1, .client = "me" };
+	struct p9c_file *d = NULL, *f = NULL;
+	struct ipc_statfs fs;
+	struct ipc_attr a;
+	char buf[64];
+	unsigned bad = 0;
+	int n = 0;
+
+	if (p9c_walk(root, "dir", &d) == 0) {
+		bad += p9c_file_open(d, 0) < 0;
+		bad += p9c_list(d, count_entry, &n) < 0;
+		bad += p9c_clunk(d) < 0;
+	} else {
+		bad++;
+	}
+	if (p9c_walk(root, "dir/file", &f) == 0) {
+		bad += p9c_getattr(f, &a) < 0;
+		bad += p9c_statfs(f, &fs) < 0;
+		bad += p9c_file_open(f, O_RDWR) < 0;
+		int64_t got = p9c_read(f, buf, sizeof buf, 0);
+		assert_true(got <= 5);
+		bad += got < 0;
+		int rc = p9c_lock(f, &l);
+		assert_true(rc <= 2);
+		bad += rc < 0;
+		bad += p9c_getlock(f, &l) < 0;
+		assert_non_null(memchr(l.client, 0, sizeof l.client));
+		bad += p9c_clunk(f) < 0;
+	} else {
+		bad++;
+	}
+	if (p9c_walk(root, "dir/link", &f) == 0) {
+		bad += p9c_readlink(f, buf, sizeof buf) < 0;
+		bad += p9c_clunk(f) < 0;
+	} else {
+		bad++;
+	}
+	return bad;
+}
+
+/* The client of lib/9p takes every corrupted answer for what it is, or says that it is none: it
+ * goes on, in both dialects. */
+static void
+clients_of_corrupted_answers(void **state)
+{
+	unsigned bad[2] = { 0, 0 };
+	char text[64];
+
+	assert_int_equal(mkdir(below_path(g, "tree/dir"), 0755), 0);
+	put_below(g, "tree/dir/file", "hello");
+	assert_int_equal(symlink("file", below_path(g, "tree/dir/link")), 0);
+	for (int plain = 0; plain < 2; plain++) {
+		for (unsigned seed = 0; seed < 300; seed++) {
+			snprintf(text, sizeof text, "seed %u", seed);
+			assert_int_equal(pass_command(&g->pass, text), 0);
+			assert_int_equal(pass_command(&g->pass, "corrupt all 100%"), 0);
+			bad[plain] += use_everything();
+			assert_int_equal(pass_command(&g->pass, "clear"), 0);
+		}
+		assert_int_equal(use_everything(), plain ? PLAIN_CANNOT : 0);
+		if (!plain) {
+			teardown(state);
+			g = rig_new();
+			assert_int_equal(mkdir(below_path(g, "tree/dir"), 0755), 0);
+			put_below(g, "tree/dir/file", "hello");
+			assert_int_equal(symlink("file", below_path(g, "tree/dir/link")), 0);
+			assert_int_equal(p9c_open(&c, g->fd, P9_2000, 0, 5000), 0);
+			assert_int_equal(p9c_attach(c, "root", 0, "/", &root), 0);
+		}
+	}
+	assert_true(bad[0] > 10);		/* malformed entries, at least */
+	assert_true(bad[1] > 300 * PLAIN_CANNOT);
+}
+
 int
 main(void)
 {
@@ -413,6 +502,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(attributes_by_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(locks, setup, teardown),
 		cmocka_unit_test_setup_teardown(mistakes, setup, teardown),
+		cmocka_unit_test_setup_teardown(clients_of_corrupted_answers, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

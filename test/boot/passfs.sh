@@ -1,5 +1,6 @@
 # passfs over a RAM file system and over disks: what is seen through it is what is there, a block
-# device's files take what they take without it, and each kind of fault happens when it is told to.
+# device's files take what they take without it, each kind of fault happens when it is told to, to
+# clunks and flushes too, and the kernel takes a corrupted answer for what it says, or refuses it.
 # bound: 200
 . test/boot/lib.sh
 
@@ -56,6 +57,42 @@ echo 'reorder getattr every 1' > /dev/pass/frontctl
 stat /tmp/f | grep links
 echo clear > /dev/pass/frontctl
 echo bogus > /dev/pass/frontctl || echo "refused"
+echo 'drop read #1' > /dev/pass/frontctl
+echo 'drop flush #1' > /dev/pass/frontctl
+cat /tmp/f > /mnt/dropped &
+until grep -q 'drop 2' /dev/pass/frontstats; do sleep 0.1; done
+kill $!
+until grep -q 'drop 1' /dev/pass/frontstats; do sleep 0.1; done
+kill -9 $! && echo "it waited, its flush was lost"
+wait $! || echo "and was killed"
+echo 'fail clunk #1 EIO' > /dev/pass/frontctl
+echo 'drop clunk #2' > /dev/pass/frontctl
+echo 'drop clunk #3 reply' > /dev/pass/frontctl
+echo 'delay clunk every 4 50' > /dev/pass/frontctl
+for i in 1 2 3 4 5 6 7 8; do cat /tmp/f | cmp - /mnt/f; done && echo "clunks hold up nobody"
+echo clear > /dev/pass/frontctl
+echo 'fail flush #1 EIO' > /dev/pass/frontctl || echo "that cannot be"
+
+mkdir /mnt/many
+for i in 1 2 3 4 5 6 7 8; do echo $i > /mnt/many/file$i; ln -s file$i /mnt/many/link$i; done
+echo 'corrupt all 100%' > /dev/pass/frontctl
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	echo "seed $i" > /dev/pass/frontctl
+	ls -l /tmp/many > /mnt/ls 2>&1 || true
+	stat /tmp/many/file1 > /mnt/stat 2>&1 || true
+	cat /tmp/many/link2 > /mnt/cat 2>&1 || true
+	df /tmp > /mnt/df 2>&1 || true
+	cat /mnt/ls
+done
+echo clear > /dev/pass/frontctl
+echo 'corrupt readdir 100%' > /dev/pass/frontctl
+for i in 1 2 3 4 5 6 7 8 9; do for j in 0 1 2 3 4 5 6 7 8 9; do
+	echo "seed $i$j" > /dev/pass/frontctl
+	ls /tmp/many > /dev/null || true
+done; done
+echo clear > /dev/pass/frontctl
+ls -i /tmp/many > /mnt/ls1; ls -i /mnt/many > /mnt/ls2; cmp /mnt/ls1 /mnt/ls2 && echo "as before"
+cat /tmp/many/file8
 cat /dev/pass/frontctl /dev/pass/frontstats
 
 ahci &
@@ -95,8 +132,13 @@ EXTRA="-drive file=$dir/a,if=none,id=fa,format=raw -device ide-hd,drive=fa,bus=i
 expect 'the same below' 'qids kept' 'links 2' exists 'first made' 'second failed' 'nothing was made' \
 	'corrupted once' 'and not again' 'duplicate shows nothing' 'killed what was dropped' refused
 expect_re '^set -e$' '^0 ?' 'real (1\.[5-9]|[2-9]|[1-9][0-9])'
-expect_re '^read requests [0-9]+ drop 1 delay 1 corrupt 1 hang 1$' '^mkdir requests .* duplicate 1 fail 1$' \
-	'^getattr requests .* reorder 1$'
+expect_re '^read requests [0-9]+ drop 2 delay 1 corrupt [1-9][0-9]* hang 1$' \
+	'^mkdir requests .* duplicate 1 fail 1$' \
+	'^getattr requests .* reorder 1 corrupt [0-9]+$' \
+	'^flush requests [0-9]+ drop 1$' '^readdir requests [0-9]+ corrupt [1-9]' \
+	'^clunk requests [0-9]+ drop 2 delay [1-9][0-9]* fail 1$'
+expect 'it waited, its flush was lost' 'and was killed' 'clunks hold up nobody' 'that cannot be' 'as before' \
+	'fail flush: a flush has no error to answer with' "the server's directory entry is malformed"
 expect unaligned large 'read back' 'and directly' 'command taken' 'command refused' 'write-errors 0'
 expect_re 'disksctl +disksstats +frontctl +frontstats|frontctl +frontstats +disksctl +disksstats'
 expect 'the server died' 'after it was done' 'died again' 'before it was done' 'all done'

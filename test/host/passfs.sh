@@ -82,6 +82,11 @@ echo 'drop read #1' > /mnt/ctl/ctl
 timeout -s INT 1 cat f; [ $? = 124 ] && [ "$(cat f)" = hello ] && echo "dropped and flushed"
 echo 'fail mkdir #1 EDQUOT' > /mnt/ctl/ctl
 mkdir q; mkdir q && echo "failed once"
+echo 'fail clunk every 2 EIO' > /mnt/ctl/ctl
+for i in 1 2 3 4; do cat f > copy; [ "$(cat copy)" = hello ] || exit 1; done && echo "clunks failed"
+echo clear > /mnt/ctl/ctl
+cat /mnt/ctl/stats
+rm copy
 echo bogus > /mnt/ctl/ctl || echo "bad command refused"
 rm -r f q
 cp -r /etc/init.d stays; ln -s /etc out; echo x > "odd name"; python3 -c 'import os
@@ -98,9 +103,10 @@ uml_told work 'L copied' 'L tar' 'L renamed' 'L sparse' 'L replaced' 'L random' 
 	'L sqlite' 'L links' 'L attributes' 'L nodes' 'L owner' 'L together' 'L value' \
 	'faults copied' 'faults tar' 'faults renamed' 'faults sparse' 'faults replaced' \
 	'faults random' 'faults removed' 'faults git' 'faults sqlite' \
-	'dropped and flushed' 'failed once' 'bad command refused' \
+	'dropped and flushed' 'failed once' 'clunks failed' 'bad command refused' \
 	'plain copied' 'plain tar' 'plain renamed' 'plain sparse' 'plain random' 'plain removed'
-for kind in 'read .* delay' 'write .* duplicate' 'read .* duplicate' 'reorder'; do
+for kind in 'clunk .* delay' 'clunk .* fail' 'flush requests' 'read .* delay' 'write .* duplicate' \
+	'read .* duplicate' 'reorder'; do
 	grep -q "$kind [1-9]" trace.work || { echo "no $kind"; bad=1; }
 done
 # What the client has left is below.
