@@ -52,7 +52,7 @@ help:
 #: make run        install what is missing, build, boot in QEMU with disks
 #: make test       all tests; T=name runs one;  make lint, make fmt: the code's form
 #: make bench      figures beside Linux;  make fuzz T=name: one fuzz target, unbounded
-#: make campaign   servers are killed under load: N=10000 VARIANT=disk; see tool/campaign.sh
+#: make campaign   servers are killed under load, by all causes: N=10000 VARIANT=disk CAUSE=mixed
 #: make debug      boots stopped, with gdb attached;  make iso: a GRUB image, BIOS and UEFI
 #: make hosted     drivers for Linux, with sanitizers: then sh tool/hosted.sh NAME (doc/hosted.md)
 #: make clean      removes build/
