@@ -438,6 +438,8 @@ repack(const uint8_t *p, size_t n, void *buf, size_t room)
 			return error(EPROTO, "the server's directory entry is malformed");
 		memcpy(name, p + WIRE_ENTRY, len);
 		name[len] = '\0';
+		if (strlen(name) != len || strchr(name, '/') != NULL)
+			return error(EPROTO, "the server's directory entry has no name");
 		size_t part = dirent_pack((char *)buf + used, room - used, get_le(p + 5, 8),
 					  (int64_t)get_le(p + 13, 8), p[21], name);
 
