@@ -486,8 +486,10 @@ change(void **state)
 static void
 trays(void **state)
 {
+	static const char *const data[] = { "sdT2/data", "sdT2/raw", "sdT2/part/0" };
 	struct world *w = start(true, true);
-	struct p9c_file *f, *g;
+	struct p9c_file *f;
+	struct ipc_attr a;
 	uint8_t b[16];
 
 	(void)state;
@@ -501,9 +503,15 @@ trays(void **state)
 	assert_true(ctl_has(w, "size 0\n"));
 	assert_int_equal(p9c_read(f, b, 16, 0), -ENOMEDIUM);
 	p9c_clunk(f);
-	assert_int_equal(p9c_walk(w->t.root, "sdT2", &f), 0);
-	assert_int_equal(p9c_walk(f, "data", &g), -ENOMEDIUM);
-	p9c_clunk(f);
+	for (size_t i = 0; i < sizeof data / sizeof data[0]; i++) {
+		assert_int_equal(p9c_walk(w->t.root, data[i], &f), 0);
+		assert_int_equal(p9c_getattr(f, &a), 0);
+		assert_int_equal(a.size, 0);
+		assert_int_equal(p9c_file_open(f, O_RDONLY), -ENOMEDIUM);
+		assert_int_equal(p9c_file_open(f, O_RDWR), -ENOMEDIUM);
+		p9c_clunk(f);
+	}
+	assert_int_equal(p9c_walk(w->t.root, "sdT2/part/1", &f), -ENOENT);
 	assert_int_equal(ctl(w, "eject"), 0);
 	assert_int_equal(ctl(w, "load"), 0);
 	assert_true(ctl_has(w, "state ready\n") && ctl_has(w, "tray closed\n"));

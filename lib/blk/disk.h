@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include "blk.h"
+#include "lux9/ipc.h"
 #include "os_lock.h"
 
 struct blk_file {               /* a partition; 0 is the whole disk */
@@ -172,6 +173,22 @@ blk_cycles(void)
 }
 
 enum {
+/* Without a medium. */
+static inline bool
+blk_is_empty(const struct blk_disk *d)
+{
+	return d->info.removable && !d->nfiles;
+}
+
+/* What the open of its data promises: 0, or IPC_DIRECT_FILE. */
+static inline uint64_t
+blk_direct(const struct blk_disk *d)
+{
+	return d->info.direct
+		       ? IPC_DIRECT_FILE(d->shift, __builtin_ctz(d->info.align), d->info.dma32)
+		       : 0;
+}
+
 	BLK_KIND_BITS = 4,
 	BLK_PART_SEGS = BLK_IO_MAX / 4096 + 1, /* a piece has no more: see struct blk_io */
 	BLK_BARE_MAX = 64,                     /* direct requests at once */

@@ -9,6 +9,8 @@
  * before it is seen to be in the table until the device is done, so that a rescan knows when
  * nothing more happens to its sectors, and another medium is not shown before.  Entries under
  * by-uuid and by-label are the same files as under part.
+ * Without a medium the disk's names stay, but cannot be opened: a walk of several names tells of
+ * the first only why it failed [walk(5)].
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +45,7 @@ struct node {
 	enum node_kind kind;
 	struct blk_server *server;
 	struct blk_disk *disk;     /* NULL above the disks */
-	struct blk_file *file;     /* data: never NULL */
+	struct blk_file *file;     /* data: NULL if there was no medium; then it is not opened */
 	bool opened;               /* and counted in file->opens */
 	struct blk_answer *answer; /* packet: of the last command */
 };
@@ -142,6 +144,15 @@ has_entry(const struct blk_disk *d, enum node_kind kind)
 	return kind != NODE_PACKET || d->ops->packet;
 }
 
+/* All of it: raw, data and part/0. */
+static struct node *
+walk_whole(struct node *n, struct blk_disk *d, enum node_kind kind)
+{
+	if (d->nfiles)
+		return make_node(n->server, kind, d, d->file[0]);
+	return blk_is_empty(d) ? make_node(n->server, kind, d, NULL) : NULL;
+}
+
 static struct node *
 walk_disk(struct node *n, const char *name)
 {
@@ -149,10 +160,10 @@ walk_disk(struct node *n, const char *name)
 		if (strcmp(disk_entries[i].name, name) == 0) {
 			enum node_kind kind = disk_entries[i].kind;
 
-			if (!has_entry(n->disk, kind) || (is_data(kind) && !n->disk->nfiles))
+			if (!has_entry(n->disk, kind))
 				return NULL;
-			return make_node(n->server, kind, n->disk,
-					 is_data(kind) ? n->disk->file[0] : NULL);
+			return is_data(kind) ? walk_whole(n, n->disk, kind)
+					     : make_node(n->server, kind, n->disk, NULL);
 		}
 	return NULL;
 }
@@ -192,6 +203,8 @@ walk_parts(struct node *n, const char *name)
 		return make_node(n->server, NODE_BY_UUID, n->disk, NULL);
 	if (n->kind == NODE_PARTS && strcmp(name, "by-label") == 0)
 		return make_node(n->server, NODE_BY_LABEL, n->disk, NULL);
+	if (n->kind == NODE_PARTS && strcmp(name, "0") == 0)
+		return walk_whole(n, n->disk, NODE_PART);
 	f = find_file(n->disk, n->kind, name);
 	return f ? make_node(n->server, NODE_PART, n->disk, f) : NULL;
 }
@@ -227,10 +240,7 @@ tree_walk(struct p9_req *r)
 		to = walk_parts(n, r->name);
 	pthread_mutex_unlock(&n->server->lock);
 	if (!to) {
-		if (n->disk && n->disk->info.removable && !n->disk->nsectors)
-			p9_fail(r, ENOMEDIUM, "%s: no medium", n->disk->info.name);
-		else
-			p9_fail(r, ENOENT, NULL);
+		p9_fail(r, ENOENT, NULL);
 		return;
 	}
 	qid = node_qid(to->kind, to->disk, to->file);
@@ -300,6 +310,9 @@ list_parts(struct p9_req *r, const struct node *n)
 	    (!put_entry(r, &i, node_qid(NODE_BY_UUID, d, NULL), "by-uuid") ||
 	     !put_entry(r, &i, node_qid(NODE_BY_LABEL, d, NULL), "by-label")))
 		return;
+	if (n->kind == NODE_PARTS && blk_is_empty(d) &&
+	    !put_entry(r, &i, node_qid(NODE_PART, d, NULL), "0"))
+		return;
 	for (unsigned p = 0; p < d->nfiles; p++) {
 		char name[128];
 
@@ -343,7 +356,7 @@ tree_getattr(struct p9_req *r)
 		a.mode = S_IFREG | 0600;
 	else
 		a.mode = S_IFREG | 0660;
-	if (is_data(n->kind)) {
+	if (n->file) {
 		a.size = n->file->nsectors << n->disk->shift;
 		a.blocks = a.size >> 9;
 	}
@@ -363,14 +376,6 @@ tree_setattr(struct p9_req *r)
 		p9_ok(r);
 }
 
-static uint64_t
-direct_of(const struct blk_disk *d)
-{
-	return d->info.direct
-		       ? IPC_DIRECT_FILE(d->shift, __builtin_ctz(d->info.align), d->info.dma32)
-		       : 0;
-}
-
 static void
 tree_open(struct p9_req *r)
 {
@@ -381,6 +386,8 @@ tree_open(struct p9_req *r)
 
 	if (n->disk && atomic_load(&n->disk->gone))
 		p9_fail(r, ENODEV, "%s: disk is gone", n->disk->info.name);
+	else if (n->disk && is_data(n->kind) && !n->file)
+		p9_fail(r, ENOMEDIUM, "%s: no medium", n->disk->info.name);
 	else if (write && is_dir(n->kind))
 		p9_fail(r, EISDIR, NULL);
 	else if (write && (n->kind == NODE_GEOMETRY || n->kind == NODE_STATS))
@@ -390,7 +397,7 @@ tree_open(struct p9_req *r)
 	else if (n->disk && is_data(n->kind)) {
 		n->opened = true;
 		atomic_fetch_add(&n->file->opens, 1);
-		p9_reply_open_direct(r, &qid, BLK_IO_MAX, direct_of(n->disk));
+		p9_reply_open_direct(r, &qid, BLK_IO_MAX, blk_direct(n->disk));
 	} else
 		p9_reply_open(r, &qid, 0);
 }

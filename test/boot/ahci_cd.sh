@@ -27,7 +27,10 @@ dd if=/n/cd/data bs=100000 | sha256sum
 packet sdC2
 echo eject > /dev/sd/sdC2/ctl && echo ejected
 cat /dev/sd/sdC2/ctl
-cat /dev/sd/sdC2/data || echo no medium, no data
+for f in data raw part/0; do
+	cat /dev/sd/sdC2/$f && echo data without a medium
+done
+ls /dev/sd/sdC2/part
 echo load > /dev/sd/sdC2/ctl && echo loaded
 dd if=/dev/sd/sdC2/data bs=2048 skip=100 count=1 | sha256sum
 cat /dev/sd/sdC2/stats
@@ -36,6 +39,8 @@ END
 EXTRA="-drive file=$dir/disk,if=none,id=d,format=raw -device ide-hd,drive=d,bus=ide.1 \
 -drive file=$dir/cd.iso,if=none,id=c,format=raw,media=cdrom,readonly=on -device ide-cd,drive=c,bus=ide.2" boot
 block=$(dd if="$dir/cd.iso" bs=2048 skip=100 count=1 status=none | sha256sum)
-expect "$(sha256sum < "$dir/cd.iso")" "$block" "$(sha256sum < "$dir/tree/data")" 'a small file' \
-	'disk written' ejected 'medium none' 'no medium, no data' loaded 'resets 0' 'packet: sdC2: type 5' 'packet: sdC2: all right'
+expect 'answer of 76' 'it is a drive' "$(sha256sum < "$dir/cd.iso")" "$block" "$(sha256sum < "$dir/tree/data")" 'a small file' \
+	'disk written' ejected 'medium none' loaded 'resets 0' 'packet: sdC2: type 5' 'packet: sdC2: all right'
 [ "$(tr -d '\r' < "$dir/console" | grep -c "^$block")" = 2 ] || fail "not the same block after load"
+[ "$(console | grep -c 'sdC2/.*: sdC2: no medium')" = 3 ] || fail 'data without a medium: no such error'
+refuse 'data without a medium'
