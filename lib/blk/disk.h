@@ -164,6 +164,7 @@ struct blk_server {
 	int (*command)(void *arg, const char *text);
 	void *command_arg;
 	uint64_t began_cycles, began_ns;
+	uint64_t range_ns; /* BLK_RANGE_NS */
 };
 
 static inline uint64_t
@@ -196,8 +197,12 @@ blk_direct(const struct blk_disk *d)
 	BLK_WAITERS_ALL = 6,                   /* of all: drivers have eight threads */
 	BLK_WAITING_MAX = 512,                 /* requests that wait for one without a thread, */
 	BLK_HELD_MAX = 8 << 20,                /* with so many bytes to be written */
-	BLK_ZERO_MAX = 256 << 20,              /* bytes of one `zero` of ctl */
 };
+
+/* Of a range in ctl: bytes of its pieces, and after which time no further one is begun. */
+#define BLK_ZERO_PIECE    (256ull << 20)
+#define BLK_DISCARD_PIECE (64ull << 30)
+#define BLK_RANGE_NS      (3ull * 1000000000)
 
 /* server.c */
 uint64_t blk_path(unsigned kind, const struct blk_disk *d, const struct blk_file *f);

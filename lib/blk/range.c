@@ -6,13 +6,16 @@
  * that somebody has open must not have any of them.  Either way what is named is busy meanwhile, so
  * that a rescan which takes it away waits.
  *
- * One `zero` is of at most BLK_ZERO_MAX bytes, since zeros may have to be written, and no request
- * may take longer than the server's deadline.
+ * A range may be as long as the disk.  It is done in pieces of at most BLK_ZERO_PIECE or
+ * BLK_DISCARD_PIECE bytes, and no request may take longer than the server's deadline: when
+ * server->range_ns have gone by no further piece is begun, and the error says how far it came.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "disk.h"
+#include "os.h"
 
 struct range {
 	uint64_t first, count;
@@ -50,7 +53,7 @@ parse(const char *args, struct range *r)
 	if (*args && (!(args = number(args, &part)) || *args))
 		return false;
 	r->part = part < UINT32_MAX ? (unsigned)part : UINT32_MAX;
-	return r->count && r->count <= UINT32_MAX;
+	return r->count;
 }
 
 /* Under server->lock. */
@@ -107,10 +110,35 @@ take(struct blk_disk *d, const struct range *r, struct blk_file **out, char *why
 	return 0;
 }
 
+/* The range in pieces; f is busy. */
+static int
+do_range(struct blk_disk *d, enum blk_kind kind, const struct range *r, uint64_t start, char *why)
+{
+	uint64_t piece = (kind == BLK_ZERO ? BLK_ZERO_PIECE : BLK_DISCARD_PIECE) >> d->shift;
+	uint64_t until = os_time_ns() + d->server->range_ns, done = 0;
+	int err = 0;
+
+	while (done < r->count && !err) {
+		uint64_t left = r->count - done, n = left < piece ? left : piece;
+
+		if (done && os_time_ns() >= until)
+			err = -ETIMEDOUT;
+		else if (!(err = blk_sync(d, kind, start + done, (uint32_t)n, NULL)))
+			done += n;
+	}
+	if (err == -ETIMEDOUT && done)
+		snprintf(why, BLK_WHY_MAX, "%s: %llu sectors done in the time: go on at %llu",
+			 word(kind), (unsigned long long)done,
+			 (unsigned long long)(r->first + done));
+	else if (err && done)
+		snprintf(why, BLK_WHY_MAX, "%s: %.30s, after %llu sectors", word(kind),
+			 strerror(-err), (unsigned long long)done);
+	return err;
+}
+
 int
 blk_range_command(struct blk_disk *d, enum blk_kind kind, const char *args, char why[BLK_WHY_MAX])
 {
-	uint32_t most = (uint32_t)BLK_ZERO_MAX >> d->shift;
 	struct blk_file *f = NULL;
 	struct range r;
 	int err;
@@ -118,10 +146,6 @@ blk_range_command(struct blk_disk *d, enum blk_kind kind, const char *args, char
 	if (!parse(args, &r)) {
 		snprintf(why, BLK_WHY_MAX, "%s: usage: %s START COUNT [PART]", word(kind),
 			 word(kind));
-		return -EINVAL;
-	}
-	if (kind == BLK_ZERO && r.count > most) {
-		snprintf(why, BLK_WHY_MAX, "zero: at most %u sectors at once", most);
 		return -EINVAL;
 	}
 	if (d->info.readonly) {
@@ -133,7 +157,7 @@ blk_range_command(struct blk_disk *d, enum blk_kind kind, const char *args, char
 	pthread_mutex_unlock(&d->server->lock);
 	if (err < 0)
 		return err;
-	err = blk_sync(d, kind, f->start + r.first, (uint32_t)r.count, NULL);
+	err = do_range(d, kind, &r, f->start + r.first, why);
 	blk_file_idle(d, f);
 	blk_file_put(f);
 	return err;

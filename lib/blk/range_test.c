@@ -24,6 +24,8 @@ struct world {
 	int zero_answer; /* of a device that says it can */
 	struct blk_test t;
 	_Atomic int rescanned;
+	bool large; /* its bytes are only counted */
+	uint64_t counted, next;
 };
 
 static void
@@ -54,11 +56,25 @@ flush_now(void *drive, struct blk_io *io)
 	blk_done(io, 0);
 }
 
+/* Of a large disk: each sector in its turn. */
+static void
+count(struct world *w, struct blk_io *io)
+{
+	assert_int_equal(io->sector, w->next);
+	w->next += io->nsectors;
+	w->counted += io->nsectors;
+	blk_done(io, 0);
+}
+
 static void
 discard_now(void *drive, struct blk_io *io)
 {
 	struct world *w = drive;
 
+	if (w->large) {
+		count(w, io);
+		return;
+	}
 	blk_ram_set(&w->ram, io, 0xdd);
 	w->discards++;
 	blk_done(io, 0);
@@ -70,6 +86,13 @@ zero_now(void *drive, struct blk_io *io)
 	struct world *w = drive;
 
 	w->zeroes++;
+	if (w->large) {
+		if (w->zero_answer && w->next >= BLK_ZERO_PIECE / 512)
+			blk_done(io, w->zero_answer);
+		else
+			count(w, io);
+		return;
+	}
 	if (blk_ram_keeps(&w->ram, io))
 		return;
 	if (!w->zero_answer)
@@ -256,6 +279,43 @@ refused(void **state)
 	stop(w);
 }
 
+static void
+says(struct world *w, enum blk_kind kind, const char *range, int err, const char *text)
+{
+	char why[BLK_WHY_MAX] = "";
+
+	w->counted = w->next = 0;
+	assert_int_equal(blk_range_command(w->ram.disk, kind, range, why), err);
+	assert_string_equal(why, text);
+}
+
+/* More sectors than 32 bits count, in pieces; what takes too long tells how far it came. */
+static void
+of_a_large_disk(void **state)
+{
+	const uint64_t all = 3ull << 31, piece = BLK_ZERO_PIECE / 512;
+	struct world *w = start(&able, false);
+	struct blk_disk *d = w->ram.disk;
+
+	(void)state;
+	w->large = true;
+	d->nsectors = d->file[0]->nsectors = all;
+	d->info.discard_sectors = d->info.zero_sectors = 1 << 22;
+	assert_int_equal(command(w, "discard 0 6442450944"), 0);
+	assert_int_equal(w->counted, all);
+	says(w, BLK_ZERO, "0 6442450944", 0, "");
+	assert_int_equal(w->counted, all);
+	says(w, BLK_ZERO, "1 6442450944", -EINVAL, "sdT0: these sectors are not in the disk");
+	w->ram.blk->range_ns = 0;
+	says(w, BLK_ZERO, "0 6442450944", -ETIMEDOUT,
+	     "zero: 524288 sectors done in the time: go on at 524288");
+	assert_int_equal(w->counted, piece);
+	w->ram.blk->range_ns = BLK_RANGE_NS;
+	w->zero_answer = -EIO;
+	says(w, BLK_ZERO, "0 6442450944", -EIO, "zero: Input/output error, after 524288 sectors");
+	stop(w);
+}
+
 static void *
 zero_late(void *arg)
 {
@@ -352,6 +412,7 @@ main(void)
 		cmocka_unit_test(zeros_that_fail),     cmocka_unit_test(in_a_partition),
 		cmocka_unit_test(beside_open_files),   cmocka_unit_test(refused),
 		cmocka_unit_test(beside_a_rescan),     cmocka_unit_test(beside_a_write),
+		cmocka_unit_test(of_a_large_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ blk_server_new(void (*rescan)(void *arg), void *arg)
 	s->rescan_arg = arg;
 	s->began_cycles = blk_cycles();
 	s->began_ns = os_time_ns();
+	s->range_ns = BLK_RANGE_NS;
 	return s;
 }
 
