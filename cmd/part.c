@@ -189,7 +189,7 @@ do_print(struct options *o, char **arg)
 
 	p = make_plan(&d, o, arg[0], false);
 	part_print(blk_plan_old(p));
-	status = blk_plan_old(p)->nrefused ? 1 : 0;
+	status = blk_plan_old(p)->nrefused || blk_plan_old(p)->nlost ? 1 : 0;
 	blk_plan_free(p);
 	os_close(d.fd);
 	return status;

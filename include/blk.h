@@ -44,6 +44,7 @@ struct blk_table {
 	unsigned nparts;
 	struct blk_part part[BLK_MAX_PARTS]; /* none overlaps another but for containers */
 	unsigned nrefused;
+	unsigned nlost; /* links of an extended partition that were refused */
 	/* What was refused, or must be repaired, and why, one a line; at the end, how many more. */
 	char notes[BLK_NOTES_MAX];
 	unsigned nhidden; /* notes that had no room */

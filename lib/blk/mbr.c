@@ -11,6 +11,13 @@
  * twice, and there are at most MBR_MAX_CHAIN of them.  No partition holds a sector of the chain, or
  * who may write the partition could write the table.
  *
+ * A boot sector of a file system on a disk without a table has the magic too, and code or text
+ * where the entries would be.  So what begins as FAT or NTFS do is no table if one of its boot
+ * flags is none; and of others with such a flag, entries are only believed beside one that is
+ * whole: its flag good, its sectors in the disk.  Then each entry with a bad flag is refused.  If
+ * all that look like partitions have bad flags it cannot be told from code, and is noted and not
+ * used.
+ *
  * An entry of type 0xee says that there is a GPT [UEFI 2.10, 5.2.3]; further entries, of a hybrid
  * table, are then other names of what is in it, and are not used.
  */
@@ -39,31 +46,36 @@ make_part(const struct blk_scan *s, const struct mbr_entry *e, uint64_t base, ui
 	return p;
 }
 
+/* It, and what would be behind it, is not there.  False, for those who go on with it or do not. */
+static bool __attribute__((format(printf, 2, 0)))
+refuse_link(struct blk_scan *s, const char *fmt, uint64_t lba)
+{
+	blk_note(s, fmt, (unsigned long long)lba);
+	s->table->nlost++;
+	return false;
+}
+
 static bool
 visit(struct blk_scan *s, struct mbr_chain *c, uint64_t lba)
 {
-	if (lba < c->start || lba >= c->end) {
-		blk_note(s, "extended partition: link to %llu, outside of it",
-			 (unsigned long long)lba);
-		return false;
-	}
+	if (lba < c->start || lba >= c->end)
+		return refuse_link(s, "extended partition: link to %llu, outside of it", lba);
 	for (unsigned i = 0; i < c->nvisited; i++)
-		if (c->visited[i] == lba) {
-			blk_note(s, "extended partition: the chain loops at %llu",
-				 (unsigned long long)lba);
-			return false;
-		}
+		if (c->visited[i] == lba)
+			return refuse_link(s, "extended partition: the chain loops at %llu", lba);
 	for (unsigned i = 0; i < s->table->nparts; i++) {
 		const struct blk_part *p = &s->table->part[i];
 
 		if (!p->container && blk_overlap(p, lba, 1)) {
 			blk_note(s, "extended partition: link to %llu, inside partition %u",
 				 (unsigned long long)lba, p->number);
+			s->table->nlost++;
 			return false;
 		}
 	}
 	if (c->nvisited == MBR_MAX_CHAIN) {
 		blk_note(s, "extended partition: more than %d links", MBR_MAX_CHAIN);
+		s->table->nlost++;
 		return false;
 	}
 	c->visited[c->nvisited++] = lba;
@@ -103,8 +115,7 @@ scan_link(struct blk_scan *s, const struct mbr_chain *c, uint64_t lba, const uin
 			if (mbr_is_empty(&link))
 				link = e;
 			else
-				blk_note(s, "extended partition: a second link at %llu",
-					 (unsigned long long)lba);
+				refuse_link(s, "extended partition: a second link at %llu", lba);
 			continue;
 		}
 		p = make_part(s, &e, lba, (*number)++);
@@ -127,14 +138,12 @@ scan_chain(struct blk_scan *s, const struct blk_part *container, uint32_t *numbe
 		struct mbr_entry link;
 
 		if (s->read(s->ctx, lba, 1, sector) < 0) {
-			blk_note(s, "extended partition: sector %llu cannot be read",
-				 (unsigned long long)lba);
+			refuse_link(s, "extended partition: sector %llu cannot be read", lba);
 			return;
 		}
 		if (!mbr_has_magic(sector)) {
 			if (lba != c.start)
-				blk_note(s, "extended partition: no table at %llu",
-					 (unsigned long long)lba);
+				refuse_link(s, "extended partition: no table at %llu", lba);
 			return;
 		}
 		link = scan_link(s, &c, lba, sector, number);
@@ -144,10 +153,41 @@ scan_chain(struct blk_scan *s, const struct blk_part *container, uint32_t *numbe
 	}
 }
 
-/* A boot sector of FAT or NTFS has the magic too, but code where the entries would be. */
 static bool
-is_table(const uint8_t *sector)
+has_bad_flag(const struct mbr_entry *e)
 {
+	return e->status & ~MBR_STATUS_ACTIVE;
+}
+
+/* A BIOS parameter block: FAT's, of which NTFS and exFAT have the name, or zeros, at its place. */
+static bool
+is_boot_sector(const uint8_t *sector)
+{
+	unsigned secsize = sector[BPB_SECSIZE] | (unsigned)sector[BPB_SECSIZE + 1] << 8;
+	unsigned cluster = sector[BPB_CLUSTER];
+
+	if (memcmp(sector + BPB_NAME, "NTFS    ", 8) == 0 ||
+	    memcmp(sector + BPB_NAME, "EXFAT   ", 8) == 0)
+		return true;
+	return secsize >= BLK_MIN_SECTOR && secsize <= BLK_MAX_SECTOR &&
+	       !(secsize & (secsize - 1)) && cluster && !(cluster & (cluster - 1)) &&
+	       sector[BPB_NFATS] && sector[BPB_MEDIA] >= BPB_MEDIA_MIN;
+}
+
+/* An entry as a partition of this disk has it, but for its flag. */
+static bool
+is_whole(const struct blk_scan *s, const struct mbr_entry *e)
+{
+	if (e->type == MBR_TYPE_GPT)
+		return e->start == 1 && e->nsectors;
+	return !mbr_is_empty(e) && e->start && e->start < s->nsectors &&
+	       e->nsectors <= s->nsectors - e->start;
+}
+
+static bool
+is_table(struct blk_scan *s, const uint8_t *sector)
+{
+	unsigned nbad = 0, whole = 0, whole_but_flag = 0;
 	bool any = false;
 
 	if (!mbr_has_magic(sector))
@@ -155,11 +195,19 @@ is_table(const uint8_t *sector)
 	for (unsigned i = 0; i < MBR_NENTRIES; i++) {
 		struct mbr_entry e = mbr_get_entry(sector, i);
 
-		if (e.status & ~MBR_STATUS_ACTIVE)
-			return false;
+		nbad += has_bad_flag(&e);
+		whole += !has_bad_flag(&e) && is_whole(s, &e);
+		whole_but_flag += has_bad_flag(&e) && is_whole(s, &e);
 		any |= !mbr_is_empty(&e) || e.type == MBR_TYPE_GPT;
 	}
-	return any || blk_get32(sector + MBR_SIGNATURE);
+	if (!nbad)
+		return any || blk_get32(sector + MBR_SIGNATURE);
+	if (is_boot_sector(sector))
+		return false;
+	if (!whole && whole_but_flag)
+		blk_note(s, "mbr: the boot flags of its %u entries are none: not used",
+			 whole_but_flag);
+	return whole;
 }
 
 /* [UEFI 2.10, 5.2.3]: of all sectors but the first, or of as many as it can say. */
@@ -193,7 +241,7 @@ blk_mbr_scan(struct blk_scan *s, const uint8_t *sector, bool *protective)
 	unsigned n = 0;
 
 	*protective = false;
-	if (!is_table(sector))
+	if (!is_table(s, sector))
 		return false;
 	snprintf(s->table->uuid, sizeof s->table->uuid, "%08x", blk_get32(sector + MBR_SIGNATURE));
 	for (unsigned i = 0; i < MBR_NENTRIES; i++)
@@ -211,6 +259,10 @@ blk_mbr_scan(struct blk_scan *s, const uint8_t *sector, bool *protective)
 			continue;
 		p = make_part(s, &e, 0, i + 1);
 		p.entry_slot = (uint8_t)i;
+		if (has_bad_flag(&e)) {
+			blk_refuse(s, &p, "boot flag 0x%02x, neither 0 nor 0x80", e.status);
+			continue;
+		}
 		if (!p.start) {
 			blk_refuse(s, &p, "begins at the table itself");
 			continue;

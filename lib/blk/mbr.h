@@ -19,6 +19,14 @@ enum {
 	MBR_TYPE_EXTENDED_LINUX = 0x85,
 	MBR_TYPE_GPT = 0xee,
 	MBR_STATUS_ACTIVE = 0x80,
+
+	/* Of FAT's boot sector [FAT 1.03, Boot Sector and BPB Structure]. */
+	BPB_NAME = 3,
+	BPB_SECSIZE = 11,
+	BPB_CLUSTER = 13,
+	BPB_NFATS = 16,
+	BPB_MEDIA = 21,
+	BPB_MEDIA_MIN = 0xf0,
 };
 
 struct mbr_entry {

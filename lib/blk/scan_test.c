@@ -237,6 +237,48 @@ mbr_extended(void **state)
 	free(d.bytes);
 }
 
+/* Entries with a flag that is none are refused beside a good one; a boot sector has no entries. */
+static void
+mbr_boot_flags(void **state)
+{
+	struct disk d = make_disk(512);
+
+	(void)state;
+	mbr_entry(&d, 0, 0, 0x83, RUN(100, 50));
+	mbr_entry(&d, 0, 1, 0x83, RUN(200, 50));
+	d.bytes[446] = 0x33;
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_MBR);
+	assert_int_equal(t.nparts, 1);
+	assert_int_equal(t.nrefused, 1);
+	assert_non_null(blk_find_part(&t, 2));
+	assert_string_equal(t.notes, "partition 1: boot flag 0x33, neither 0 nor 0x80\n");
+	d.bytes[446 + 16] = 0x01;
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_NONE);
+	assert_string_equal(t.notes, "mbr: the boot flags of its 2 entries are none: not used\n");
+	mbr_entry(&d, 0, 1, 0x83,
+		  RUN(8000, 500)); /* code: a good flag, by chance, and no sectors */
+	d.bytes[446 + 16] = 0x80;
+	mbr_entry(&d, 0, 0, 0x83, RUN(0, 50));
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_NONE);
+	assert_string_equal(t.notes, "");
+	mbr_entry(&d, 0, 1, 0x83, RUN(200, 50)); /* the same as at first, and FAT's block */
+	put_bytes(d.bytes, "\xeb\x3c\x90mkfs.fat\0\2\4\1\0\2\0\2\0\x20\xf8", 22);
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_NONE);
+	assert_string_equal(t.notes, "");
+	memset(d.bytes, 0, 22);
+	put_bytes(d.bytes + 3, "NTFS    ", 8);
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_NONE);
+	d.bytes[446] = 0; /* flags that are ones: a table, whatever else there is */
+	scan(&d);
+	assert_int_equal(t.kind, BLK_TABLE_MBR);
+	free(d.bytes);
+}
+
 static void
 mbr_chain_is_bounded(void **state)
 {
@@ -246,9 +288,11 @@ mbr_chain_is_bounded(void **state)
 	mbr_entry(&d, 1100, 1, 0x05, RUN(0, 100)); /* back to the first */
 	scan(&d);
 	assert_non_null(strstr(t.notes, "loops at 1000"));
+	assert_int_equal(t.nlost, 1);
 	mbr_entry(&d, 1100, 1, 0x05, RUN(1000, 100)); /* just outside */
 	scan(&d);
 	assert_non_null(strstr(t.notes, "link to 2000, outside"));
+	assert_int_equal(t.nlost, 1);
 	mbr_entry(&d, 1100, 1, 0x0f, RUN(500, 100)); /* nothing there */
 	scan(&d);
 	assert_non_null(strstr(t.notes, "no table at 1500"));
@@ -610,6 +654,7 @@ main(void)
 		cmocka_unit_test(mbr_primaries),
 		cmocka_unit_test(mbr_extended),
 		cmocka_unit_test(mbr_chain_is_bounded),
+		cmocka_unit_test(mbr_boot_flags),
 		cmocka_unit_test(mbr_extended_types),
 		cmocka_unit_test(mbr_chain_and_data_are_apart),
 		cmocka_unit_test(mbr_sixty_logicals),

@@ -263,6 +263,18 @@ with open("loop", "r+b") as f:
     f.write(e)
 END
 says loop 'the chain loops at 22528'
+"$bin/part" print loop > /dev/null && complain "a chain that loops is no error status"
+# A boot flag that is none: sfdisk shows the entry, and the other one.
+cp four flag
+printf '\063' | dd of=flag bs=1 seek=446 conv=notrunc status=none
+[ "$(sfdisk -d flag 2> /dev/null | grep -c start=)" -gt 1 ] || complain "sfdisk does not show both"
+says flag 'partition 1: boot flag 0x33, neither 0 nor 0x80'
+"$bin/part" print flag | grep -q '^part 2 ' || complain "the entry beside a bad flag is not there"
+before=$(cksum < flag)
+"$bin/part" create gpt flag 2> /dev/null && complain "a table with a bad flag was replaced"
+[ "$before" = "$(cksum < flag)" ] || complain "it was refused, and written"
+"$bin/part" delete flag 1 || complain "an entry with a bad flag cannot be deleted"
+"$bin/part" print flag > /dev/null || complain "it is deleted, and still refused"
 # A partition that reaches beyond the disk, and two that overlap.
 cp four wild
 printf '\377\377\377\177' | dd of=wild bs=1 seek=$((446 + 12)) conv=notrunc status=none
