@@ -16,7 +16,8 @@ enum {
 void
 ata_cmd_packet(const uint8_t cdb[ATA_CDB_SIZE], uint32_t bytes, bool dma, struct ata_packet *out)
 {
-	uint64_t limit = bytes < ATA_PACKET_COUNT_MAX ? bytes : ATA_PACKET_COUNT_MAX;
+	/* A device that has data, and may send blocks of none, aborts or hangs [ACS-4, 7.18]. */
+	uint64_t limit = bytes && bytes < ATA_PACKET_COUNT_MAX ? bytes : ATA_PACKET_COUNT_MAX;
 
 	*out = (struct ata_packet){
 		.command = { .opcode = ATA_PACKET,

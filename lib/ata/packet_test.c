@@ -22,6 +22,8 @@ packets(void **state)
 	assert_int_equal(p.command.lba, 0xfffe00);
 	ata_cmd_packet(cdb, 1 << 20, true, &p);
 	assert_true(p.command.features == 1 && p.command.lba == 0);
+	ata_cmd_packet(cdb, 0, false, &p); /* what is not wanted must have a way out, too */
+	assert_int_equal(p.command.lba, 0xfffe00);
 }
 
 static void

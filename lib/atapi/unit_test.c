@@ -597,6 +597,13 @@ pass_through(void **state)
 	assert_int_equal(p9c_read(f, a, sizeof a, 0), 40 + 36);
 	assert_true(a[0] == 0 && a[1] == 0 && a[4] == 36 && a[40] == 5);
 	assert_memory_equal(a + 48, "MAKER", 5);
+	assert_int_equal(p9c_write(f, q, 32, 0), 32);
+	assert_int_equal(p9c_read(f, a, 40, 32), 40); /* as a shell's descriptor stands */
+	assert_true(a[0] == 0 && a[1] == 0 && a[4] == 36);
+	assert_int_equal(p9c_read(f, a, sizeof a, 72), 36);
+	assert_true(a[0] == 5 && memcmp(a + 8, "MAKER", 5) == 0);
+	assert_int_equal(p9c_read(f, a, sizeof a, 108), 0);
+	assert_int_equal(p9c_read(f, a, sizeof a, 0), 40 + 36);
 	assert_int_equal(p9c_read(g, a, sizeof a, 0), -ENODATA); /* somebody else's */
 	q[16] = 0xee;
 	assert_int_equal(p9c_write(f, q, 32, 0), 32);

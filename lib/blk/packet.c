@@ -12,7 +12,7 @@
  *	16	16	the command; what it does not use is 0
  *	32		the data, to the device only
  *
- * What is read, from offset 0:
+ * What is read:
  *
  *	0	1	SCSI's status: 0 good, 2 check condition
  *	1	1	bytes of sense data
@@ -20,6 +20,10 @@
  *	4	4	bytes of data that were moved
  *	8	32	sense data
  *	40		the data, from the device only
+ *
+ * A read goes on where the last one ended, whatever its offset, and the first after a command
+ * begins at the answer's beginning: a descriptor that was written stands behind the command.  A
+ * read at offset 0 always begins there.
  *
  * The answer belongs to the open file, and is kept until its next command.  A command that is sent
  * again after a driver's death is carried out again; the answer of one before is gone.
@@ -46,7 +50,7 @@ enum {
 struct blk_answer {
 	pthread_mutex_t lock;
 	uint8_t *bytes; /* NULL: none */
-	size_t n;
+	size_t n, at;   /* at: where the next read begins */
 };
 
 struct blk_answer *
@@ -137,6 +141,7 @@ run(struct blk_answer *a, struct blk_disk *d, struct blk_packet *p, const uint8_
 	memcpy(bytes + 8, p->sense, p->sense_len);
 	a->bytes = bytes;
 	a->n = ANSWER_HEAD + (p->out ? 0 : p->moved);
+	a->at = 0;
 	return 0;
 }
 
@@ -171,9 +176,10 @@ read_answer(struct blk_answer *a, struct p9_req *r)
 {
 	pthread_mutex_lock(&a->lock);
 	if (a->bytes) {
-		size_t at = r->in.offset < a->n ? (size_t)r->in.offset : a->n;
+		size_t at = r->in.offset ? a->at : 0, left = a->n - at;
 
-		p9_reply_data(r, a->bytes + at, a->n - at);
+		a->at = at + (left < r->in.count ? left : r->in.count);
+		p9_reply_data(r, a->bytes + at, left);
 	} else
 		p9_fail(r, ENODATA, "packet: no command was given");
 	pthread_mutex_unlock(&a->lock);

@@ -9,6 +9,8 @@ echo 'a small file' > "$dir/tree/hello"
 genisoimage -quiet -R -o "$dir/cd.iso" "$dir/tree" || fail genisoimage
 truncate -s 16M "$dir/disk"
 with_prog packet
+# INQUIRY for 36 bytes, as it is written to the packet file.
+printf '\1\6\0\0\44\0\0\0\0\0\0\0\0\0\0\0\22\0\0\0\44\0\0\0\0\0\0\0\0\0\0\0' > "$dir/extra/inquiry"
 init <<'END'
 ramfs -mount /n &
 ahci &
@@ -25,6 +27,8 @@ await -t 20 /n/cd/hello
 cat /n/cd/hello
 dd if=/n/cd/data bs=100000 | sha256sum
 packet sdC2
+{ cat /boot/inquiry >&3; echo answer of $(cat <&3 | wc -c); } 3<>/dev/sd/sdC2/packet
+{ cat /boot/inquiry >&3; grep -c 'QEMU DVD-ROM' <&3; } 3<>/dev/sd/sdC2/packet && echo it is a drive
 echo eject > /dev/sd/sdC2/ctl && echo ejected
 cat /dev/sd/sdC2/ctl
 for f in data raw part/0; do

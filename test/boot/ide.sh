@@ -14,6 +14,8 @@ make_tree "$dir/tree" 60 4
 genisoimage -quiet -R -V FIRST -o "$dir/first.iso" "$dir/tree" || fail genisoimage
 mkdir "$dir/other" && seq 1 1000 > "$dir/other/second"
 genisoimage -quiet -J -V SECOND -o "$dir/second.iso" "$dir/other" || fail genisoimage
+# INQUIRY for 36 bytes, and that none are wanted, as it is written to the packet file.
+printf '\0\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\22\0\0\0\44\0\0\0\0\0\0\0\0\0\0\0' > "$dir/extra/undirected"
 size=$(stat -c %s "$dir/second.iso")
 init <<END
 ramfs -mount /n &
@@ -36,6 +38,8 @@ echo == sums
 cat /tmp/sums
 echo == end
 cat /dev/sd/sdD*/stats
+{ cat /boot/undirected >&3; echo unwanted $(cat <&3 | hexdump | head -n 1); } 3<>/dev/sd/sdD2/packet
+grep resets /dev/sd/sdD2/stats
 echo eject > /dev/sd/sdD2/ctl
 grep medium /dev/sd/sdD2/ctl
 cat /dev/sd/sdD2/data || echo nothing is in it
