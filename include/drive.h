@@ -358,6 +358,12 @@ void drive_change(struct drive_port *p); /* something has come or gone */
 /* All commands in flight are lost, and none is to blame; EMPTY: what was told to it is lost. */
 void drive_reset(struct drive_port *p);
 /* A line for the log, and last-error of its ctl. */
+struct drive_feature {
+	bool has;
+	const char *name;
+};
+/* info->features: the names of those that it has. */
+void drive_features(const struct drive_feature *list, size_t n, struct blk_info *info);
 void drive_tell(struct drive_port *p, const char *fmt, ...) SIP_PRINTF(2, 3);
 
 /* --- lib/drive/queue.c: commands in flight --------------------------------------------------- */

@@ -9,13 +9,10 @@
 #include "drive_trim.h"
 
 static void
-put_features(const struct ahci_port *p, char *out, size_t size)
+put_features(const struct ahci_port *p, struct blk_info *info)
 {
 	const struct ata_identity *id = &p->id;
-	const struct {
-		bool has;
-		const char *name;
-	} list[] = {
+	const struct drive_feature list[] = {
 		{ id->lba48, "lba48" },
 		{ p->ncq, "ncq" },
 		{ id->trim, "trim" },
@@ -27,16 +24,8 @@ put_features(const struct ahci_port *p, char *out, size_t size)
 		{ id->rotation == 1, "solid-state" },
 		{ id->removable, "removable" },
 	};
-	size_t used = 0;
 
-	out[0] = '\0';
-	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
-		if (list[i].has && used < size) {
-			int n = snprintf(out + used, size - used, "%s%s", used ? " " : "",
-					 list[i].name);
-
-			used += n > 0 ? (size_t)n : 0;
-		}
+	drive_features(list, sizeof list / sizeof list[0], info);
 }
 
 void
@@ -55,7 +44,7 @@ ahci_disk_info(const struct ahci_port *p, struct drive_disk *d)
 			 p->transfers.dma ? "dma" : "pio");
 		return;
 	}
-	put_features(p, info->features, sizeof info->features);
+	put_features(p, info);
 	info->nsectors = id->nsectors;
 	info->secsize = id->secsize;
 	info->physsecsize = id->physsecsize;

@@ -8,12 +8,9 @@
 #include "ide.h"
 
 static void
-put_features(const struct ide_drive *d, char *out, size_t size)
+put_features(const struct ide_drive *d, struct blk_info *info)
 {
-	const struct {
-		bool has;
-		const char *name;
-	} list[] = {
+	const struct drive_feature list[] = {
 		{ atomic_load(&d->dma), "dma" },
 		{ d->multiple > 0, "multiple" },
 		{ d->id.lba48, "lba48" },
@@ -22,16 +19,8 @@ put_features(const struct ide_drive *d, char *out, size_t size)
 		{ d->id.flush || d->id.flush_ext, "flush" },
 		{ d->id.smart, "smart" },
 	};
-	size_t used = 0;
 
-	out[0] = '\0';
-	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
-		if (list[i].has && used < size) {
-			int n = snprintf(out + used, size - used, "%s%s", used ? " " : "",
-					 list[i].name);
-
-			used += n > 0 ? (size_t)n : 0;
-		}
+	drive_features(list, sizeof list / sizeof list[0], info);
 }
 
 void
@@ -47,7 +36,7 @@ ide_disk_info(const struct ide_channel *c, unsigned drive, struct drive_disk *di
 	snprintf(info->model, sizeof info->model, "%s", id->model);
 	snprintf(info->serial, sizeof info->serial, "%s", id->serial);
 	snprintf(info->firmware, sizeof info->firmware, "%s", id->firmware);
-	put_features(d, info->features, sizeof info->features);
+	put_features(d, info);
 	if (id->packet)
 		return;
 	info->nsectors = id->nsectors;

@@ -234,31 +234,20 @@ get_id(struct vblk *b, char serial[VIRTIO_BLK_ID_SIZE + 1])
 }
 
 static void
-put_features(const struct virtio_drive *d, char *out, size_t size)
+put_features(const struct virtio_drive *d, struct blk_info *info)
 {
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} names[] = {
-		{ VIRTIO_BLK_FLUSH, "flush" },
-		{ VIRTIO_BLK_DISCARD, "discard" },
-		{ VIRTIO_BLK_WRITE_ZEROES, "write-zeroes" },
-		{ VIRTIO_BLK_MQ, "multi-queue" },
-		{ VIRTIO_BLK_CONFIG_WCE, "cache-mode" },
-		{ VIRTIO_BLK_RO, "read-only" },
-		{ VIRTIO_EVENT_IDX, "event-idx" },
-		{ VIRTIO_INDIRECT_DESC, "indirect" },
+	const struct drive_feature list[] = {
+		{ virtio_has(&d->v, VIRTIO_BLK_FLUSH), "flush" },
+		{ virtio_has(&d->v, VIRTIO_BLK_DISCARD), "discard" },
+		{ virtio_has(&d->v, VIRTIO_BLK_WRITE_ZEROES), "write-zeroes" },
+		{ virtio_has(&d->v, VIRTIO_BLK_MQ), "multi-queue" },
+		{ virtio_has(&d->v, VIRTIO_BLK_CONFIG_WCE), "cache-mode" },
+		{ virtio_has(&d->v, VIRTIO_BLK_RO), "read-only" },
+		{ virtio_has(&d->v, VIRTIO_EVENT_IDX), "event-idx" },
+		{ virtio_has(&d->v, VIRTIO_INDIRECT_DESC), "indirect" },
 	};
-	size_t used = 0;
 
-	out[0] = '\0';
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (virtio_has(&d->v, names[i].bit) && used < size) {
-			int n = snprintf(out + used, size - used, "%s%s", used ? " " : "",
-					 names[i].name);
-
-			used += n > 0 ? (size_t)n : 0;
-		}
+	drive_features(list, sizeof list / sizeof list[0], info);
 }
 
 static void
@@ -296,7 +285,7 @@ make_disk(struct vblk *b, const char *serial)
 	snprintf(info->name, sizeof info->name, "sdV%u", b->d.ctlr.number);
 	snprintf(info->model, sizeof info->model, "virtio block device");
 	snprintf(info->serial, sizeof info->serial, "%s", serial);
-	put_features(&b->d, info->features, sizeof info->features);
+	put_features(&b->d, info);
 	info->nsectors = l->nsectors;
 	info->secsize = l->secsize;
 	info->physsecsize = l->physsecsize;

@@ -61,6 +61,21 @@ submit_zero(void *drive, struct blk_io *io)
 		blk_done(io, -EOPNOTSUPP);
 }
 
+void
+drive_features(const struct drive_feature *list, size_t n, struct blk_info *info)
+{
+	size_t used = 0, size = sizeof info->features;
+
+	info->features[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if (list[i].has && used < size) {
+			int len = snprintf(info->features + used, size - used, "%s%s",
+					   used ? " " : "", list[i].name);
+
+			used += len > 0 ? (size_t)len : 0;
+		}
+}
+
 static int
 command(void *drive, const char *text)
 {
