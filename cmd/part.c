@@ -309,17 +309,21 @@ main(int argc, char **argv)
 {
 	const struct verb *v = &verbs[0];
 	struct options o;
+	bool said = false;
 
 	cmd_start(argv);
 	for (unsigned i = 0; argc > 1 && i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(argv[1], verbs[i].name) == 0) {
 			v = &verbs[i];
+			said = true;
 			argv[1] = argv[0];
 			argv++, argc--;
 			break;
 		}
 	parse_options(&o, argc, argv);
 	if (argc - optind != v->nargs)
-		cmd_usage(v->name, "wrong number of arguments");
+		cmd_usage(said || argc == optind ? v->name : argv[optind],
+			  said || argc == optind ? "wrong number of arguments"
+						 : "no command, nor one disk to print");
 	cmd_end(v->run(&o, argv + optind));
 }

@@ -87,6 +87,11 @@ open_image(struct part_disk *d, uint32_t secsize)
 	}
 	d->secsize = own > 0 ? (uint32_t)own : secsize ? secsize : DEFAULT_SECSIZE;
 	d->nsectors = (uint64_t)size / d->secsize;
+	if (!d->nsectors) {
+		os_set_errstr("its %lld bytes are not even one sector of %u", (long long)size,
+			      d->secsize);
+		return fail(d, d->data, -EINVAL);
+	}
 	return 0;
 }
 

@@ -212,7 +212,7 @@ attach(struct sip_server *s, struct sip_dev *d)
 		quiet(h, d);
 		release(h, d);
 		d->priv = NULL;
-		return sip_fail(s, err, "%s: cannot be started: %s", d->info.addr, strerror(-err));
+		return sip_fail(s, err, "%s: cannot be started", d->info.addr);
 	}
 	for (unsigned i = 0; i < IDE_CHANNELS; i++)
 		if (h->channel[i].usable)

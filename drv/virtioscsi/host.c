@@ -235,6 +235,7 @@ static const struct drive_ops ops = {
 	.restart = restart,
 	.quiet = quiet,
 	.pick = virtio_drive_pick,
+	.command = vscsi_command,
 	.packet = vscsi_packet,
 	.describe = vscsi_describe,
 };

@@ -2,10 +2,12 @@
  * The packet file of disks: a client's own command [SPC-4; SBC-3], in its turn among the others.
  *
  * It is not tried again after a reset or a unit attention: who gave it knows what it means.  One
- * after which the disk may be another than the driver knows has the keeper look at it.
+ * after which the disk may be another than the driver knows has the keeper look at it.  And
+ * `standby` of ctl, which is such a command of the driver's own.
  */
 #include <errno.h>
 #include <string.h>
+#include "os.h"
 #include "virtioscsi.h"
 
 struct block { /* of drive_command */
@@ -85,4 +87,27 @@ int
 vscsi_packet(struct drive_disk *d, struct blk_packet *p)
 {
 	return vscsi_packet_within(d, p, 0);
+}
+
+/*
+ * START STOP UNIT's power condition: from this one the next command on the medium brings the unit
+ * back, from a stop only another START STOP UNIT [SBC-3, 5.25].
+ */
+enum { STANDBY = 3 << 4 };
+
+int
+vscsi_command(struct drive_disk *d, const char *text)
+{
+	struct blk_packet p = { .cdb = { SCSI_START_STOP, [4] = STANDBY },
+				.cdb_len = 6,
+				.timeout_ms = VSCSI_ASK_MS };
+	int err;
+
+	if (strcmp(text, "standby") != 0)
+		return -EINVAL;
+	err = vscsi_packet(d, &p);
+	if (err < 0 || p.status == SCSI_GOOD)
+		return err;
+	os_set_errstr("%s: the unit refuses standby", d->info.name);
+	return -EOPNOTSUPP;
 }

@@ -103,6 +103,8 @@ unsigned vscsi_packet_build(const struct blk_io *io, uint8_t cdb[SCSI_CDB_MAX]);
 /* It was answered.  True: the unit must be looked at. */
 bool vscsi_packet_ended(struct blk_io *io, const struct virtio_scsi_answer *a);
 int vscsi_packet(struct drive_disk *d, struct blk_packet *p);
+/* `standby`, else -EINVAL. */
+int vscsi_command(struct drive_disk *d, const char *text);
 /* The same, but waits no longer than that: -EAGAIN; 0: for ever. */
 int vscsi_packet_within(struct drive_disk *d, struct blk_packet *p, unsigned wait_ms);
 

@@ -312,6 +312,23 @@ packets_that_fail(void **state)
 	stop(w);
 }
 
+static void
+standby(void **state)
+{
+	struct world *w = start();
+	struct drive_disk *d = w->s->d.port.disks;
+	struct unit *u = &w->h.unit[0];
+
+	(void)state;
+	assert_int_equal(vscsi_command(d, "standby"), 0);
+	assert_int_equal(u->standbys, 1);
+	assert_int_equal(vscsi_command(d, "stand"), -EINVAL);
+	u->no_standby = true;
+	assert_int_equal(vscsi_command(d, "standby"), -EOPNOTSUPP);
+	assert_int_equal(u->standbys, 1);
+	stop(w);
+}
+
 /* Its cache is turned on by a packet: from then on it must be flushed. */
 static void
 packets_that_change(void **state)
@@ -568,6 +585,7 @@ main(void)
 		cmocka_unit_test(packets),
 		cmocka_unit_test(packets_that_fail),
 		cmocka_unit_test(packets_that_change),
+		cmocka_unit_test(standby),
 		cmocka_unit_test(sense_data),
 		cmocka_unit_test(commands_that_hang),
 		cmocka_unit_test(units_come_and_go),

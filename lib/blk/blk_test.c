@@ -108,7 +108,7 @@ static int
 ram_command(void *drive, const char *text)
 {
 	(void)drive;
-	return strcmp(text, "standby") == 0 ? 0 : -EINVAL;
+	return strcmp(text, "fly") == 0 ? 0 : -EINVAL;
 }
 
 static const struct blk_ops ram_ops = {
@@ -319,9 +319,11 @@ commands(void **state)
 	assert_int_equal(command(w, "sdT0/ctl", "discard -1 1"), -EINVAL);
 	assert_int_equal(command(w, "sdT0/ctl", "discard 1"), -EINVAL);
 	assert_int_equal(command(w, "sdT0/ctl", "discard 1 0"), -EINVAL);
-	assert_int_equal(command(w, "sdT0/ctl", "standby"), 0);
-	assert_int_equal(command(w, "sdT0/ctl", "fly"), -EINVAL);
-	expect_error(w, "sdT0/ctl", "fly", 0, "sdT0: unknown command: fly");
+	assert_int_equal(command(w, "sdT0/ctl", "fly"), 0);
+	assert_int_equal(command(w, "sdT0/ctl", "land"), -EINVAL);
+	expect_error(w, "sdT0/ctl", "land", 0, "sdT0: unknown command: land");
+	assert_int_equal(command(w, "sdT0/ctl", "standby"), -EOPNOTSUPP);
+	expect_error(w, "sdT0/ctl", "standby", 0, "sdT0: this kind of disk has no standby");
 	assert_int_equal(command(w, "sdctl", "rescan"), 0);
 	assert_int_equal(command(w, "sdctl", "rescan me"), -EINVAL);
 	stop(w);

@@ -173,7 +173,6 @@ blk_cycles(void)
 	return __builtin_ia32_rdtsc();
 }
 
-enum {
 /* Without a medium. */
 static inline bool
 blk_is_empty(const struct blk_disk *d)
@@ -190,6 +189,7 @@ blk_direct(const struct blk_disk *d)
 		       : 0;
 }
 
+enum {
 	BLK_KIND_BITS = 4,
 	BLK_PART_SEGS = BLK_IO_MAX / 4096 + 1, /* a piece has no more: see struct blk_io */
 	BLK_BARE_MAX = 64,                     /* direct requests at once */

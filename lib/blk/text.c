@@ -189,6 +189,10 @@ blk_ctl_command(struct blk_disk *d, const char *text, char why[BLK_WHY_MAX])
 		return blk_range_command(d, BLK_ZERO, text + 5, why);
 	os_set_errstr("%s", "");
 	err = d->ops->command ? d->ops->command(d->drive, text) : -EINVAL;
+	if (err == -EINVAL && strcmp(text, "standby") == 0) {
+		snprintf(why, BLK_WHY_MAX, "%s: this kind of disk has no standby", d->info.name);
+		return -EOPNOTSUPP;
+	}
 	if (err == -EINVAL)
 		snprintf(why, BLK_WHY_MAX, "%s: unknown command: %.40s", d->info.name, text);
 	else if (err < 0 && os_errstr(said, sizeof said) > 0)

@@ -195,19 +195,29 @@ start_service(struct sip_server *s)
 	return e < 0 ? sip_fail(s, e, "%s", c->listen ? c->listen : c->name) : 0;
 }
 
+/* Where its files are to be; -EINVAL, and said: nobody tells. */
+static int
+choose_place(struct sip_server *s)
+{
+	struct sip_config *c = &s->config;
+	const char *told = getenv("SIP_MOUNT");
+	if (!c->listen && !c->mount)
+		c->mount = told && told[0] ? told : s->type->mount;
+	if (c->listen || c->mount)
+		return 0;
+	sip_log(s, "needs -mount or -listen");
+	return -EINVAL;
+}
+
 static int
 post(struct sip_server *s)
 {
 	struct sip_config *c = &s->config;
-	const char *told = getenv("SIP_MOUNT");
 	char service[SIP_PATH_MAX];
-	if (!c->listen && !c->mount)
-		c->mount = told && told[0] ? told : s->type->mount;
-	if (!c->listen && !c->mount) {
-		sip_log(s, "needs -mount or -listen");
-		return -EINVAL;
-	}
-	int e = start_service(s);
+	int e = choose_place(s);
+	if (e < 0)
+		return e;
+	e = start_service(s);
 	if (e < 0)
 		return e;
 	if (!c->mount || c->listen)
@@ -316,6 +326,8 @@ sip_main(int argc, char **argv, const struct sip_type *type)
 	int e = sip_init(&s, type);
 	if (e == 0)
 		e = sip_parse(&s, argc, argv);
+	if (e == 0)
+		e = choose_place(&s);
 	if (e)
 		return e < 0 ? 2 : 0;
 	open_reports(&s);

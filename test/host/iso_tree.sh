@@ -133,6 +133,10 @@ grep -q 'session at sector 0' log || complain "an inner image: $(cat log)"
 cmp -s inner p.iso || complain 'the inner image differs'
 leave
 
+# Where its files are to be was not said.
+"$bin/isofs" -device r.iso > log 2>&1
+[ $? = 2 ] && grep -q 'needs -mount or -listen' log || complain "without a place: $(cat log)"
+
 # zisofs is refused file by file.
 mkdir z && head -c 100000 /dev/zero > z/squeezed && echo plain > z/not
 xor z.iso -map z / -set_filter_r --zisofs / --

@@ -284,6 +284,22 @@ printf '\001\010\000\000' | dd of=over bs=1 seek=$((446 + 16 + 8)) conv=notrunc 
 says over 'overlaps partition 1'
 "$bin/part" print over > /dev/null && complain "a refused partition is no error status"
 
+# --- what is no use of it
+says_why()
+{
+	local rc=$1 why=$2
+	shift 2
+	"$bin/part" "$@" > log 2>&1
+	[ $? = "$rc" ] && grep -qF -- "$why" log || complain "part $*: $(cat log)"
+}
+: > nothing
+head -c 511 /dev/zero > short
+says_why 1 'its 0 bytes are not even one sector of 512' nothing
+says_why 1 'its 511 bytes are not even one sector of 512' print short
+says_why 2 'frob: no command, nor one disk to print' frob x
+says_why 2 'print: wrong number of arguments' print
+says_why 2 'delete: wrong number of arguments' delete x
+
 # --- none: a file system in the whole disk, zeros
 truncate -s 8M fat
 mkfs.fat fat > /dev/null 2>&1

@@ -292,6 +292,12 @@ unit_command(struct host *h, struct unit *u, const uint8_t *cdb, const struct vm
 	case SCSI_WRITE_SAME_16: write_same(h, u, cdb, r, a); break;
 	case SCSI_LOG_SENSE: log_sense(u, cdb, r, a); break;
 	case SCSI_MODE_SELECT_6: mode_select(u, r, a); break;
+	case SCSI_START_STOP:
+		if (u->no_standby || cdb[4] != 3 << 4)
+			sense(a, ATAPI_ILLEGAL_REQUEST, 0x24, 0);
+		else
+			u->standbys++;
+		break;
 	case SCSI_READ_10:
 	case SCSI_READ_16:
 	case SCSI_WRITE_10:

@@ -25,7 +25,8 @@ struct unit {
 	uint8_t *data;
 	int64_t bad_lba;
 	unsigned attentions, busy; /* so many commands end so */
-	unsigned reads, writes, long_ones, flushes, unmaps, ranges, sames;
+	unsigned reads, writes, long_ones, flushes, unmaps, ranges, sames, standbys;
+	bool no_standby;
 };
 
 struct host {
