@@ -47,4 +47,4 @@ expect 'answer of 76' 'it is a drive' "$(sha256sum < "$dir/cd.iso")" "$block" "$
 	'disk written' ejected 'medium none' loaded 'resets 0' 'packet: sdC2: type 5' 'packet: sdC2: all right'
 [ "$(tr -d '\r' < "$dir/console" | grep -c "^$block")" = 2 ] || fail "not the same block after load"
 [ "$(console | grep -c 'sdC2/.*: sdC2: no medium')" = 3 ] || fail 'data without a medium: no such error'
-refuse 'data without a medium'
+refuse_re '^data without a medium'

@@ -38,7 +38,7 @@ echo == sums
 cat /tmp/sums
 echo == end
 cat /dev/sd/sdD*/stats
-{ cat /boot/undirected >&3; echo unwanted $(cat <&3 | hexdump | head -n 1); } 3<>/dev/sd/sdD2/packet
+{ cat /boot/undirected >&3; echo unwanted \$(cat <&3 | hexdump | head -n 1); } 3<>/dev/sd/sdD2/packet
 grep resets /dev/sd/sdD2/stats
 echo eject > /dev/sd/sdD2/ctl
 grep medium /dev/sd/sdD2/ctl
@@ -73,6 +73,7 @@ DISKS="$dir/a $dir/b" boot
 cat "$dir/monitor"
 expect "sdD2 'QEMU DVD-ROM'" 'nothing is in it' 'it is locked' 'medium none' 'medium ready' 'over' \
 	'"FIRST", Rock Ridge' '"SECOND", Joliet' "$(sha256sum < "$dir/other/second" | cut -d' ' -f1)"
+expect_re '^unwanted 00000000 00 00 00 00 00 00 00 00'
 refuse_re '^(errors|resets|lost-interrupts) [1-9]'
 [ "$(console | grep -c 'flush-requests [1-9]')" = 3 ] || fail "not three disks were flushed"
 (cd "$dir/tree" && find . -type f -print0 | xargs -0 sha256sum) | sort > "$dir/want"
