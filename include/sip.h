@@ -154,6 +154,7 @@ struct sip_server {
 	struct sip_dev *dev[SIP_DEVS_MAX];
 	unsigned ndevs;
 	unsigned nmessages;		/* logged so far */
+	char failure[SIP_TEXT_MAX];	/* the last that sip_fail or sip_refused told */
 	char numbered[SIP_NAME_MAX];	/* its name, when the type's own was taken */
 	unsigned report_ms;		/* how often health is asked and reported */
 	int log_fd;			/* -1: standard error only */
@@ -207,6 +208,8 @@ void sip_log(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);
 void sip_debug(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);	/* with -d */
 /* Logs, and gives err back. */
 int sip_fail(struct sip_server *s, int err, const char *fmt, ...) SIP_PRINTF(3, 4);
+/* The same for what a call to the system, this thread's last that failed, gave: in its own words. */
+int sip_refused(struct sip_server *s, int err, const char *fmt, ...) SIP_PRINTF(3, 4);
 
 /* --- devices: dev.c (what is the same for all), dev_files.c (through /dev) ----------------- */
 
@@ -569,6 +572,16 @@ uint64_t sip_running_ns(uint64_t age_ns, uint64_t now, uint64_t still_from, uint
  */
 uint64_t sip_start_ns(unsigned deadline_ms, unsigned missed);
 
+/* What the files of a slot tell of its former lives, as far back as eight of them. */
+struct sip_past {
+	unsigned deaths;	/* what sip_policy counted up to the present life */
+	unsigned missed;	/* starts in a row, up to it, that did not end in time */
+};
+/* From the text of a slot's health (man/3/sip), for a manager that has not seen them. */
+void sip_history(const struct sip_manifest *m, const char *health, struct sip_past *out);
+/* What a manager waited, in ms, before it killed a server for that cause; 0 for any other. */
+uint64_t sip_verdict_ms(unsigned deadline_ms, const char *cause);
+
 /* So many deadlines has a request while its server, or one that it waits for, says degraded. */
 #define SIP_DEGRADED_DEADLINES	64
 
@@ -577,6 +590,8 @@ struct sip_late {
 	uint64_t request_ns;	/* of the oldest request: sip_blame_ns */
 	uint64_t healthy_ns;	/* since it and what it waits for are healthy; 0: not */
 };
+/* The cause of the death of one that does not start; sip_overdue has the others. */
+#define SIP_CAUSE_START		"not healthy within the deadline"
 /* A text for a death by its deadline, or NULL.  0 for a deadline is none. */
 const char *sip_overdue(unsigned deadline_ms, const struct sip_late *late);
 

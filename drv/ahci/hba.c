@@ -228,7 +228,7 @@ start_hba(struct ahci_hba *h)
 		return sip_fail(h->ctlr.server, irq, "%s: no interrupt", h->ctlr.addr);
 	err = sip_dev_interrupts(d, irq);
 	if (err < 0)
-		return sip_fail(h->ctlr.server, err, "%s: interrupt %d", h->ctlr.addr, irq);
+		return sip_refused(h->ctlr.server, err, "%s: interrupt %d", h->ctlr.addr, irq);
 	ahci_start_poll(h);
 	err = drive_ctlr_start(&h->ctlr);
 	if (err < 0)

@@ -174,7 +174,7 @@ start_interrupts(struct nvme_ctlr *c)
 		v->index = i;
 		err = sip_irq_start(&v->irq, d, d->info.vectors[i], interrupt, v);
 	}
-	return err < 0 ? sip_fail(c->d.server, err, "%s: interrupts", d->info.addr) : 0;
+	return err < 0 ? sip_refused(c->d.server, err, "%s: interrupts", d->info.addr) : 0;
 }
 
 /* --- attach, detach -------------------------------------------------------------------------- */

@@ -171,7 +171,7 @@ open_in(const struct sip_dev *d, const char *name, const char *after)
 	char path[SIP_PATH_MAX];
 	snprintf(path, sizeof path, "%s/pci/%s%s", d->root, name, after);
 	int fd = os_open(path, O_RDWR | O_CLOEXEC, 0);
-	return fd < 0 ? sip_fail(d->server, fd, "%s", path) : fd;
+	return fd < 0 ? sip_refused(d->server, fd, "%s", path) : fd;
 }
 
 /* The message that the port uses for its slot is the first, or there are none [7.5.3.2]. */

@@ -92,16 +92,17 @@ pass_ctl_start(struct sip_server *s, struct pass *p, const char *where, const ch
 	sip_init(&server, &type);
 	server.priv = p;
 	const char *service = address ? where : ctl_name;
+	os_set_errstr("%s", "");
 	int rc = p9_srv_start(&server.p9, service, 1);
 	if (rc < 0)
-		return sip_fail(s, rc, "-ctl %s", where);
+		return sip_refused(s, rc, "-ctl %s", where);
 	rc = address ? 0 : os_mount(service, mount, OS_MAFTER, "",
 		(unsigned)s->config.wait_ms);
 	if (rc < 0) {
+		sip_refused(s, rc, "-ctl %s: mount on %s", where, mount);
 		pass_ctl_end();
-		return sip_fail(s, rc, "-ctl %s: mount on %s", where, mount);
 	}
-	return 0;
+	return rc;
 }
 
 void

@@ -29,7 +29,7 @@ initialize(struct sip_server *s)
 	umask(0);
 	s->priv = &pass;
 	int rc = pass_init(&pass, dir);
-	return rc < 0 ? sip_fail(s, rc, "%s", dir) : 0;
+	return rc < 0 ? sip_refused(s, rc, "%s", dir) : 0;
 }
 
 static int

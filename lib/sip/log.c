@@ -2,6 +2,7 @@
  * Messages for people: one line each, "NAME: text", in one write on standard error and one on the
  * server's log.  No lock: a write of a short line is not divided.
  */
+#include "os.h"
 #include "sip.h"
 
 #include <stdio.h>
@@ -52,17 +53,37 @@ sip_debug(struct sip_server *s, const char *fmt, ...)
 	va_end(ap);
 }
 
+static void SIP_PRINTF(3, 0)
+fail(struct sip_server *s, const char *why, const char *fmt, va_list ap)
+{
+	char text[2 * SIP_TEXT_MAX];
+	int n = vsnprintf(text, SIP_TEXT_MAX, fmt, ap);
+	if (n >= SIP_TEXT_MAX)
+		n = SIP_TEXT_MAX - 1;
+	if (n >= 0 && why[0])
+		snprintf(text + n, sizeof text - (size_t)n, ": %.*s", SIP_TEXT_MAX - 1, why);
+	snprintf(s->failure, sizeof s->failure, "%.*s", SIP_TEXT_MAX - 1, text);
+	sip_log(s, "%s", text);
+}
+
 int
 sip_fail(struct sip_server *s, int err, const char *fmt, ...)
 {
-	char text[SIP_TEXT_MAX];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	fail(s, err < 0 ? strerror(-err) : "", fmt, ap);
 	va_end(ap);
-	if (err < 0)
-		sip_log(s, "%s: %s", text, strerror(-err));
-	else
-		sip_log(s, "%s", text);
+	return err;
+}
+
+int
+sip_refused(struct sip_server *s, int err, const char *fmt, ...)
+{
+	char why[OS_ERRSTR_MAX];
+	va_list ap;
+	bool words = os_errstr(why, sizeof why) > 0;
+	va_start(ap, fmt);
+	fail(s, words ? why : strerror(-err), fmt, ap);
+	va_end(ap);
 	return err;
 }

@@ -363,9 +363,11 @@ sip_manifest_load(struct sip_manifest *m, const char *path, char err[SIP_TEXT_MA
 {
 	char text[TEXT_FILE_MAX];
 	long n = text_read_file(path, text, sizeof text);
-	if (n < 0) {
+	if (n == -E2BIG)
+		snprintf(err, SIP_TEXT_MAX, "%.80s: longer than %d bytes", path, TEXT_FILE_MAX - 1);
+	else if (n < 0)
 		snprintf(err, SIP_TEXT_MAX, "%.80s: %s", path, strerror((int)-n));
+	if (n < 0)
 		return (int)n;
-	}
 	return sip_manifest_parse(m, path, text, (size_t)n, err);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -154,6 +155,13 @@ limits(void **state)
 	assert_non_null(strstr(err, "t:17: more than 16 ports and lines"));
 	assert_int_equal(-ENOENT, sip_manifest_load(&m, "/nowhere/x", err));
 	assert_non_null(strstr(err, "/nowhere/x: "));
+	char path[] = "/tmp/sip" "XX" "XX" "XX";
+	int fd = mkstemp(path);
+	assert_int_equal(sizeof text, write(fd, text, sizeof text));
+	close(fd);
+	assert_int_equal(-E2BIG, sip_manifest_load(&m, path, err));
+	unlink(path);
+	assert_non_null(strstr(err, ": longer than 16383 bytes"));
 }
 
 /* Every prefix and every single changed byte of a good one: an answer, never a crash. */

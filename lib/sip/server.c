@@ -70,11 +70,17 @@ sip_init(struct sip_server *s, const struct sip_type *type)
 	return 0;
 }
 
-/* An operation failed: `what` is told unless the operation, since `before`, has told more. */
+/*
+ * An operation failed: `what` is told unless the operation, since `before`, has told more.  Who may
+ * not do something is told so by the system, and by nobody else.
+ */
 static int
 failed(struct sip_server *s, int err, unsigned before, const char *what)
 {
-	return s->nmessages != before ? err : sip_fail(s, err, "%s", what);
+	if (s->nmessages != before)
+		return err;
+	return err == -EACCES || err == -EPERM ? sip_refused(s, err, "%s", what) :
+		sip_fail(s, err, "%s", what);
 }
 
 static int
@@ -110,7 +116,7 @@ attach_addr(struct sip_server *s, const char *addr)
 	struct sip_dev *d;
 	int e = sip_dev_open(addr, &d);
 	if (e < 0)
-		return sip_fail(s, e, "/dev/pci/%.16sctl", addr);
+		return sip_refused(s, e, "/dev/pci/%.16sctl", addr);
 	return sip_attach(s, d);
 }
 
@@ -131,7 +137,7 @@ mount_dev(struct sip_server *s)
 	if (!c->dev)
 		return 0;
 	int e = os_mount(c->dev, "/dev", OS_MBEFORE, c->device ? c->device : "", 0);
-	return e < 0 ? sip_fail(s, e, "-dev %s", c->dev) : 0;
+	return e < 0 ? sip_refused(s, e, "-dev %s", c->dev) : 0;
 }
 
 static int
@@ -147,7 +153,7 @@ attach_all(struct sip_server *s)
 	if (s->type->driver->match) {
 		int e = sip_dev_scan("/dev", found, s);
 		if (e < 0)
-			return sip_fail(s, e, "/dev/pci");
+			return sip_refused(s, e, "/dev/pci");
 	}
 	return s->ndevs ? 0 : sip_fail(s, -ENODEV, "no device that it drives");
 }
@@ -183,6 +189,7 @@ start_service(struct sip_server *s)
 {
 	struct sip_config *c = &s->config;
 	int threads = s->type->nthreads ? (int)s->type->nthreads : 1;
+	os_set_errstr("%s", "");
 	int e = p9_srv_start(&s->p9, c->listen ? c->listen : c->name, threads);
 	bool may = !c->listen && c->name == s->type->name;
 	for (unsigned n = 2; may && e == -EEXIST && n <= NUMBERED_MAX; n++) {
@@ -192,7 +199,8 @@ start_service(struct sip_server *s)
 		if (e == 0)
 			c->name = s->numbered;
 	}
-	return e < 0 ? sip_fail(s, e, "%s", c->listen ? c->listen : c->name) : 0;
+	return e < 0 ? sip_refused(s, e, "%s%s", c->listen ? "" : "/srv/",
+		c->listen ? c->listen : c->name) : 0;
 }
 
 /* Where its files are to be; -EINVAL, and said: nobody tells. */
@@ -227,7 +235,7 @@ post(struct sip_server *s)
 	e = os_mount(service, c->mount, s->type->driver ? OS_MAFTER : OS_MREPL | OS_MCREATE, "",
 		(unsigned)c->wait_ms);
 	if (e < 0)
-		sip_fail(s, e, "mount on %s", c->mount);
+		sip_refused(s, e, "mount on %s", c->mount);
 	return e;
 }
 
@@ -338,7 +346,7 @@ sip_main(int argc, char **argv, const struct sip_type *type)
 	if (e == 0)
 		e = sip_serve(&s);
 	if (e < 0)
-		sip_set_state(&s, SIP_FAILING, "%s", strerror(-e));
+		sip_set_state(&s, SIP_FAILING, "%s", s.failure[0] ? s.failure : strerror(-e));
 	sip_finish(&s);
 	return e < 0 ? 1 : 0;
 }

@@ -38,18 +38,30 @@ echo outb 0x72 0 >&3 || echo "no other port"
 echo register 8 clock > /dev/irq/ctl && echo "its line"
 echo register 12 clock > /dev/irq/ctl || echo "no other line"
 END2
+# Its program may not make a service; and a file that is no manifest, as it is too large.
+cat > "$dir/extra/sip/nocap" <<'END2'
+name nocap
+program /boot/bin/ramfs
+args -size 1M
+mount /tmp
+END2
+head -c 17000 /dev/zero | tr '\0' x > "$dir/extra/sip/toobig"
 init <<'END2'
 sipd -1 || echo "not all of them"
 grep status /dev/sip/servers/bad/status
 cat /dev/sip/servers/clock/caps /dev/sip/servers/clock/log
 grep -n "" /dev/sip/servers/bad/log
 grep -n "" /dev/sip/servers/dep/log
+grep -n "" /dev/sip/servers/nocap/log
+grep message /dev/sip/servers/nocap/health
 sipd -1 || echo "they are there"
 END2
 boot
 expect_re '^not all of them$' '^status failed$' '^port 0x70-0x71$' '^line 8$' '^its port$' '^no other port$' \
 	'^its line$' '^no other line$' '^they are there$'
-expect 'sipd: dep: name dep: sip: there is a server dep'
+expect 'sipd: dep: name dep: sip: there is a server dep' 'toobig: longer than 16383 bytes'
+expect_re '^[0-9]+:nocap: /srv/nocap: permission denied: needs file-system$' \
+	'^message /srv/nocap: permission denied: needs file-system$'
 # When, in us since boot, the numbered logs have the line.
 when()
 {
