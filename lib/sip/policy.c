@@ -16,12 +16,18 @@
  * servers that hang.
  */
 #include "sip.h"
+#include "text.h"
+
+#include <string.h>
 
 #define NS_PER_MS	1000000u
 #define START_DOUBLINGS	4
 /* A constant's number in a message. */
 #define TEXT_OF(x)	#x
 #define NUMBER(x)	TEXT_OF(x)
+#define CAUSE_REPORT	"missed health deadline"
+#define CAUSE_REQUEST	"a request is older than the deadline"
+#define CAUSE_PATIENCE	"a request is older than " NUMBER(SIP_DEGRADED_DEADLINES) " deadlines"
 
 static unsigned
 backoff_ms(unsigned deaths)
@@ -82,10 +88,78 @@ sip_overdue(unsigned deadline_ms, const struct sip_late *late)
 	if (!deadline)
 		return NULL;
 	if (late->report_ns > deadline)
-		return "missed health deadline";
+		return CAUSE_REPORT;
 	/* What has become old meanwhile may just now be answered. */
 	if (late->request_ns > deadline && late->healthy_ns > deadline)
-		return "a request is older than the deadline";
-	return late->request_ns > SIP_DEGRADED_DEADLINES * deadline ?
-		"a request is older than " NUMBER(SIP_DEGRADED_DEADLINES) " deadlines" : NULL;
+		return CAUSE_REQUEST;
+	return late->request_ns > SIP_DEGRADED_DEADLINES * deadline ? CAUSE_PATIENCE : NULL;
+}
+
+uint64_t
+sip_verdict_ms(unsigned deadline_ms, const char *cause)
+{
+	if (strcmp(cause, CAUSE_PATIENCE) == 0)
+		return (uint64_t)deadline_ms * SIP_DEGRADED_DEADLINES;
+	return strcmp(cause, CAUSE_REPORT) == 0 || strcmp(cause, CAUSE_REQUEST) == 0 ?
+		deadline_ms : 0;
+}
+
+/* One life that was followed by another: when it ended, and how long until that was healthy. */
+struct life {
+	uint64_t end_ns, took_ns;
+	const char *cause;
+};
+
+/* "restart NS took NS cause TEXT", in place. */
+static bool
+parse_life(char *line, struct life *l)
+{
+	char *rest = line, *word = text_word(&rest);
+	if (!word || strcmp(word, "restart") != 0)
+		return false;
+	char *end = text_word(&rest), *took = text_word(&rest);
+	char *ns = text_word(&rest), *cause = text_word(&rest);
+	l->cause = rest;
+	return end && took && ns && cause && strcmp(took, "took") == 0 &&
+		strcmp(cause, "cause") == 0 && text_number(end, UINT64_MAX, &l->end_ns) &&
+		text_number(ns, UINT64_MAX, &l->took_ns);
+}
+
+/* healthy_ns: since when it was so; 0: it never was, or nobody knows. */
+static void
+count_life(const struct sip_manifest *m, const struct life *l, uint64_t healthy_ns,
+	struct sip_past *past)
+{
+	const struct sip_end end = {
+		.stopped = strcmp(l->cause, "asked to stop") == 0,
+		.by_hand = strcmp(l->cause, "killed by hand") == 0,
+		.exit0 = strcmp(l->cause, "exited with status 0") == 0,
+		.lived_ms = healthy_ns && l->end_ns > healthy_ns ?
+			(l->end_ns - healthy_ns) / NS_PER_MS : 0,
+		.waited_ms = healthy_ns ? sip_verdict_ms(m->deadline_ms, l->cause) : 0,
+	};
+	unsigned delay_ms;
+	/* It has lived again: if that was not the manager's doing, it was by hand. */
+	if (sip_policy(m, &past->deaths, &end, &delay_ms) != SIP_START)
+		past->deaths = 0;
+	past->missed = strcmp(l->cause, SIP_CAUSE_START) == 0 ? past->missed + 1 : 0;
+	if (l->took_ns)
+		past->missed = 0;
+}
+
+void
+sip_history(const struct sip_manifest *m, const char *health, struct sip_past *out)
+{
+	const char *p = health, *end = health + strlen(health);
+	char line[TEXT_LINE_MAX];
+	uint64_t healthy_ns = 0;
+	struct life l;
+	bool toolong;
+	*out = (struct sip_past){ 0 };
+	while (text_line(&p, end, line, &toolong)) {
+		if (!parse_life(line, &l))
+			continue;
+		count_life(m, &l, healthy_ns, out);
+		healthy_ns = l.took_ns ? l.end_ns + l.took_ns : 0;
+	}
 }

@@ -47,6 +47,46 @@ backs_off(void **state)
 }
 
 static void
+remembers(void **state)
+{
+	struct sip_past past;
+	(void)state;
+	m.deadline_ms = 500;
+	sip_history(&m, "state healthy\nmessage \nrestarts 0\n", &past);
+	assert_int_equal(0, past.deaths);
+	/* Of the first nobody knows how long it lived; the third ended after 2 s. */
+	sip_history(&m, "restarts 3\nrestart 1000000000 took 5000000 cause fault: x\n"
+		"restart 1100000000 took 5000000 cause fault: x\n"
+		"restart 3105000000 took 5000000 cause fault: x\n", &past);
+	assert_int_equal(1, past.deaths);
+	/* The last half of 1.2 s was waiting for a report: it was not stable. */
+	sip_history(&m, "restart 1000000000 took 5000000 cause fault: x\n"
+		"restart 2205000000 took 0 cause missed health deadline\n"
+		"restart 2300000000 took 0 cause not healthy within the deadline\n"
+		"restart 2400000000 took 0 cause not healthy within the deadline\n", &past);
+	assert_int_equal(4, past.deaths);
+	assert_int_equal(2, past.missed);
+	/* By hand: it does not count; asked to stop, it was started by hand. */
+	sip_history(&m, "restart 1000000000 took 5000000 cause fault: x\n"
+		"restart 1100000000 took 0 cause killed by hand\n"
+		"restart 1200000000 took 0 cause fault: x\n", &past);
+	assert_int_equal(2, past.deaths);
+	sip_history(&m, "restart 1000000000 took 5000000 cause fault: x\n"
+		"restart 1100000000 took 0 cause asked to stop\n", &past);
+	assert_int_equal(0, past.deaths);
+	/* Given up at the limit, so it was started by hand. */
+	m.limit = 2;
+	sip_history(&m, "restart 1000000000 took 0 cause fault: x\n"
+		"restart 1100000000 took 0 cause fault: x\n"
+		"restart 1200000000 took 0 cause fault: x\n", &past);
+	assert_int_equal(1, past.deaths);
+	sip_history(&m, "restart\nrestart x took 0 cause y\nrestart 1 took 2\n", &past);
+	assert_int_equal(0, past.deaths);
+	assert_int_equal(32000, sip_verdict_ms(500, "a request is older than 64 deadlines"));
+	assert_int_equal(0, sip_verdict_ms(500, "memory limit"));
+}
+
+static void
 limit(void **state)
 {
 	(void)state;
@@ -214,6 +254,7 @@ main(void)
 		cmocka_unit_test(lateness), cmocka_unit_test(degraded), cmocka_unit_test(blame),
 		cmocka_unit_test(pauses),
 		cmocka_unit_test(start_deadline), cmocka_unit_test(report_periods),
+		cmocka_unit_test_setup(remembers, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
