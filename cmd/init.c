@@ -2,7 +2,7 @@
  * init: the first process.  Opens the console, sets the clock, runs the commands in
  * /boot/init.conf (or in the file that init.conf=PATH on the kernel's command line names) with the
  * shell, and gives a shell on the console whenever there is none.  Every process whose parent has
- * ended becomes its child; it collects them.
+ * ended becomes its child; it collects them.  A sipd that was killed it starts again.
  *
  * With init.end=exit on the command line there is no shell after the commands: the machine ends,
  * with their status as QEMU's (shutdown -s).  That is how demonstrations and tests run.
@@ -14,6 +14,7 @@
 
 #include "cmd.h"
 #include "init/init.h"
+#include "init/keep.h"
 
 #define CMDLINE_MAX	1024
 #define SHELL		"/boot/bin/sh"
@@ -90,6 +91,8 @@ wait_for(pid_t pid)
 		ended = waitpid(-1, &status, 0);
 		if (ended < 0 && errno != EINTR)
 			return 127;
+		if (ended > 0)
+			keep_ended(ended, status);
 		if (ended == pid)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	}
@@ -156,6 +159,7 @@ main(int argc, char **argv)
 	setenv("HOME", "/", 1);
 	setenv("TERM", "vt100", 1);
 	signal(SIGINT, SIG_IGN);
+	keep_begin();
 	option("init.conf", "/boot/init.conf", file, sizeof(file));
 	option("init.end", "shell", end, sizeof(end));
 	status = run_commands(file);

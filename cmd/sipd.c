@@ -2,10 +2,14 @@
  * sipd: the manager of servers.  It reads the manifests, finds which driver each PCI function
  * wants, and starts everything in order of dependency, each in a slot of /dev/sip whose ctl it
  * keeps open.  What dies it starts again, as its manifest says; what is late it kills.  A function
- * that comes later gets its driver; one that goes takes it along.
+ * that comes later gets its driver; one that goes takes it along.  What a sipd before this one has
+ * started goes on under this one; and init starts it again when it is killed.
  *
  * One thread.  The work is in sipd/.
  */
+#include <fcntl.h>
+#include <sys/wait.h>
+
 #include "cmd.h"
 #include "sipd/sipd.h"
 
@@ -14,6 +18,7 @@ static const char help[] =
 	"Starts the servers that the manifests tell of, and starts again what dies.\n"
 	"  -n       print what would be started, and start nothing\n"
 	"  -1       come back when everything has started, and go on in the background\n"
+	"           (under init it goes there at once without -1)\n"
 	"  -m DIR   where the manifests are (/boot/sip)\n"
 	"  -r ROOT  where pci and sip are (/dev)\n";
 
@@ -28,11 +33,17 @@ make_plan(struct manager *m, const char *dir)
 {
 	struct devices *d = &m->devices;
 	static struct sip_plan plan[SERVERS_MAX];
+	static struct sip_pci_info there[DEVICES_MAX];
+	size_t nthere = 0;
 	if (sip_factory_load(&m->factory, dir, warn) < 0)
 		cmd_die(dir);
 	if (devices_open(d, m->factory.root) < 0)
 		cmd_warn("pci");	/* servers without a device still start */
-	size_t n = sip_factory_plan(&m->factory, d->now, d->n, plan, SERVERS_MAX, warn);
+	for (size_t i = 0; i < d->n; i++)
+		if (!d->now[i].leaving)
+			there[nthere++] = d->now[i];
+	size_t n = sip_factory_plan(&m->factory, there, nthere, plan, SERVERS_MAX, warn);
+	adopt_names(m, plan, n);
 	for (size_t i = 0; i < n; i++) {
 		server_add(m, &plan[i]);
 		places_add(&m->places, &plan[i]);
@@ -49,34 +60,64 @@ print_plan(const struct manager *m)
 	}
 }
 
+static void __attribute__((noreturn))
+run(struct manager *m, const char *dir)
+{
+	if (alone_has_keeper())
+		alone_ask_keeper(dir, m->factory.root);
+	if (sip_factory_publish(&m->factory) < 0)
+		cmd_warn("types");
+	adopt_all(m);
+	manage(m);
+}
+
+/* Until the manager has sent its byte. */
+static int
+wait_ready(int fd)
+{
+	char status;
+	ssize_t n;
+	while ((n = read(fd, &status, 1)) < 0 && errno == EINTR)
+		;
+	if (n == 1)
+		return status;
+	fprintf(stderr, "sipd: it ended before everything had started\n");
+	return 1;
+}
+
 /*
- * The servers are the child's from the beginning, as it is the one who stays; it sends one byte
- * when they have started.
+ * The servers are a grandchild's from the beginning, as it is the one who stays: its parent has
+ * ended, so it is init's.
  */
 static int
-in_background(struct manager *m)
+in_background(struct manager *m, const char *dir, bool wait)
 {
-	int p[2];
-	char status = 1;
-	if (pipe(p) < 0)
+	int p[2], failed = 0;
+	if (pipe2(p, O_CLOEXEC) < 0)
 		cmd_die("pipe");
 	pid_t pid = fork();
 	if (pid < 0)
 		cmd_die("fork");
-	if (pid > 0) {
-		close(p[1]);
-		while (read(p[0], &status, 1) < 0 && errno == EINTR)
-			;
-		return status;
+	if (pid == 0) {
+		pid = fork();
+		if (pid != 0)
+			_exit(pid < 0);
+		setsid();
+		close(p[0]);
+		m->ready = p[1];
+		run(m, dir);
 	}
-	close(p[0]);
-	manage(m, p[1]);
+	close(p[1]);
+	close(m->lock);
+	while (waitpid(pid, &failed, 0) < 0 && errno == EINTR)
+		;
+	return wait ? wait_ready(p[0]) : failed != 0;
 }
 
 int
 main(int argc, char **argv)
 {
-	static struct manager m;
+	static struct manager m = { .lock = -1, .ready = -1 };
 	const char *dir = "/boot/sip";
 	bool dry = false, once = false;
 	int c;
@@ -91,14 +132,14 @@ main(int argc, char **argv)
 	}
 	if (optind < argc)
 		cmd_usage(argv[optind], "not an option");
+	if (!dry)
+		m.lock = alone_lock();
 	make_plan(&m, dir);
 	if (dry) {
 		print_plan(&m);
 		cmd_end(0);
 	}
-	if (sip_factory_publish(&m.factory) < 0)
-		cmd_warn("types");
-	if (once)
-		return in_background(&m);
-	manage(&m, -1);
+	if (once || alone_has_keeper())
+		return in_background(&m, dir, once);
+	run(&m, dir);
 }

@@ -124,12 +124,12 @@ places_add(struct places *p, const struct sip_plan *plan)
 }
 
 /* The lowest that nobody has; of those that a place has that is empty now, if there are many. */
-static void
-number_for(struct places *p, bool (*taken)(void *arg, const char *name), void *arg,
+void
+places_number(struct places *p, bool (*taken)(void *arg, const char *name), void *arg,
 	struct sip_plan *out)
 {
 	size_t i;
-	for (; out->number < NUMBERS_KEPT; out->number++) {
+	for (out->number = 0; out->number < NUMBERS_KEPT; out->number++) {
 		sip_factory_name(out);
 		if (place_with(p, out) == p->n && !taken(arg, out->name))
 			return;
@@ -158,7 +158,7 @@ devices_plan(const struct sip_factory *f, const struct sip_pci_info *info, struc
 		out->number = old->number;
 	sip_factory_name(out);
 	if (!old)
-		number_for(p, taken, arg, out);
+		places_number(p, taken, arg, out);
 	places_add(p, out);
 	return true;
 }

@@ -42,6 +42,9 @@ void devices_compare(const struct sip_pci_info *old, size_t nold, const struct s
 	size_t nnew, struct devices_change *c);
 /* The place of a server that was planned is remembered. */
 void places_add(struct places *p, const struct sip_plan *plan);
+/* Gives a server of the plan the number and name that one that has come would get. */
+void places_number(struct places *p, bool (*taken)(void *arg, const char *name), void *arg,
+	struct sip_plan *out);
 /*
  * The server that is to drive a function that has come, under the name that a device of its type
  * had in the same place; else under one that no place has and `taken` does not know.  False if no

@@ -53,8 +53,18 @@ end(const struct server *s, bool leaving)
 		fprintf(stderr, "sipd: %s: %s\n", s->plan.name, err);
 }
 
+/* A child that takes its time is neither what another sipd waits for nor who waits for this one. */
 static void
-part(struct server *s, bool leaving)
+let_go(const struct manager *m)
+{
+	if (m->lock >= 0)
+		close(m->lock);
+	if (m->ready >= 0)
+		close(m->ready);
+}
+
+static void
+part(struct manager *m, struct server *s, bool leaving)
 {
 	fprintf(stderr, "sipd: %s: %s %s\n", s->plan.name, s->plan.device,
 		leaving ? "is leaving" : "has gone");
@@ -63,6 +73,8 @@ part(struct server *s, bool leaving)
 	if (s->ctl < 0)
 		return;
 	pid_t pid = fork();
+	if (pid == 0)
+		let_go(m);
 	if (pid <= 0)
 		end(s, leaving);	/* by itself, if there can be no child */
 	if (pid == 0)
@@ -91,9 +103,15 @@ follow_devices(struct manager *m)
 		for (size_t k = 0; k < m->nservers; k++)
 			if (!m->server[k].going &&
 			    strcmp(m->server[k].plan.device, c.gone[i].addr) == 0)
-				part(&m->server[k], c.gone[i].leaving);
+				part(m, &m->server[k], c.gone[i].leaving);
 	for (size_t i = 0; i < c.ncome; i++)
 		come(m, &c.come[i]);
+}
+
+void
+follow_gone(struct manager *m, struct server *s, bool leaving)
+{
+	part(m, s, leaving);
 }
 
 void

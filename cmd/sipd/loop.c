@@ -16,7 +16,7 @@
 static int
 wait_ms(const struct manager *m)
 {
-	uint64_t due = UINT64_MAX, now = os_time_ns();
+	uint64_t due = m->scan_at, now = os_time_ns();
 	for (size_t i = 0; i < m->nservers; i++) {
 		uint64_t d = server_due(m, &m->server[i]);
 		due = d < due ? d : due;
@@ -34,7 +34,7 @@ all_settled(const struct manager *m, char *status)
 	bool settled = true, well = true;
 	for (size_t i = 0; i < m->nservers; i++) {
 		settled &= m->server[i].settled;
-		well &= server_is_well(&m->server[i]);
+		well &= server_is_others(&m->server[i]) || server_is_well(&m->server[i]);
 	}
 	*status = !well;
 	return settled;
@@ -51,18 +51,24 @@ look_at_all(struct manager *m, const struct pollfd *p)
 	}
 }
 
+static void
+tell_ready(struct manager *m)
+{
+	char status;
+	if (m->ready < 0 || !all_settled(m, &status))
+		return;
+	if (write(m->ready, &status, 1) != 1)
+		perror("sipd: pipe");
+	close(m->ready);
+	m->ready = -1;
+}
+
 void
-manage(struct manager *m, int fd)
+manage(struct manager *m)
 {
 	static struct pollfd p[SERVERS_MAX + 1];
-	char status;
 	for (;;) {
-		if (fd >= 0 && all_settled(m, &status)) {
-			if (write(fd, &status, 1) != 1)
-				perror("sipd: pipe");
-			close(fd);
-			fd = -1;
-		}
+		tell_ready(m);
 		for (size_t i = 0; i < m->nservers; i++)
 			p[i] = (struct pollfd){ .fd = m->server[i].status, .events = POLLIN };
 		size_t n = m->nservers;
@@ -72,6 +78,7 @@ manage(struct manager *m, int fd)
 		follow_forget(m);
 		if (m->devices.ctl >= 0 && p[n].revents)
 			follow_devices(m);
+		adopt_others(m, os_time_ns());
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 	}

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STATUS_MAX	2048
@@ -25,6 +26,7 @@ server_add(struct manager *m, const struct sip_plan *plan)
 		return -ENOSPC;
 	m->server[m->nservers++] = (struct server){
 		.plan = *plan, .ctl = -1, .status = -1, .state = SIP_UNKNOWN,
+		.deadline_ms = plan->type->deadline_ms,
 	};
 	return 0;
 }
@@ -38,8 +40,7 @@ server_is_well(const struct server *s)
 static uint64_t
 settle_ns(const struct server *s)
 {
-	unsigned ms = s->plan.type->deadline_ms;
-	return (ms ? ms : SETTLE_MS) * NS_PER_MS;
+	return (s->deadline_ms ? s->deadline_ms : SETTLE_MS) * NS_PER_MS;
 }
 
 static uint64_t
@@ -49,15 +50,11 @@ number(const char *text, const char *name)
 	return sip_field(text, name, value, sizeof value) > 0 ? strtoull(value, NULL, 10) : 0;
 }
 
-static void
-look(const struct server *s, struct facts *f)
+void
+server_facts(const char *text, struct facts *f)
 {
-	char text[STATUS_MAX], state[32] = "";
-	ssize_t n = s->status < 0 ? -1 : pread(s->status, text, sizeof text - 1, 0);
-	*f = (struct facts){ .state = SIP_FAILING, .gone = n < 0, .cause = "its slot has gone" };
-	if (n < 0)
-		return;
-	text[n] = '\0';
+	char state[32] = "";
+	*f = (struct facts){ 0 };
 	if (sip_field(text, "cause", f->cause, sizeof f->cause) < 0)
 		f->cause[0] = '\0';
 	sip_field(text, "status", state, sizeof state);
@@ -65,14 +62,15 @@ look(const struct server *s, struct facts *f)
 	f->state = parsed < 0 ? SIP_FAILING : (enum sip_state)parsed;
 	f->running = number(text, "pid") != 0 || f->state == SIP_STARTING;
 	f->generation = (unsigned)number(text, "generation");
+	f->deadline_ms = (unsigned)number(text, "deadline");
 	f->uptime_ns = number(text, "uptime");
 	f->lived_ns = number(text, "lived");
 	f->report_ns = number(text, "report");
 	f->oldest_ns = number(text, "oldest");
 }
 
-static void __attribute__((format(printf, 2, 3)))
-tell(const struct server *s, const char *fmt, ...)
+void
+server_tell(const struct server *s, const char *fmt, ...)
 {
 	char text[2 * SIP_TEXT_MAX];
 	va_list ap;
@@ -87,7 +85,7 @@ command(const struct server *s, const char *text)
 {
 	char err[SIP_TEXT_MAX];
 	if (sip_factory_tell(s->ctl, err, "%s", text) < 0)
-		tell(s, "%s", err);
+		server_tell(s, "%s", err);
 }
 
 /* The program's end, or a start that could not be: what the policy says. */
@@ -96,7 +94,8 @@ answer_end(struct server *s, const struct facts *f, uint64_t now)
 {
 	const struct sip_end end = {
 		.stopped = f->state == SIP_STOPPED, .lived_ms = f->lived_ns / NS_PER_MS,
-		.waited_ms = s->killed == f->generation ? (now - s->late_since) / NS_PER_MS : 0,
+		.waited_ms = s->killed == f->generation ? (now - s->late_since) / NS_PER_MS :
+			sip_verdict_ms(s->deadline_ms, f->cause),	/* a predecessor's */
 		.by_hand = strcmp(f->cause, "killed by hand") == 0,
 		.exit0 = strcmp(f->cause, "exited with status 0") == 0,
 	};
@@ -137,19 +136,22 @@ static void
 tell_change(struct server *s, const struct facts *f, enum sip_state before, uint64_t now)
 {
 	const char *why = f->cause;
+	if (server_is_others(s))
+		return;
 	if (f->state == SIP_HEALTHY && before == SIP_DEGRADED)
-		tell(s, "healthy again");
+		server_tell(s, "healthy again");
 	else if (f->state == SIP_HEALTHY)
-		tell(s, "healthy after %llu ms",
+		server_tell(s, "healthy after %llu ms",
 			(unsigned long long)((now - s->since) / NS_PER_MS));
 	else if (f->state != SIP_STARTING)
-		tell(s, "%s%s%s", sip_state_name(f->state), why[0] ? ": " : "", why);
+		server_tell(s, "%s%s%s", sip_state_name(f->state), why[0] ? ": " : "", why);
 }
 
 static void
 new_generation(struct server *s, const struct facts *f, uint64_t now)
 {
 	s->generation = f->generation;
+	s->told_ms = f->deadline_ms;
 	s->since = now;
 	s->well_since = s->healthy_since = 0;
 	s->start_at = 0;
@@ -196,21 +198,103 @@ blocked_until(const struct manager *m, const struct server *s)
 }
 
 static void
-make(struct manager *m, struct server *s, uint64_t now)
+look(const struct server *s, struct facts *f)
 {
-	char path[SIP_PATH_MAX], err[SIP_TEXT_MAX];
-	s->made = true;
-	s->first = s->since = now;
-	s->ctl = sip_factory_make(&m->factory, &s->plan, err);
-	if (s->ctl < 0) {
-		s->state = SIP_FAILING;
-		s->settled = true;
-		tell(s, "%s", err);
+	char text[STATUS_MAX];
+	ssize_t n = s->status < 0 ? -1 : pread(s->status, text, sizeof text - 1, 0);
+	if (n < 0) {
+		*f = (struct facts){ .state = SIP_FAILING, .gone = true,
+			.cause = "its slot has gone" };
 		return;
 	}
-	snprintf(path, sizeof path, "%s/sip/servers/%s/status", m->factory.root, s->plan.name);
-	s->status = open(path, O_RDONLY | O_CLOEXEC);
+	text[n] = '\0';
+	server_facts(text, f);
+}
+
+int
+server_open(const struct manager *m, struct server *s, const char *slot)
+{
+	char path[SIP_PATH_MAX], id[32];
+	snprintf(path, sizeof path, "%s/sip/servers/%s/ctl", m->factory.root, slot);
+	s->ctl = open(path, O_RDWR | O_CLOEXEC);
+	ssize_t n = s->ctl < 0 ? -1 : pread(s->ctl, id, sizeof id - 1, 0);
+	if (n >= 0) {
+		id[n] = '\0';
+		s->id = strtoull(id, NULL, 10);
+		snprintf(path, sizeof path, "%s/sip/servers/%s/status", m->factory.root, slot);
+		s->status = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (s->status >= 0)
+		return 0;
+	int e = errno;
+	forget(s);
+	return -e;
+}
+
+/*
+ * A child makes the slot: it gets to the end of that even if this process is killed, and holds the
+ * lock (alone.c) as long, so that a successor finds no slot of which nobody knows whose it is.
+ */
+static int
+make_slot(const struct manager *m, const struct server *s)
+{
+	char err[SIP_TEXT_MAX];
+	int status = 0;
+	pid_t pid = fork();
+	if (pid <= 0) {		/* here, if there can be no child */
+		status = sip_factory_make(&m->factory, &s->plan, err);
+		if (status < 0)
+			server_tell(s, "%s", err);
+		else
+			close(status);
+	}
+	if (pid == 0)
+		_exit(status < 0);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && status ? -ECHILD : status < 0 ? status : 0;
+}
+
+static void
+make(struct manager *m, struct server *s, uint64_t now)
+{
+	s->made = true;
+	s->first = s->since = now;
+	int e = make_slot(m, s);
+	if (!e && (e = server_open(m, s, s->plan.name)) < 0)
+		server_tell(s, "its slot: %s", strerror(-e));
+	if (e) {
+		s->state = SIP_FAILING;
+		s->settled = true;
+		return;
+	}
 	s->start_at = now;
+}
+
+/*
+ * What was before is taken for known: an end that was answered (stopped, given up), or that is to
+ * be answered now.  Nobody knows since when it is well, so its deadlines begin now.
+ */
+void
+server_adopt(struct server *s, const struct facts *f, const struct sip_past *past, uint64_t now)
+{
+	s->made = true;
+	s->first = s->since = now;
+	s->state = f->state;
+	s->generation = s->expected = f->generation;
+	s->deadline_ms = f->deadline_ms;
+	s->told_ms = s->plan.type->deadline_ms > f->deadline_ms ? s->plan.type->deadline_ms :
+		f->deadline_ms;
+	s->deaths = past->deaths;
+	s->nmissed = past->missed;
+	if (f->state == SIP_FAILED) {
+		s->ended = f->generation;
+		s->settled = true;
+	}
+	if (server_is_well(s))
+		s->well_since = now;
+	if (f->state == SIP_HEALTHY)
+		s->healthy_since = now;
 }
 
 /* What became of it is seen at the next look. */
@@ -227,11 +311,15 @@ start(struct server *s)
 static void
 enter(struct server *s, const struct facts *f, uint64_t now)
 {
-	if (f->gone)
+	if (f->gone) {
 		forget(s);
-	else if (f->generation != s->generation)
+		s->going |= server_is_others(s);
+	} else if (f->generation != s->generation) {
 		new_generation(s, f, now);
+	}
 	s->state = f->state;
+	if (!f->gone)
+		s->deadline_ms = f->deadline_ms;
 	if (!server_is_well(s)) {
 		s->well_since = 0;
 	} else if (!s->well_since) {
@@ -286,7 +374,7 @@ server_update(struct manager *m, struct server *s, uint64_t now)
 		tell_change(s, &f, before, now);
 	if (!s->settled && now >= s->first + settle_ns(s)) {
 		s->settled = true;
-		tell(s, "still %s after %llu ms", sip_state_name(f.state),
+		server_tell(s, "still %s after %llu ms", sip_state_name(f.state),
 			(unsigned long long)((now - s->first) / NS_PER_MS));
 	}
 }

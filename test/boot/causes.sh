@@ -1,5 +1,6 @@
 # Every way in which a server can die, under the manager: the cause is recorded with its time, the log
-# outlives it, and the next generation is healthy.  One that always crashes is given up while the
+# outlives it, and the next generation is healthy.  A deadline is what the slot says at that moment, also of a
+# server that was made by hand.  One that always crashes is given up while the
 # others work.
 #
 # In time counted in instructions: a host that is slow makes nobody late who is not.
@@ -27,6 +28,8 @@ server slow 'restart always' 'deadline 1000'
 server heavy 'restart always' 'deadline 1000'
 server spin 'restart always' 'deadline 1000' 'priority 25'
 server hang 'restart always' 'deadline 1000' 'capability file-system'
+server told 'restart always' 'capability file-system'
+sed -i 's/^args.*/args hang/' "$dir/extra/sip/told"
 server loop 'restart always' 'limit 4'
 server well 'restart on-failure'
 server good
@@ -40,6 +43,18 @@ init <<'END2'
 sipd -1 || echo "not all of them"
 cd /dev/sip/servers
 mount /srv/hang /env &
+exec 3<>/dev/sip/clone
+for c in "name own" "exec /boot/bin/causes hang" "capability file-system" start; do echo $c >&3; done
+exec 3>&-
+until grep -q "status healthy" own/status && grep -q "status healthy" told/status; do sleep 0.1; done
+mount /srv/told /env &
+mount /srv/own /env &
+sleep 2
+echo "= no deadline" $(grep generation told/status) $(grep generation own/status) $(grep pid own/status)
+echo deadline 300 > told/ctl
+echo deadline 400 > own/ctl
+until grep -q "generation 2" told/status && grep -q "status healthy" told/status; do sleep 0.1; done
+until grep -q "status failing" own/status; do sleep 0.1; done
 for s in exit crash illegal abort memory child deaf slow spin hang; do
 	until grep -q "generation 2" $s/status && grep -q "status healthy" $s/status; do sleep 0.1; done
 done
@@ -51,7 +66,8 @@ done
 echo kept > /tmp/file && cat /tmp/file
 echo kill > hand/ctl
 until grep -q "generation 2" hand/status && grep -q "status healthy" hand/status; do sleep 0.1; done
-for s in exit crash illegal abort memory child deaf slow spin storm hang hand; do
+echo "= own" $(grep "status" own/status) $(grep generation own/status) $(grep cause own/status)
+for s in exit crash illegal abort memory child deaf slow spin storm hang told hand; do
 	echo "= $s" $(grep "restart " $s/health | head -n 1)
 	echo "= $s is" $(grep "status" $s/status)
 	grep -n end $s/log
@@ -67,6 +83,8 @@ echo exec /boot/bin/causes good > loop/ctl
 echo start > loop/ctl
 until grep -q "status healthy" loop/status; do sleep 0.1; done
 echo "= loop now" $(grep status loop/status) $(grep generation loop/status)
+echo "= own stays so" $(grep "status" own/status) $(grep generation own/status)
+echo "= told stays well" $(grep "status" told/status) $(grep generation told/status) $(grep deadline told/status)
 cat /dev/irq/ctl
 END2
 CPUS=1 EXTRA="-icount shift=2,sleep=off" boot
@@ -90,6 +108,11 @@ expect_re '^= heavy ([2-9]|[1-9][0-9])$'
 cause storm 'interrupt storm'
 expect_re '^[0-9]+:.* lux9: end of generation 2 after [0-9]+ us: interrupt storm$'	# of a line
 cause hang 'a request is older than the deadline'
+cause told 'a request is older than the deadline'
+expect_re '^= no deadline generation 1 generation 1 pid [1-9][0-9]*$' \
+	'^= own status failing generation 1 cause a request is older than the deadline$' \
+	'^= own stays so status failing generation 1$' '^= told stays well status healthy generation 2 deadline 300$' \
+	'^sipd: own: killed: a request is older than the deadline$'
 cause hand 'killed by hand'
 expect_re '^= well status failing cause exited with status 0$' '^mount: .*server has gone' '^= good status healthy generation 1$' \
 	'^= loop status failed generation 4 cause fault: page fault at 0x8, ip 0x[0-9a-f]+$' \

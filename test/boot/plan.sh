@@ -51,15 +51,15 @@ sipd -1 || echo "not all of them"
 grep status /dev/sip/servers/bad/status
 cat /dev/sip/servers/clock/caps /dev/sip/servers/clock/log
 grep -n "" /dev/sip/servers/bad/log
-grep -n "" /dev/sip/servers/dep/log
 grep -n "" /dev/sip/servers/nocap/log
+grep -n "" /dev/sip/servers/dep/log
 grep message /dev/sip/servers/nocap/health
-sipd -1 || echo "they are there"
+sipd -1 || echo "it is there"
 END2
 boot
 expect_re '^not all of them$' '^status failed$' '^port 0x70-0x71$' '^line 8$' '^its port$' '^no other port$' \
-	'^its line$' '^no other line$' '^they are there$'
-expect 'sipd: dep: name dep: sip: there is a server dep' 'toobig: longer than 16383 bytes'
+	'^its line$' '^no other line$' '^it is there$'
+expect 'sipd: another sipd manages the servers (/srv/sipd is its)' 'toobig: longer than 16383 bytes'
 expect_re '^[0-9]+:nocap: /srv/nocap: permission denied: needs file-system$' \
 	'^message /srv/nocap: permission denied: needs file-system$'
 # When, in us since boot, the numbered logs have the line.

@@ -175,9 +175,11 @@ static void
 hangs(void)
 {
 	static int fd;
+	char name[64];
 	pthread_t t;
 
-	fd = open("/srv/hang", O_CREAT | O_RDWR | O_EXCL, 0600);
+	snprintf(name, sizeof name, "/srv/%s", getenv("SIP_NAME"));
+	fd = open(name, O_CREAT | O_RDWR | O_EXCL, 0600);
 	CHECK(fd >= 0);
 	CHECK(pthread_create(&t, NULL, take_one, &fd) == 0);
 	good();

@@ -1,9 +1,11 @@
 /*
- * A driver is killed again and again under readers: restart SERVER FILE TIMES BOUND_US.  Its
- * manager starts it each time, and the readers keep their descriptors and get what they asked for.
- * Prints how long it took until the successor was healthy and how long the longest read was, of
- * all deaths: the median, the 90th percentile and the longest; fails when a read fails, or when
+ * A driver is killed again and again under readers: restart SERVER FILE TIMES BOUND_US [MANAGER].
+ * Its manager starts it each time, and the readers keep their descriptors and get what they asked
+ * for.  Prints how long it took until the successor was healthy and how long the longest read was,
+ * of all deaths: the median, the 90th percentile and the longest; fails when a read fails, or when
  * the 90th percentile of the reads' is over the bound: the longest is the host's, if that pauses.
+ * With MANAGER each time the process of that name is killed first, which was started MANAGER_MS
+ * before at least.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +19,7 @@
 #include "slot.h"
 
 enum { READERS = 4, READ_SIZE = 4096, SPAN = 1 << 20, TIMES_MAX = 1000 };
-enum { BUSY_READS = 16, TOLD = 10 };
+enum { BUSY_READS = 16, TOLD = 10, MANAGER_MS = 1200 };
 
 static const char *server, *file;
 
@@ -112,7 +114,7 @@ main(int argc, char **argv)
 	pid_t pid[READERS];
 	int status;
 
-	CHECK(argc == 5);
+	CHECK(argc == 5 || argc == 6);
 	server = argv[1], file = argv[2];
 	times = (unsigned)atoi(argv[3]), bound_us = (unsigned)atoi(argv[4]);
 	CHECK(times > 0 && times <= TIMES_MAX);
@@ -126,6 +128,10 @@ main(int argc, char **argv)
 	for (unsigned i = 0; i < times; i++) {
 		wait_busy();
 		longest();
+		if (argc == 6) {
+			kill_manager(argv[5], MANAGER_MS * 1000);
+			longest();
+		}
 		healthy[i] = now();
 		slot_write(server, "kill");
 		generation = slot_wait_healthy(status, generation);
