@@ -32,7 +32,9 @@
  * (queue.alone_kinds) is never overtaken, and overtakes none.  Waiting discards of one disk are
  * sent as one command, if it can (disk.ranges): the others hang on blk_io.chain.
  *
- * When a command fails by itself (drive_fail), it alone is tried again, DRIVE_TRIES times.  When
+ * When a command fails by itself (drive_fail), it alone is tried again, DRIVE_TRIES times; but not
+ * a flush, of which the first failure is told: the device may have dropped what it could not write,
+ * and would then say of another that it went well.  When
  * the port as a whole stops (drive_break, or a command is over its time), the keeper asks
  * `diagnose`, lets `restart` bring it back, and sends all that was in flight again: if one is known
  * to be to blame, that one uses up a try; if not, all are sent one at a time, and the one that
@@ -98,7 +100,14 @@ struct drive_blame { /* what `diagnose` finds out */
 	char why[BLK_WHY_MAX];     /* "status 0x51 DRDY ERR, error 0x40 UNC" */
 	struct drive_queue *queue; /* and tag: the command to blame; NULL: not known */
 	unsigned tag;
-	bool final; /* it need not be tried again */
+	bool final; /* it need not be tried again; a flush that is not late never is */
+};
+
+/* May a command that failed be tried again? */
+enum drive_retry {
+	DRIVE_FINAL,  /* it would fail again */
+	DRIVE_AGAIN,  /* it may go well; not a flush, whose success would be no answer any more */
+	DRIVE_UNDONE, /* the device did not begin, or was told to stop: nothing has failed yet */
 };
 
 struct drive_ops {
@@ -370,8 +379,9 @@ void drive_tell(struct drive_port *p, const char *fmt, ...) SIP_PRINTF(2, 3);
 
 /* In `reap`.  False: no such command is in flight, whatever the device says. */
 bool drive_end(struct drive_queue *q, unsigned tag);
-/* It failed, for a reason in why; again: unless it has had its tries. */
-bool drive_fail(struct drive_queue *q, unsigned tag, int err, bool again, const char *why);
+/* It failed, for a reason in why, and is tried again if it may and has not had its tries. */
+bool drive_fail(struct drive_queue *q, unsigned tag, int err, enum drive_retry retry,
+		const char *why);
 /* The command in flight with that tag, or NULL; in `reap`, or while the port is BROKEN. */
 struct blk_io *drive_tag(const struct drive_queue *q, unsigned tag);
 /* From an interrupt: calls `reap`, sends what waits, ends what has ended: how many. */

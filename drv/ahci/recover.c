@@ -281,16 +281,38 @@ has_sense(struct ahci_port *p, struct drive_blame *b)
 	return io;
 }
 
+/*
+ * A command is over its time, but the disk has told of an error, without an interrupt: BSY was set
+ * when the command was sent, and only a FIS of the disk's has cleared it [AHCI 1.3.1, 3.3.8].
+ */
+static void
+look_for_error(struct ahci_port *p, struct drive_blame *b)
+{
+	uint32_t tfd = port_read(p, PORT_TFD);
+	uint32_t status = TFD_STATUS_get(tfd);
+
+	if (status & ATA_STATUS_BSY || !(status & (ATA_STATUS_ERR | ATA_STATUS_DF)))
+		return;
+	p->seen_tfd = tfd;
+	p->seen_is |= IS_TFES;
+	b->late = false;
+	b->err = -EIO;
+	b->queue = NULL;
+}
+
 static enum drive_verdict
 diagnose(struct drive_port *port, struct drive_blame *b)
 {
 	struct ahci_port *p = of(port);
-	uint8_t error = (uint8_t)TFD_ERROR_get(p->seen_tfd);
 	bool queued, known = true;
 	unsigned before;
+	uint8_t error;
 
 	if (p->fallen)
 		return DRIVE_RESET;
+	if (b->late)
+		look_for_error(p, b);
+	error = (uint8_t)TFD_ERROR_get(p->seen_tfd);
 	if (has_sense(p, b))
 		return DRIVE_OVER;
 	os_lock_take(&p->queue.lock);

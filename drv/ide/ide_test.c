@@ -441,6 +441,24 @@ no_interrupts(void **state)
 	}
 }
 
+static void
+flush_that_fails(void **state)
+{
+	struct world *w = make();
+	struct model_drive *d = model_disk(&w->m, 0, SECTORS);
+
+	(void)state;
+	d->bad_flush = 1;
+	attach(w);
+	assert_int_equal(ctl(w, "sdD0/ctl", "flush"), -EIO);
+	assert_int_equal(d->flushes, 0);
+	assert_int_equal(ctl(w, "sdD0/ctl", "flush"), 0);
+	assert_int_equal(d->flushes, 1);
+	assert_true(text_has(w, "sdD0/stats", "flush-errors 1\n"));
+	assert_true(text_has(w, "sdD0/stats", "retries 0\n"));
+	stop(w);
+}
+
 /* DMA that fails gives way to programmed I/O, and nobody gets an error. */
 static void
 falls_back(void **state)
@@ -557,6 +575,7 @@ main(void)
 		cmocka_unit_test(hangs),
 		cmocka_unit_test(stray_interrupts),
 		cmocka_unit_test(health),
+		cmocka_unit_test(flush_that_fails),
 		cmocka_unit_test(falls_back),
 		cmocka_unit_test(lost_interrupts),
 		cmocka_unit_test(a_pause),

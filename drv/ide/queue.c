@@ -272,7 +272,7 @@ fail(struct ide_channel *c, uint8_t status, const char *what)
 		strcpy(why, what);
 	if (c->run.protocol == IDE_DMA && (!(status & ATA_STATUS_ERR) || error & ATA_ERROR_ICRC))
 		ide_dma_failed(c, c->run.drive);
-	drive_fail(&c->queue, 0, err ? err : -EIO, true, why);
+	drive_fail(&c->queue, 0, err ? err : -EIO, DRIVE_AGAIN, why);
 }
 
 /* The result of a packet tells all, an error too: drive.h. */
@@ -314,7 +314,7 @@ end_dma(struct ide_channel *c, uint8_t status, uint8_t master)
 	if (c->run.protocol == IDE_PACKET) {
 		if (master & IDE_BM_ERROR && !failed) {
 			ide_dma_failed(c, c->run.drive);
-			drive_fail(&c->queue, 0, -EIO, true, "bus master error");
+			drive_fail(&c->queue, 0, -EIO, DRIVE_AGAIN, "bus master error");
 			return;
 		}
 		c->run.moved = failed || master & IDE_BM_ACTIVE ? 0 : c->run.bytes;
@@ -370,7 +370,7 @@ step_packet_data(struct ide_channel *c, uint8_t reason)
 	uint8_t nothing[4] = { 0 };
 
 	if (!n || !!(reason & IDE_REASON_IN) == r->write) {
-		drive_fail(&c->queue, 0, -EIO, false, "data in the wrong direction");
+		drive_fail(&c->queue, 0, -EIO, DRIVE_FINAL, "data in the wrong direction");
 		give_up(c);
 		return;
 	}
@@ -399,7 +399,7 @@ step_packet(struct ide_channel *c, uint8_t status)
 	else if (!(status & ATA_STATUS_DRQ))
 		end_packet(c, status);
 	else
-		drive_fail(&c->queue, 0, -EIO, false, "it wants a second packet");
+		drive_fail(&c->queue, 0, -EIO, DRIVE_FINAL, "it wants a second packet");
 }
 
 void

@@ -50,6 +50,11 @@ tries_are_counted(void **state)
 	sip_model_add_fault(&w->m.bus, f);
 	assert_int_equal(blk_sync(world_disk0(w), BLK_READ, 7, 1, buf), -EIO);
 	sip_model_add_fault(&w->m.bus, world_fault(MODEL_FAIL, 1, NVME_FLUSH, UINT64_MAX));
+	assert_int_equal(blk_sync(world_disk0(w), BLK_FLUSH, 0, 0, NULL), -EIO);
+	assert_int_equal(w->m.ns[0].flushes, 0); /* once, and told */
+	f = world_fault(MODEL_FAIL, DRIVE_TRIES - 1, NVME_FLUSH, UINT64_MAX);
+	f.status = NVME_ABORTED; /* nothing failed */
+	sip_model_add_fault(&w->m.bus, f);
 	assert_int_equal(blk_sync(world_disk0(w), BLK_FLUSH, 0, 0, NULL), 0);
 	assert_int_equal(w->m.ns[0].flushes, 1);
 	world_stop(w);

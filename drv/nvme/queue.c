@@ -122,13 +122,26 @@ nvme_ring_bell(struct drive_queue *dq)
 	nvme_tell(q->ctlr, q->q.index + 1, false, q->ring.tail);
 }
 
+/* Aborted, by us, or not ready: it was not carried out, or only in part [NVMe 1.4, 4.6.1.2.1]. */
+static enum drive_retry
+retry(uint16_t status)
+{
+	uint16_t code = status & NVME_STATUS_CODE;
+
+	if (status & NVME_DO_NOT_RETRY)
+		return DRIVE_FINAL;
+	return code == NVME_ABORTED || code == NVME_ABORTED_DELETED || code == NVME_NOT_READY
+		       ? DRIVE_UNDONE
+		       : DRIVE_AGAIN;
+}
+
 static void
 fail(struct drive_queue *q, const struct nvme_completion *c)
 {
 	char why[BLK_WHY_MAX];
 
 	nvme_status_text(c->status, why, sizeof why);
-	drive_fail(q, c->cid, nvme_errno(c->status), !(c->status & NVME_DO_NOT_RETRY), why);
+	drive_fail(q, c->cid, nvme_errno(c->status), retry(c->status), why);
 }
 
 void

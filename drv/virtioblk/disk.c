@@ -160,7 +160,7 @@ ended(struct virtio_drive_queue *q, unsigned tag, uint32_t written)
 		return;
 	}
 	snprintf(why, sizeof why, "status %u, %u bytes", status, written);
-	drive_fail(&q->q, tag, err, err == -EIO, why);
+	drive_fail(&q->q, tag, err, err == -EIO ? DRIVE_AGAIN : DRIVE_FINAL, why);
 }
 
 /* --- the disk -------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct world {
 	int64_t bad_lba; /* a request that touches it ends with an error */
 	bool may_unmap;  /* what is zero, as its configuration says */
 	unsigned flushes, discards, ranges, zeroes, ids, errors;
+	unsigned bad_flushes; /* so many end with an error */
 	uint64_t reads, writes, most_pieces, most_bytes;
 };
 
@@ -108,7 +109,13 @@ carry_out(struct world *w, const struct vmodel_request *r, uint32_t kind, uint64
 	switch (kind) {
 	case VIRTIO_BLK_T_IN: return move(w, r, sector, false);
 	case VIRTIO_BLK_T_OUT: return move(w, r, sector, true);
-	case VIRTIO_BLK_T_FLUSH: w->flushes++; return VIRTIO_BLK_S_OK;
+	case VIRTIO_BLK_T_FLUSH:
+		if (w->bad_flushes) {
+			w->bad_flushes--;
+			return VIRTIO_BLK_S_IOERR;
+		}
+		w->flushes++;
+		return VIRTIO_BLK_S_OK;
 	case VIRTIO_BLK_T_DISCARD: return discard(w, r, false);
 	case VIRTIO_BLK_T_WRITE_ZEROES: return discard(w, r, true);
 	case VIRTIO_BLK_T_GET_ID:
@@ -431,6 +438,11 @@ a_bad_sector(void **state)
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 999, 1, buf), 0);
 	assert_int_equal(blk_sync(disk(w), BLK_WRITE, 992, 16, buf), -EIO);
 	assert_int_equal(blk_sync(disk(w), BLK_READ, 1001, 15, buf), 0);
+	w->bad_flushes = 1;
+	assert_int_equal(blk_sync(disk(w), BLK_FLUSH, 0, 0, NULL), -EIO);
+	assert_int_equal(w->flushes, 0);
+	assert_int_equal(blk_sync(disk(w), BLK_FLUSH, 0, 0, NULL), 0);
+	assert_int_equal(w->flushes, 1);
 	assert_int_equal(counter(w, &w->b->d.port.resets), 0);
 	stop(w);
 }

@@ -125,9 +125,10 @@ vscsi_build(struct drive_queue *dq, struct blk_io *io, unsigned tag)
 
 struct outcome {
 	int err;
-	bool again, look; /* look: a unit has come, gone or changed */
-	bool illegal;     /* it has no such command, or no such field in it */
-	bool reset;       /* it tells that it was reset */
+	enum drive_retry retry;
+	bool look;    /* a unit has come, gone or changed */
+	bool illegal; /* it has no such command, or no such field in it */
+	bool reset;   /* it tells that it was reset */
 	char why[BLK_WHY_MAX];
 };
 
@@ -142,7 +143,10 @@ judge_sense(const struct virtio_scsi_answer *a, struct outcome *o)
 		return;
 	}
 	o->err = atapi_errno(&sense);
-	o->again = sense.key == ATAPI_UNIT_ATTENTION || atapi_retry(&sense) != ATAPI_GIVE_UP;
+	if (sense.key == ATAPI_UNIT_ATTENTION) /* it is told in place of the command's beginning */
+		o->retry = DRIVE_UNDONE;
+	else if (atapi_retry(&sense) != ATAPI_GIVE_UP)
+		o->retry = DRIVE_AGAIN;
 	o->illegal = sense.key == ATAPI_ILLEGAL_REQUEST;
 	o->look = sense.key == ATAPI_UNIT_ATTENTION && (sense.asc == 0x2a || sense.asc == 0x3f);
 	o->reset = sense.key == ATAPI_UNIT_ATTENTION && sense.asc == 0x29;
@@ -151,20 +155,32 @@ judge_sense(const struct virtio_scsi_answer *a, struct outcome *o)
 	atapi_sense_text(&sense, o->why, sizeof o->why);
 }
 
+/* Aborted, by us or by a reset, or not begun [Virtio 1.2, 5.6.6.1]. */
+static bool
+was_stopped(enum virtio_scsi_response r)
+{
+	return r == VIRTIO_SCSI_ABORTED || r == VIRTIO_SCSI_RESET || r == VIRTIO_SCSI_BUSY;
+}
+
 static void
 judge(const struct virtio_scsi_answer *a, struct outcome *o)
 {
 	*o = (struct outcome){ 0 };
 	if (a->response != VIRTIO_SCSI_OK) {
 		o->err = virtio_scsi_errno(a->response);
-		o->again = o->err == -EIO || o->err == -EBUSY;
+		if (was_stopped(a->response))
+			o->retry = DRIVE_UNDONE;
+		else if (o->err == -EIO)
+			o->retry = DRIVE_AGAIN;
 		o->look = a->response == VIRTIO_SCSI_BAD_TARGET;
 		snprintf(o->why, sizeof o->why, "%s", virtio_scsi_response_name(a->response));
 	} else if (a->status == SCSI_CHECK_CONDITION)
 		judge_sense(a, o);
 	else if (a->status != SCSI_GOOD) {
-		o->again = a->status == SCSI_BUSY || a->status == SCSI_TASK_SET_FULL;
-		o->err = o->again ? -EBUSY : -EIO;
+		bool busy = a->status == SCSI_BUSY || a->status == SCSI_TASK_SET_FULL;
+
+		o->retry = busy ? DRIVE_UNDONE : DRIVE_FINAL;
+		o->err = busy ? -EBUSY : -EIO;
 		snprintf(o->why, sizeof o->why, "SCSI status 0x%02x", a->status);
 	}
 }
@@ -221,7 +237,7 @@ vscsi_ended(struct virtio_drive_queue *q, unsigned tag, uint32_t written)
 	}
 	if (io->kind == BLK_ZERO && o.illegal) { /* then zeros are written */
 		o.err = -EOPNOTSUPP;
-		o.again = false;
+		o.retry = DRIVE_FINAL;
 	}
 	if (!o.err && a.residual) {
 		o.err = -EIO;
@@ -247,7 +263,7 @@ vscsi_ended(struct virtio_drive_queue *q, unsigned tag, uint32_t written)
 	if (!o.err)
 		drive_end(&q->q, tag);
 	else
-		drive_fail(&q->q, tag, o.err, o.again, o.why);
+		drive_fail(&q->q, tag, o.err, o.retry, o.why);
 }
 
 /* --- the driver's own ------------------------------------------------------------------------ */

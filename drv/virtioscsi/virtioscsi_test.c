@@ -383,6 +383,12 @@ sense_data(void **state)
 	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, 0, 16, buf), 0);
 	u->busy = 2;
 	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_READ, 0, 16, buf), 0);
+	u->bad_flushes = 1; /* told at once */
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_FLUSH, 0, 0, NULL), -EIO);
+	assert_int_equal(u->flushes, 0);
+	u->attentions = u->busy = 1; /* it has not begun with those */
+	assert_int_equal(blk_sync(disk(w, "sdS0"), BLK_FLUSH, 0, 0, NULL), 0);
+	assert_int_equal(u->flushes, 1);
 	assert_int_equal(counter(w, &w->s->d.port.resets), 0);
 	stop(w);
 }

@@ -225,7 +225,7 @@ one_that_fails_alone(void **state)
 	struct cmd bad, good;
 
 	(void)state;
-	f->again = true;
+	f->retry = DRIVE_AGAIN;
 	fake_send(f, &bad, BLK_READ, 100, 1);
 	fake_send(f, &good, BLK_READ, 200, 1);
 	for (unsigned i = 0; i < DRIVE_TRIES; i++)
@@ -235,15 +235,68 @@ one_that_fails_alone(void **state)
 	assert_string_equal(bad.io.why, "read of 8 at 100: the fake says so");
 	assert_int_equal(good.sent, 1);
 	fake_end(f, &good, true);
-	f->again = false;
-	fake_send(f, &bad, BLK_FLUSH, 0, 1);
+	f->retry = DRIVE_FINAL;
+	fake_send(f, &bad, BLK_WRITE, 8, 1);
 	fake_end(f, &bad, false);
 	assert_int_equal(bad.result, -EIO);
 	assert_int_equal(bad.sent, 1);
 	assert_int_equal(f->port.errors, DRIVE_TRIES + 1);
 	assert_int_equal(f->port.retries, DRIVE_TRIES - 1);
 	assert_int_equal(f->restarts, 0);
+	assert_string_equal(f->port.last_error, "write of 8 at 8: the fake says so");
+	fake_stop(f);
+}
+
+/* Another's success would be no answer; but what was not begun may be sent again. */
+static void
+flush_that_fails(void **state)
+{
+	struct fake *f = fake_make(&fake_ops, 1, DEPTH);
+	struct cmd c;
+
+	(void)state;
+	f->retry = DRIVE_AGAIN;
+	fake_send(f, &c, BLK_FLUSH, 0, 1);
+	fake_end(f, &c, false);
+	assert_int_equal(c.result, -EIO);
+	assert_int_equal(c.sent, 1);
+	assert_int_equal(f->port.errors, 1);
+	assert_int_equal(f->port.retries, 0);
 	assert_string_equal(f->port.last_error, "flush: the fake says so");
+	fake_send(f, &c, BLK_FLUSH, 0, 1);
+	fake_end(f, &c, true);
+	assert_int_equal(c.result, 0);
+	f->retry = DRIVE_UNDONE;
+	fake_send(f, &c, BLK_FLUSH, 0, 1);
+	for (unsigned i = 1; i < DRIVE_TRIES; i++)
+		fake_end(f, &c, false);
+	fake_end(f, &c, true);
+	assert_int_equal(c.result, 0);
+	assert_int_equal(c.sent, DRIVE_TRIES);
+	fake_stop(f);
+}
+
+/* The disk cannot write past its cache: the flush behind such a write is that write's. */
+static void
+write_whose_flush_fails(void **state)
+{
+	struct fake *f = fake_make(&fake_ops, 1, DEPTH);
+	struct cmd c;
+
+	(void)state;
+	f->retry = DRIVE_AGAIN;
+	fake_prepare(&c, BLK_WRITE, 0, 1);
+	c.io.fua = true;
+	drive_send(fake_disk(f), &c.io);
+	fake_end(f, &c, false);
+	assert_int_equal(c.sent, 2);
+	fake_end(f, &c, true);
+	assert_int_equal(c.sent, 3);
+	assert_int_equal(c.io.kind, BLK_FLUSH);
+	assert_int_equal(c.result, 1);
+	fake_end(f, &c, false);
+	assert_int_equal(c.result, -EIO);
+	assert_int_equal(c.sent, 3);
 	fake_stop(f);
 }
 
@@ -273,7 +326,7 @@ discards_go_together(void **state)
 
 	(void)state;
 	f->queue[0].alone_kinds = 1 << BLK_DISCARD;
-	f->again = true;
+	f->retry = DRIVE_AGAIN;
 	fake_disk(f)->ranges = 3;
 	fake_disk(f)->range_sectors = 4; /* each needs two ranges */
 	fake_send(f, &c[0], BLK_DISCARD, 0, 1);
@@ -372,6 +425,8 @@ main(void)
 		cmocka_unit_test(queues_divide_a_share),
 		cmocka_unit_test(hung_neighbour),
 		cmocka_unit_test(one_that_fails_alone),
+		cmocka_unit_test(flush_that_fails),
+		cmocka_unit_test(write_whose_flush_fails),
 		cmocka_unit_test(refused_by_build),
 		cmocka_unit_test(discards_go_together),
 		cmocka_unit_test(own_command),

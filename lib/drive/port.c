@@ -331,12 +331,16 @@ flying(struct drive_port *p, struct drive_blame *only)
 	return n;
 }
 
-/* One use of its tries: the command, off its tag, if that was the last. */
+/*
+ * One use of its tries: the command, off its tag, if that was the last.  A flush has one, but if it
+ * is only late: the device has not told of an error, and what it says next is still an answer.
+ */
 static struct blk_io *
 accuse(struct drive_port *p, const struct drive_blame *b)
 {
 	struct drive_queue *q = b->queue;
 	struct blk_io *io;
+	bool final;
 
 	os_lock_take(&q->lock);
 	io = drive_tag(q, b->tag);
@@ -344,7 +348,8 @@ accuse(struct drive_port *p, const struct drive_blame *b)
 	pthread_mutex_lock(&p->lock);
 	memcpy(p->last_error, io->why, sizeof io->why);
 	pthread_mutex_unlock(&p->lock);
-	if (++io->tries >= DRIVE_TRIES || b->final) {
+	final = b->final || (io->kind == BLK_FLUSH && !b->late);
+	if (++io->tries >= DRIVE_TRIES || final) {
 		drive_untag(q, b->tag);
 		if (q->serial)
 			q->serial--;

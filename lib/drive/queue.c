@@ -242,8 +242,15 @@ drive_describe(struct blk_io *io, const char *why)
 			 io->nsectors, (unsigned long long)io->sector, why);
 }
 
+/* Of a flush only what was not carried out: doc/storage.md, "Flush". */
+static bool
+may_retry(const struct blk_io *io, enum drive_retry retry)
+{
+	return retry == DRIVE_UNDONE || (retry == DRIVE_AGAIN && io->kind != BLK_FLUSH);
+}
+
 bool
-drive_fail(struct drive_queue *q, unsigned tag, int err, bool again, const char *why)
+drive_fail(struct drive_queue *q, unsigned tag, int err, enum drive_retry retry, const char *why)
 {
 	struct blk_io *io = drive_untag(q, tag), *next;
 	unsigned n = 0;
@@ -255,7 +262,7 @@ drive_fail(struct drive_queue *q, unsigned tag, int err, bool again, const char 
 		io->chain = NULL;
 		drive_describe(io, why);
 		/* Of a chain nobody knows which one it was: each has its chance alone. */
-		if (chained || (++io->tries < DRIVE_TRIES && again)) {
+		if (chained || (++io->tries < DRIVE_TRIES && may_retry(io, retry))) {
 			push(&q->again, io); /* first, or `serial` would count another */
 			q->nwaiting++;
 			n++;

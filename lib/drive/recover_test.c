@@ -133,6 +133,42 @@ late_for_good(void **state)
 	fake_stop(f);
 }
 
+/*
+ * A flush that is lost by a reset, or that nothing is said of, is sent again; one that the device
+ * stopped for is told.
+ */
+static void
+flushes(void **state)
+{
+	struct fake *f = fake_make(&fake_ops, 1, DEPTH);
+	struct cmd c, other;
+
+	(void)state;
+	fake_send(f, &c, BLK_FLUSH, 0, 1);
+	drive_reset(&f->port);
+	WAIT_FOR(NOW(f->restarts) == 1 && fake_runs(f, &c));
+	atomic_fetch_add(&f->ctlr.ahead_ms, drive_timeout_ms(BLK_FLUSH) + 1);
+	WAIT_FOR(NOW(f->restarts) == 2 && fake_runs(f, &c));
+	assert_int_equal(c.sent, 3);
+	fake_end(f, &c, true);
+	assert_int_equal(c.result, 0);
+	fake_send(f, &c, BLK_FLUSH, 0, 1); /* who did it is not known: each alone */
+	fake_send(f, &other, BLK_READ, 0, 1);
+	drive_break(&f->port);
+	WAIT_FOR(NOW(f->restarts) == 3 && NOW(f->running) == 1);
+	if (fake_runs(f, &other))
+		fake_end(f, &other, true);
+	WAIT_FOR(fake_runs(f, &c));
+	assert_int_equal(c.sent, 2);
+	drive_break(&f->port);
+	assert_true(fake_becomes(&c, -EIO));
+	assert_string_equal(c.io.why, "flush: the fake broke");
+	assert_int_equal(c.sent, 2);
+	fake_end_all(f, &other, 1);
+	assert_int_equal(other.result, 0);
+	fake_stop(f);
+}
+
 /* What stopped the port is over, and no error: with its whole chain, and no longer a suspect. */
 static void
 over_and_not_to_blame(void **state)
@@ -372,6 +408,7 @@ main(void)
 		cmocka_unit_test(known_culprit),
 		cmocka_unit_test(late_and_aborted),
 		cmocka_unit_test(late_for_good),
+		cmocka_unit_test(flushes),
 		cmocka_unit_test(over_and_not_to_blame),
 		cmocka_unit_test(lost_interrupt),
 		cmocka_unit_test(given_up),

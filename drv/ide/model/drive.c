@@ -322,8 +322,9 @@ disk_command(struct model *m, struct model_channel *c, struct model_drive *d, ui
 	case ATA_DSM: take_ranges(m, c, d); break;
 	case ATA_FLUSH:
 	case ATA_FLUSH_EXT:
-		d->flushes++;
-		end(m, c, d, 0);
+		d->flushes += !d->bad_flush;
+		end(m, c, d, d->bad_flush ? ATA_ERROR_ABRT : 0);
+		d->bad_flush -= d->bad_flush > 0;
 		break;
 	case ATA_STANDBY_IMMEDIATE:
 		d->standbys++;

@@ -31,7 +31,7 @@ struct model_drive {
 	unsigned flushes, resets, standbys, smarts, trims;
 
 	/* Faults, each so many times. */
-	unsigned hang, lose_interrupt, dma_error;
+	unsigned hang, lose_interrupt, dma_error, bad_flush;
 	uint64_t bad; /* a sector, for bad_times */
 	unsigned bad_times;
 

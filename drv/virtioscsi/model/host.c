@@ -265,6 +265,17 @@ write_same(struct host *h, struct unit *u, const uint8_t *cdb, const struct vmod
 }
 
 static void
+flush(struct unit *u, struct answer *a)
+{
+	if (!u->bad_flushes) {
+		u->flushes++;
+		return;
+	}
+	u->bad_flushes--;
+	sense(a, ATAPI_MEDIUM_ERROR, 0x0c, 0);
+}
+
+static void
 unit_command(struct host *h, struct unit *u, const uint8_t *cdb, const struct vmodel_request *r,
 	     struct answer *a)
 {
@@ -287,7 +298,7 @@ unit_command(struct host *h, struct unit *u, const uint8_t *cdb, const struct vm
 	case SCSI_READ_CAPACITY_10: capacity(u, false, r, a); break;
 	case SCSI_SERVICE_ACTION_IN_16: capacity(u, true, r, a); break;
 	case SCSI_MODE_SENSE_6: mode_sense(u, r, a); break;
-	case SCSI_SYNCHRONIZE_CACHE_10: u->flushes++; break;
+	case SCSI_SYNCHRONIZE_CACHE_10: flush(u, a); break;
 	case SCSI_UNMAP: unmap_list(h, u, cdb, r, a); break;
 	case SCSI_WRITE_SAME_16: write_same(h, u, cdb, r, a); break;
 	case SCSI_LOG_SENSE: log_sense(u, cdb, r, a); break;

@@ -24,7 +24,7 @@ struct unit {
 	char serial[21];
 	uint8_t *data;
 	int64_t bad_lba;
-	unsigned attentions, busy; /* so many commands end so */
+	unsigned attentions, busy, bad_flushes; /* so many commands end so */
 	unsigned reads, writes, long_ones, flushes, unmaps, ranges, sames, standbys;
 	bool no_standby;
 };

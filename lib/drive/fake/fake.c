@@ -84,7 +84,7 @@ fake_reap(struct drive_queue *q)
 			f->running--;
 		f->tag[i][t] = NULL;
 		if (f->fails[i][t / 64] & bit)
-			drive_fail(q, t, -EIO, f->again, "the fake says so");
+			drive_fail(q, t, -EIO, f->retry, "the fake says so");
 		else
 			drive_end(q, t);
 		f->fails[i][t / 64] &= ~bit;

@@ -30,7 +30,8 @@ struct fake {
 	uint64_t ends[QUEUES][DRIVE_TAGS_MAX / 64];  /* finished, not reaped yet */
 	uint64_t fails[QUEUES][DRIVE_TAGS_MAX / 64]; /* of these: with an error */
 	unsigned sent, rings, running, most, restarts, probes, quiets, looks;
-	bool there, again, broken_restart, freed;
+	bool there, broken_restart, freed;
+	enum drive_retry retry; /* of what fails */
 	int other; /* an error of restart */
 	atomic_bool slow_restart, slow_probe; /* it does not come back from it */
 	enum drive_verdict verdict;
