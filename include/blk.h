@@ -192,6 +192,8 @@ struct blk_server *blk_server_new(void (*rescan)(void *arg), void *arg);
 /* Further commands of sdctl: 0, -ENOENT for an unknown one, or an error with a text (os_errstr). */
 void
 blk_server_commands(struct blk_server *s, int (*command)(void *arg, const char *text), void *arg);
+/* sdctl is there, but not listed in its directory: another server's is, which stands for all. */
+void blk_server_unlist(struct blk_server *s, bool unlisted);
 /* When no request is running and every disk is removed. */
 void blk_server_free(struct blk_server *s);
 /*

@@ -62,6 +62,13 @@ int os_bind(const char *what, const char *path, int flags);
 /* what NULL: everything that is mounted at the path. */
 int os_unmount(const char *what, const char *path);
 
+/*
+ * A process with a copy of this one's name space (and, on Linux, of its mounts), which calls the
+ * function and ends with what that gives.  It has the calling thread only, and uses the functions
+ * of this header and no others: a lock of the C library may be another thread's.  Its pid.
+ */
+int os_fork_ns(int (*child)(void *arg), void *arg);
+
 /* A client's end of a 9P service.  Lux9: a name under /srv, or a path; it is to be mounted.
  * Linux: unix!PATH and tcp!HOST!PORT give a connected stream, for p9_client.h. */
 int os_service_open(const char *name);

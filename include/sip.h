@@ -97,11 +97,13 @@ struct sip_file {		/* ended by an entry without a name */
 	uint64_t size;
 };
 extern const struct p9_srv_ops sip_tree_ops;
-#define SIP_TREE_TEXT	8192	/* the longest text of a file */
+#define SIP_TREE_TEXT	32768	/* the longest text of a file */
 
 struct sip_type {
 	const char *name, *about;		/* the program; one line for -h */
 	const char *mount;		/* where it mounts when no option says; or NULL */
+	/* Before what is there, as a union; else drivers after it, others in its place. */
+	bool before;
 	const struct sip_server_ops *server;	/* may be NULL */
 	const struct sip_driver_ops *driver;	/* NULL: not a driver */
 	const struct sip_fs_ops *fs;		/* NULL: not a file server */

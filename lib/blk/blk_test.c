@@ -268,6 +268,10 @@ tree(void **state)
 
 	(void)state;
 	assert_string_equal(names(w, ""), "sdctl sdT0 ");
+	blk_server_unlist(w->blk, true);
+	assert_string_equal(names(w, ""), "sdT0 ");
+	assert_string_equal(text_of(w, "sdctl"), "sdT0 'RAM disk' 2097152\n");
+	blk_server_unlist(w->blk, false);
 	assert_string_equal(names(w, "sdT0"), "ctl raw data geometry stats part ");
 	assert_string_equal(names(w, "sdT0/part"), "by-uuid by-label 0 1 2 ");
 	assert_string_equal(names(w, "sdT0/part/by-uuid"), "12345678-01 12345678-02 ");

@@ -163,6 +163,7 @@ struct blk_server {
 	void *rescan_arg;
 	int (*command)(void *arg, const char *text);
 	void *command_arg;
+	bool unlisted; /* sdctl: in no listing */
 	uint64_t began_cycles, began_ns;
 	uint64_t range_ns; /* BLK_RANGE_NS */
 };

@@ -37,6 +37,12 @@ blk_server_commands(struct blk_server *s, int (*command)(void *arg, const char *
 }
 
 void
+blk_server_unlist(struct blk_server *s, bool unlisted)
+{
+	s->unlisted = unlisted;
+}
+
+void
 blk_server_free(struct blk_server *s)
 {
 	pthread_mutex_destroy(&s->lock);

@@ -278,7 +278,7 @@ list_root(struct p9_req *r, const struct blk_server *s)
 {
 	uint64_t i = 0;
 
-	if (!put_entry(r, &i, node_qid(NODE_SDCTL, NULL, NULL), "sdctl"))
+	if (!s->unlisted && !put_entry(r, &i, node_qid(NODE_SDCTL, NULL, NULL), "sdctl"))
 		return;
 	for (unsigned d = 0; d < s->ndisks; d++)
 		if (!put_entry(r, &i, node_qid(NODE_DISK, s->disk[d], NULL), s->disk[d]->info.name))

@@ -18,6 +18,8 @@ rescan(void *arg)
 {
 	struct drive_program *a = arg;
 
+	if (a->nctlrs)
+		sip_log(a->ctlr[0]->server, "rescan");
 	for (unsigned i = 0; i < a->nctlrs; i++)
 		for (struct drive_port *p = a->ctlr[i]->ports; p; p = p->next) {
 			bool empty;
@@ -49,6 +51,8 @@ initialize(struct sip_server *s)
 		return -ENOMEM;
 	}
 	blk_server_commands(a->blk, command, s);
+	if (getenv("SIP_NAME")) /* in a slot, beside sdctlfs: man/4/sdctlfs */
+		blk_server_unlist(a->blk, true);
 	s->priv = a;
 	s->p9.aux = a->blk;
 	s->p9.msize = P9_MSIZE_MAX;

@@ -231,9 +231,11 @@ post(struct sip_server *s)
 	if (!c->mount || c->listen)
 		return 0;
 	/* Drivers share directories such as /dev/sd; a file server replaces what is there. */
+	int flags = s->type->driver ? OS_MAFTER : OS_MREPL | OS_MCREATE;
+	if (s->type->before)
+		flags = OS_MBEFORE;
 	snprintf(service, sizeof service, "/srv/%s", c->name);
-	e = os_mount(service, c->mount, s->type->driver ? OS_MAFTER : OS_MREPL | OS_MCREATE, "",
-		(unsigned)c->wait_ms);
+	e = os_mount(service, c->mount, flags, "", (unsigned)c->wait_ms);
 	if (e < 0)
 		sip_refused(s, e, "mount on %s", c->mount);
 	return e;

@@ -7,12 +7,14 @@ head -c 8M /dev/urandom > "$dir/disk"
 with_prog faults
 init <<'END'
 sipd -1
-echo fault crash > /dev/sd/sdctl || echo "ahci: refused"
+mount -w 60000 /srv/ahci /mnt
+echo fault crash > /mnt/sdctl || echo "ahci: refused"
+echo fault crash > /dev/sd/sdctl || echo "all: refused"
 echo fault crash > /dev/edu/ctl || echo "edu: refused"
 END
 DISKS=$dir/disk boot
-expect 'sdctl: unknown command: fault crash'
-expect_re '^ahci: refused$' '^edu: refused$'
+expect 'sdctl: unknown command: fault crash' "sdctl: a fault is one driver's"
+expect_re '^ahci: refused$' '^all: refused$' '^edu: refused$'
 
 with_fault_prog ahci edu
 with_prog faults stale stamp
@@ -30,9 +32,10 @@ manifest ahci 10000 > "$dir/extra/sip/ahci"
 manifest edu 1000 > "$dir/extra/sip/edu"
 init <<'END'
 sipd -1
-echo fault dance > /dev/sd/sdctl || echo "no such fault"
-echo 'fault crash #0' > /dev/sd/sdctl || echo "no such number"
-faults ahci 4 /dev/sd/sdC0/data 2097152 /dev/sd/sdctl \
+mount -w 60000 /srv/ahci /mnt
+echo fault dance > /mnt/sdctl || echo "no such fault"
+echo 'fault crash #0' > /mnt/sdctl || echo "no such number"
+faults ahci 4 /dev/sd/sdC0/data 2097152 /mnt/sdctl \
 	'crash=fault: page fault at 0x8' 'exit=exited with status 3' 'wildptr=fault: ' \
 	'hang=a request is older than the deadline' 'deaf=missed health deadline' \
 	'memory=memory limit' 'storm=interrupt storm' 'wrong=' 'wilddma=' 'crash=fault: '
@@ -53,12 +56,13 @@ rm "$dir/extra/sip/ahci"
 cp "$dir/disk" "$dir/disk.before"
 init <<END
 sipd -1
+mount -w 60000 /srv/ahci /mnt
 $(lose_interrupts ahci sdC0)
-stale /dev/sd/sdC0/raw /dev/sd/sdctl
+stale /dev/sd/sdC0/raw /mnt/sdctl
 stamp -seconds 60 -region 1048576 -ready /tmp/stamping /dev/sd/sdC0/raw &
 load=\$!
 await -t 30 /tmp/stamping
-for i in 1 2 3 4 5 6 7 8 9 10; do echo 'fault wrong #20' > /dev/sd/sdctl; sleep 0.1; done
+for i in 1 2 3 4 5 6 7 8 9 10; do echo 'fault wrong #20' > /mnt/sdctl; sleep 0.1; done
 kill \$load
 wait \$load || echo "wrong completions were seen"
 END

@@ -9,7 +9,7 @@ with_fault_prog nvme virtioblk virtioscsi ide
 mkdir -p "$dir/extra/sip"
 head -c 8M /dev/urandom > "$dir/faulty"
 
-# The machine's own AHCI controller is left alone: there is one /dev/sd/sdctl.
+# The machine's own AHCI controller is left alone.
 printf 'name tmp\nprogram /boot/bin/ramfs\nargs -size 4M\nmount /tmp\ncapability file-system\n' \
 	> "$dir/extra/sip/tmp"
 printf 'name ahci\nprogram /boot/bin/ahci\npci 0xffffff\n' > "$dir/extra/sip/ahci"
@@ -37,8 +37,9 @@ faults_of()
 	init <<END
 sipd -1
 await -t 30 /dev/sd/$name/data
-echo 'fault dance' > /dev/sd/sdctl || echo "no such fault"
-faults $driver $readers /dev/sd/$name/data 2097152 /dev/sd/sdctl \\
+mount -w 60000 /srv/$driver /mnt
+echo 'fault dance' > /mnt/sdctl || echo "no such fault"
+faults $driver $readers /dev/sd/$name/data 2097152 /mnt/sdctl \\
 	'crash=fault: page fault at 0x8' 'exit=exited with status 3' 'wildptr=fault: ' \\
 	'hang=a request is older than the deadline' 'deaf=missed health deadline' \\
 	'memory=memory limit' 'storm=interrupt storm' 'wrong=' 'wilddma=' 'crash=fault: '
@@ -57,12 +58,13 @@ noticed_of()
 	init <<END
 sipd -1
 await -t 30 /dev/sd/$name/data
+mount -w 60000 /srv/$driver /mnt
 $(lose_interrupts "$driver" "$name")
-$([ "$driver" = ide ] || echo "stale /dev/sd/$name/raw /dev/sd/sdctl")
+$([ "$driver" = ide ] || echo "stale /dev/sd/$name/raw /mnt/sdctl")
 stamp -seconds 60 -region 1048576 -ready /tmp/stamping /dev/sd/$name/raw &
 load=\$!
 await -t 30 /tmp/stamping
-for i in 1 2 3 4 5 6 7 8 9 10; do echo 'fault wrong #20' > /dev/sd/sdctl; sleep 0.1; done
+for i in 1 2 3 4 5 6 7 8 9 10; do echo 'fault wrong #20' > /mnt/sdctl; sleep 0.1; done
 kill \$load
 wait \$load || echo "wrong completions were seen"
 END

@@ -170,12 +170,12 @@ blob_writers()
 }
 
 # Commands for init: the interrupts of the driver $1, built with faults, get lost under a reader of its disk
-# $2, and come again; /tmp is there.
+# $2, and come again; /tmp is there, and the driver alone at /mnt.
 lose_interrupts()
 {
 	cat <<END
 slot=/dev/sip/servers/$1
-echo 'fault lostirq' > /dev/sd/sdctl
+echo 'fault lostirq' > /mnt/sdctl
 until grep -q degraded \$slot/status; do dd if=/dev/sd/$2/data of=/dev/null bs=512 count=1 2> /dev/null; done
 grep message \$slot/health
 grep port-state /dev/sd/$2/ctl
@@ -186,7 +186,7 @@ echo "without interrupts: \$(cat /tmp/told)"
 grep lost-interrupts /dev/sd/$2/stats
 grep polled-ends /dev/sd/$2/stats
 cat \$slot/status
-echo 'fault irqback' > /dev/sd/sdctl
+echo 'fault irqback' > /mnt/sdctl
 until grep -q healthy \$slot/status; do dd if=/dev/sd/$2/data of=/dev/null bs=4096 count=100 2> /dev/null; done
 grep port-state /dev/sd/$2/ctl
 cat \$slot/log \$slot/status

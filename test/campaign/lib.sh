@@ -85,20 +85,25 @@ tree_disk()
 	DISKS=$dir/disk
 }
 
-# raw_campaign DRIVER DISK LEDGER DEATHS SEED CAUSE...  ALONE=1: other processes have a /dev/sd/sdctl too.
+# The commands that make a driver's own sdctl, which takes faults, appear as /n/sdctl.
+own_sdctl()
+{
+	echo "mount -w 60000 /srv/$1 /n"
+}
+
+# raw_campaign DRIVER DISK LEDGER DEATHS SEED CAUSE...
 raw_campaign()
 {
-	local driver=$1 disk=/dev/sd/$2/raw ledger=/dev/sd/$3/raw deaths=$4 seed=$5 faults=/dev/sd/sdctl
+	local driver=$1 disk=/dev/sd/$2/raw ledger=/dev/sd/$3/raw deaths=$4 seed=$5
 	shift 5
-	[ "${ALONE:-0}" = 0 ] || faults=/mnt/sdctl
 	manifest_disk "$driver"
 	manifest_tmp
 	{
 		echo 'sipd &'
 		echo "await -t 30 $disk $ledger"
-		[ "${ALONE:-0}" = 0 ] || echo "mount -w 60000 /srv/$driver /mnt"
+		own_sdctl "$driver"
 		load_and_deaths "stamp -server $driver -seed $seed -ledger $ledger $disk" \
-			"$(reaper "$driver" "$deaths" "$seed" "$faults" "$disk" "$@")"
+			"$(reaper "$driver" "$deaths" "$seed" /n/sdctl "$disk" "$@")"
 		echo "stamp -check -ledger $ledger $disk"
 	} | init
 	boot
@@ -113,7 +118,7 @@ campaign_disk()
 	DISKS=$DISKS raw_campaign ahci sdC0 sdC1 "$@"
 }
 
-# The machine's own AHCI controller is left alone: there is one /dev/sd/sdctl, for faults.
+# The machine's own AHCI controller is left alone.
 without_ahci()
 {
 	mkdir -p "$dir/extra/sip"
@@ -148,7 +153,7 @@ campaign_virtioblk()
 	local device="-device virtio-blk-pci,disable-legacy=on"
 
 	blank_disks
-	ALONE=1 DISKS= EXTRA="$(virtio_drives) $device,drive=disk,serial=D $device,drive=ledger,serial=L ${EXTRA:-}" \
+	DISKS= EXTRA="$(virtio_drives) $device,drive=disk,serial=D $device,drive=ledger,serial=L ${EXTRA:-}" \
 		raw_campaign virtioblk sdV0 sdV1 "$@"
 }
 
@@ -190,6 +195,7 @@ tree_campaign()
 	{
 		echo 'sipd &'
 		echo 'await -t 30 /root/probe'
+		own_sdctl ahci
 		load_and_deaths "readers -server $server -seed $seed /root/all" "$deaths"
 		echo 'cd /root; sha256sum -r . '
 	} | init
@@ -207,7 +213,7 @@ campaign_deep()
 	local deaths=$1 seed=$2
 	shift 2
 	tree_campaign "$seed" ahci \
-		"$(reaper ahci "$deaths" "$seed" /dev/sd/sdctl /dev/sd/sdC0/raw "$@")"
+		"$(reaper ahci "$deaths" "$seed" /n/sdctl /dev/sd/sdC0/raw "$@")"
 }
 
 campaign_tree()
@@ -228,7 +234,7 @@ campaign_both()
 {
 	local deaths=$1 seed=$2
 	shift 2
-	tree_campaign "$seed" root "$(reaper ahci "$deaths" "$seed" /dev/sd/sdctl /dev/sd/sdC0/raw "$@") -others &
+	tree_campaign "$seed" root "$(reaper ahci "$deaths" "$seed" /n/sdctl /dev/sd/sdC0/raw "$@") -others &
 other=\$!
 $(reaper root "$deaths" "$seed" none /root/probe kill note) -others
 wait \$other"
@@ -279,10 +285,11 @@ campaign_lossy()
 	{
 		echo 'sipd &'
 		echo 'await -t 30 /dev/pass/lossyctl /mnt/sdC0/raw'
+		own_sdctl ahci
 		lossy_rules "$seed"
 		load_and_deaths \
 			"stamp -server ahci -seed $seed -ledger /dev/sd/sdC1/raw /mnt/sdC0/raw" \
-			"$(reaper ahci "$deaths" "$seed" /dev/sd/sdctl /dev/sd/sdC0/raw "$@") -others"
+			"$(reaper ahci "$deaths" "$seed" /n/sdctl /dev/sd/sdC0/raw "$@") -others"
 		echo 'kill $rules'
 		echo 'stamp -check -ledger /dev/sd/sdC1/raw /dev/sd/sdC0/raw'
 	} | init

@@ -229,6 +229,16 @@ os_bind(const char *what, const char *path, int flags)
 }
 
 int
+os_fork_ns(int (*child)(void *arg), void *arg)
+{
+	int pid = result(fork());
+
+	if (pid == 0)
+		_exit(child(arg));
+	return pid;
+}
+
+int
 os_unmount(const char *what, const char *path)
 {
 	(void)what, (void)path;

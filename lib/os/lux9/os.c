@@ -152,6 +152,16 @@ os_bind(const char *what, const char *path, int flags)
 }
 
 int
+os_fork_ns(int (*child)(void *arg), void *arg)
+{
+	long pid = lux_call1(SYS_FORK, SYS_FNEWNS);
+
+	if (pid == 0)
+		lux_call1(SYS_EXIT, child(arg));
+	return (int)pid;
+}
+
+int
 os_unmount(const char *what, const char *path)
 {
 	return (int)lux_call2(SYS_UNMOUNT, LUX_ARG(what), LUX_ARG(path));
