@@ -259,6 +259,102 @@ test_s5(void **state)
 	assert_false(s5_package(ones + 1, ones + sizeof ones, typ));
 }
 
+static const uint8_t unit_1[] = {
+	0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0,
+	1, 8, 0, 0, 0, 0, 2, 0,			/* for a function of its own */
+};
+static const uint8_t unit_2[] = { 0, 0, 16, 0, 1, 0, 0, 0, 0, 0x10, 0xd9, 0xfe, 0, 0, 0, 0 };
+static const uint8_t unit_3[] = { 0, 0, 16, 0, 1, 0, 3, 0, 0, 0x20, 0xd9, 0xfe, 0, 0, 0, 0 };
+static const uint8_t firmware[] = {
+	1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0, 0, 0, 0,
+	0xff, 0xff, 0x7f, 0x7b, 0, 0, 0, 0,
+};
+static const uint8_t unknown[] = { 9, 0, 5, 0, 0xff };
+
+static uint32_t dmar_end;
+
+/* Adds a record, and gives the place where it is. */
+static uint8_t *
+dmar_record(const uint8_t *r, uint32_t n)
+{
+	memcpy(memory + DMAR + dmar_end, r, n);
+	dmar_end += n;
+	return memory + DMAR + dmar_end - n;
+}
+#define RECORD(r) dmar_record(r, sizeof(r))
+
+/* How many units there are by the table as it is, read from memory that ends with it. */
+static unsigned
+dmar_units(void)
+{
+	unsigned n = 0;
+
+	table(DMAR, "DMAR", dmar_end);
+	ASAN_POISON_MEMORY_REGION(memory + DMAR + dmar_end, PAGE_SIZE - dmar_end);
+	acpi_init(RSDP);
+	ASAN_UNPOISON_MEMORY_REGION(memory + DMAR + dmar_end, PAGE_SIZE - dmar_end);
+	while (acpi_iommu(n) != NULL)
+		n++;
+	return n;
+}
+
+static void
+test_iommus(void **state)
+{
+	uint32_t whole;
+
+	(void)state;
+	dmar_end = 48;
+	RECORD(unit_1);
+	RECORD(firmware);
+	RECORD(unknown);
+	RECORD(unit_2);
+	RECORD(unit_3);
+	whole = dmar_end;
+	assert_int_equal(dmar_units(), 3);
+	assert_true(acpi_iommu(0)->base == 0xfed90000 && acpi_iommu(0)->segment == 0);
+	assert_true(acpi_iommu(1)->base == 0xfed91000 && acpi_iommu(1)->segment == 0);
+	assert_true(acpi_iommu(2)->base == 0xfed92000 && acpi_iommu(2)->segment == 3);
+	assert_true(acpi_reserved(2)->start == 0xfed90000);
+	assert_true(acpi_reserved(4)->start == 0xfed92000);
+	for (dmar_end = SDT_HEADER; dmar_end < whole; dmar_end++)
+		assert_int_equal(dmar_units(), (dmar_end >= 48 + sizeof unit_1) +
+					       (dmar_end >= whole - sizeof unit_3));
+}
+
+/* A wrong byte in a record between two that are right; a length that is none ends the table. */
+static void
+wrong_iommu(unsigned at, uint8_t v, unsigned want)
+{
+	dmar_end = 48;
+	RECORD(unit_2);
+	RECORD(unit_3)[at] = v;
+	RECORD(unit_1);
+	assert_int_equal(dmar_units(), want);
+}
+
+static void
+test_wrong_iommus(void **state)
+{
+	(void)state;
+	wrong_iommu(9, 0x20, 3);
+	wrong_iommu(8, 1, 2);		/* no page's address */
+	wrong_iommu(9, 0x10, 2);	/* that of the first */
+	wrong_iommu(15, 1, 2);		/* beyond all memory */
+	wrong_iommu(2, 0, 1);
+	wrong_iommu(2, 3, 1);
+	wrong_iommu(2, 200, 1);
+	dmar_end = 48;
+	dmar_record(unit_3, 12)[2] = 12;	/* too short for what it is */
+	dmar_record(firmware, 16)[2] = 16;
+	assert_int_equal(dmar_units(), 0);
+	dmar_end = 48;
+	for (unsigned i = 0; i < ACPI_IOMMUS_MAX + 3; i++)
+		RECORD(unit_2)[10] = (uint8_t)i;
+	assert_int_equal(dmar_units(), ACPI_IOMMUS_MAX);
+	assert_null(acpi_iommu(ACPI_IOMMUS_MAX));
+}
+
 int
 main(void)
 {
@@ -269,6 +365,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_checksum, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_iommus, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_iommus, setup, teardown),
 		cmocka_unit_test(test_s5),
 	};
 

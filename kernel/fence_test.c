@@ -4,6 +4,7 @@
  */
 #include "testing/services.h"
 
+#include "amd64/vtd.h"
 #include "dev/dma.c"
 #include "fence.c"
 #include "text.c"
@@ -75,6 +76,55 @@ pci_reset(struct pci_func *f)
 {
 	step("reset", f->bdf);
 	return no_reset >> (f - funcs) & 1 ? -EOPNOTSUPP : 0;
+}
+
+/* An IOMMU: pages that the process's devices reach, until the process has ended. */
+static bool iommu;
+static int64_t pages_mapped;
+static bool can_map = true;
+
+static int64_t
+pages_in(const struct dma_seg *seg, int nsegs)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < nsegs; i++)
+		n += ((seg[i].paddr + seg[i].bytes - 1) >> PAGE_SHIFT) -
+		     (seg[i].paddr >> PAGE_SHIFT) + 1;
+	return (int64_t)n;
+}
+
+int
+vtd_map(struct proc *p, const struct dma_seg *seg, int nsegs, unsigned access)
+{
+	assert_ptr_equal(p, &test_proc);
+	assert_true(access & SYS_PROT_WRITE);
+	if (can_map && iommu)
+		pages_mapped += pages_in(seg, nsegs);
+	return can_map ? 0 : -ENOMEM;
+}
+
+void
+vtd_unmap(struct proc *p, const struct dma_seg *seg, int nsegs)
+{
+	assert_ptr_equal(p, &test_proc);
+	pages_mapped -= pages_mapped == 0 ? 0 : pages_in(seg, nsegs);
+}
+
+void
+vtd_detach(const struct pci_func *f)
+{
+	if (iommu)
+		step("detach", f->bdf);
+}
+
+void
+vtd_end(struct proc *p)
+{
+	assert_ptr_equal(p, &test_proc);
+	pages_mapped = 0;
+	if (iommu)
+		step("end", 0);
 }
 
 paddr_t
@@ -207,6 +257,30 @@ order_with_reset(void **state)
 	assert_ptr_equal(funcs[0].owner, &another);
 }
 
+/* The IOMMU has forgotten the device before any page is free, or waits. */
+static void
+order_with_iommu(void **state)
+{
+	(void)state;
+	iommu = true;
+	no_reset = 0;
+	drives(6, DMA_ANY_DEVICE);
+	assert_int_equal(pages_mapped, PAGES);
+	hw_proc_exit(&test_proc);
+	assert_string_equal(steps, "lines;messages 20;messages 28;master 20;master 28;"
+				   "drain 20;reset 20;drain 28;reset 28;detach 20;detach 28;end;"
+				   "free;disown 20;disown 28;");
+	no_reset = 1;
+	drives(1, DMA_ANY_DEVICE);
+	hw_proc_exit(&test_proc);
+	assert_string_equal(steps, "lines;messages 10;master 10;drain 10;reset 10;detach 10;end;"
+				   "disown 10;");
+	assert_int_equal(pages_used, PAGES);
+	dma_quiet(ALONE);
+	assert_int_equal(pages_used, 0);
+	iommu = false;
+}
+
 static void
 not_before_quiet(void **state)
 {
@@ -308,6 +382,27 @@ pins(unsigned mask)
 	return b;
 }
 
+/* In reach for as long as they are pinned; not pinned if they cannot be in reach. */
+static void
+pinned_with_iommu(void **state)
+{
+	struct buffer *b;
+
+	(void)state;
+	iommu = true;
+	b = pins(1);
+	assert_int_equal(pages_mapped, PINS);
+	dma_unpin(b);
+	assert_int_equal(pages_mapped, 0);
+	assert_int_equal(pages_pinned, 0);
+	can_map = false;
+	assert_null(pins(1));
+	assert_int_equal(pages_pinned, 0);
+	assert_true(list_empty(&buffers));
+	iommu = false;
+	can_map = true;
+}
+
 static void
 answered(void **state)
 {
@@ -402,12 +497,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(order_with_reset), cmocka_unit_test(not_before_quiet),
-		cmocka_unit_test(not_reset_when_drained),
+		cmocka_unit_test(order_with_reset), cmocka_unit_test(order_with_iommu),
+		cmocka_unit_test(not_before_quiet), cmocka_unit_test(not_reset_when_drained),
 		cmocka_unit_test(one_of_two),	    cmocka_unit_test(two_of_two),
 		cmocka_unit_test(no_driver),	    cmocka_unit_test(answered),
-		cmocka_unit_test(pinned_and_reset), cmocka_unit_test(pinned_until_quiet),
-		cmocka_unit_test(pinned_without_service), cmocka_unit_test(not_pinned),
+		cmocka_unit_test(pinned_with_iommu), cmocka_unit_test(pinned_and_reset),
+		cmocka_unit_test(pinned_until_quiet), cmocka_unit_test(pinned_without_service),
+		cmocka_unit_test(not_pinned),
 	};
 
 	test_allocations = -1;

@@ -5,6 +5,7 @@
 #include "amd64/acpi.h"
 #include "amd64/cpu.h"
 #include "amd64/uart.h"
+#include "amd64/vtd.h"
 #include "as.h"
 #include "boot.h"
 #include "dev/archive.h"
@@ -110,6 +111,7 @@ kernel_main(uint32_t magic, paddr_t info)
 	lapic_init();
 	sched_init_cpu();
 	irq_init();
+	vtd_init();
 	futex_init();
 	vga_init();
 	uart_start();

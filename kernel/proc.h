@@ -89,6 +89,7 @@ struct proc {
 	uint64_t start_ns;
 	void *sip;			/* dev/sip.c: the server slot it runs for */
 	uint32_t interrupts;		/* a second, above which they are a storm; 0: the default */
+	struct vtd_domain *domain;	/* amd64/vtd.c: what its devices reach, or NULL */
 	char name[32];
 	char args[128];			/* the first bytes of its command line */
 };

@@ -50,6 +50,8 @@ static struct {
 	struct override overrides[OVERRIDES_MAX];
 	struct acpi_range reserved[RESERVED_MAX], ports[PORT_RANGES_MAX];
 	unsigned ncpus, nioapics, noverrides, nreserved, nports;
+	struct acpi_iommu iommus[ACPI_IOMMUS_MAX];
+	unsigned niommus;
 	uint16_t pm1a_cnt, pm1b_cnt, smi_cmd;
 	uint8_t acpi_enable, slp_typa, slp_typb, reset_space, reset_value;
 	bool have_s5;
@@ -258,13 +260,52 @@ mcfg_parse(const uint8_t *t, uint32_t length)
 				(size_t)(t[at + 11] - t[at + 10] + 1) << 20);
 }
 
-/* Units of [VT-d 4.0, 8.1], type 0, and [AMD IOMMU 3.07, 5.2], types 0x10, 0x11 and 0x40. */
+/* [VT-d 4.0, 8.3]: where a unit's registers are; which functions it is for, nobody asks. */
 static void
-iommu_parse(const uint8_t *t, uint32_t length, bool amd)
+dmar_unit(const uint8_t *r)
 {
+	paddr_t base = get64(r + 8);
+	bool ok = base != 0 && base % PAGE_SIZE == 0 && base < ADDRESS_MAX &&
+		  acpi.niommus < ACPI_IOMMUS_MAX;
+
+	for (unsigned i = 0; i < acpi.niommus; i++)
+		ok = ok && acpi.iommus[i].base != base;
+	if (!ok) {
+		kprint("acpi: an IOMMU at 0x%lx is passed over\n", base);
+		return;
+	}
+	acpi.iommus[acpi.niommus++] = (struct acpi_iommu){ base, get16(r + 6) };
+	reserve(base, IOMMU_SIZE);
+}
+
+/* [VT-d 4.0, 8.1 and 8.4] */
+static void
+dmar_parse(const uint8_t *t, uint32_t length)
+{
+	for (uint32_t at = 48, n; at < length && length - at >= 4; at += n) {
+		const uint8_t *r = t + at;
+
+		n = get16(r + 2);
+		if (n < 4 || n > length - at) {
+			kprint("acpi: the table of IOMMUs is cut short\n");
+			return;
+		}
+		if (get16(r) == 0 && n >= 16)
+			dmar_unit(r);
+		else if (get16(r) == 1 && n >= 24)
+			kprint("acpi: 0x%lx to 0x%lx, of the firmware's devices, is out of their "
+			       "reach with an IOMMU\n", get64(r + 8), get64(r + 16));
+	}
+}
+
+/* Units of [AMD IOMMU 3.07, 5.2], types 0x10, 0x11 and 0x40. */
+static void
+ivrs_parse(const uint8_t *t, uint32_t length)
+{
+	kprint("acpi: AMD's IOMMU is not used: devices reach all memory\n");
 	for (uint32_t at = 48; at + 16 <= length && get16(t + at + 2) >= 16;
 	     at += get16(t + at + 2))
-		if (amd ? t[at] == 0x10 || t[at] == 0x11 || t[at] == 0x40 : get16(t + at) == 0)
+		if (t[at] == 0x10 || t[at] == 0x11 || t[at] == 0x40)
 			reserve(get64(t + at + 8), IOMMU_SIZE);
 }
 
@@ -282,8 +323,10 @@ table_parse(paddr_t pa)
 		fadt_parse(t, length);
 	else if (memcmp(t, "MCFG", 4) == 0)
 		mcfg_parse(t, length);
-	else if (memcmp(t, "DMAR", 4) == 0 || memcmp(t, "IVRS", 4) == 0)
-		iommu_parse(t, length, t[0] == 'I');
+	else if (memcmp(t, "DMAR", 4) == 0 && acpi.niommus == 0)
+		dmar_parse(t, length);
+	else if (memcmp(t, "IVRS", 4) == 0)
+		ivrs_parse(t, length);
 	else if (memcmp(t, "HPET", 4) == 0 && length >= 52 && t[40] == GAS_MEMORY)
 		reserve(get64(t + 44), PAGE_SIZE);
 }
@@ -347,6 +390,12 @@ const struct acpi_range *
 acpi_reserved(unsigned i)
 {
 	return i < acpi.nreserved ? &acpi.reserved[i] : NULL;
+}
+
+const struct acpi_iommu *
+acpi_iommu(unsigned i)
+{
+	return i < acpi.niommus ? &acpi.iommus[i] : NULL;
 }
 
 bool

@@ -14,6 +14,13 @@ struct acpi_range {
 	uint64_t start, length;
 };
 
+#define ACPI_IOMMUS_MAX	16
+
+struct acpi_iommu {		/* Intel's */
+	paddr_t base;		/* of its registers: a page's */
+	uint16_t segment;
+};
+
 /* Flags of an override [ACPI 6.4, table 5.26]. */
 enum {
 	ACPI_POLARITY = 3, ACPI_POLARITY_LOW = 3,	/* 0: as the bus */
@@ -30,6 +37,7 @@ unsigned acpi_cpus(uint32_t *apic_ids, unsigned max);
 unsigned acpi_ioapics(struct acpi_ioapic *out, unsigned max);
 /* Registers of timers and IOMMUs, and configuration windows; NULL after the last. */
 const struct acpi_range *acpi_reserved(unsigned i);
+const struct acpi_iommu *acpi_iommu(unsigned i);	/* NULL after the last */
 /* The global interrupt of an ISA line; false, and the same number, if it is not overridden. */
 bool acpi_isa_override(unsigned irq, uint32_t *gsi, uint16_t *flags);
 /* Ports that the power-management hardware decodes. */

@@ -18,6 +18,7 @@
  *
  * dma_lock protects the list and the buffers' owners.
  */
+#include "../amd64/vtd.h"
 #include "../as.h"
 #include "../cap.h"
 #include "../hw.h"
@@ -73,11 +74,22 @@ map_put(struct phys_map *pm)
 	dma_buffer_put(pm->arg);
 }
 
+/* Its owner's devices do not reach it any more, if an IOMMU holds them. */
+static void
+out_of_reach(const struct buffer *b)
+{
+	struct dma_seg whole = { b->pa, b->size };
+
+	if (b->owner != NULL)
+		vtd_unmap(b->owner, b->pa != 0 ? &whole : b->seg, b->pa != 0 ? 1 : b->nsegs);
+}
+
 /* dma_lock is held. */
 static void
 buffer_release(struct buffer *b)
 {
 	list_remove(&b->all);
+	out_of_reach(b);
 	b->owner = NULL;
 	dma_buffer_put(b);
 }
@@ -175,8 +187,10 @@ dma_pin(struct as *as, uint64_t addr, size_t n, unsigned access)
 	mutex_unlock(&dma_lock);
 	if (ok)
 		b->nsegs = as_pin(as, addr, n, access, b->seg);
-	if (b->nsegs > 0)
+	if (b->nsegs > 0 && vtd_map(p, b->seg, b->nsegs, access) == 0)
 		return b;
+	as_unpin(b->seg, b->nsegs, access);
+	b->nsegs = 0;
 	dma_unpin(b);
 	return NULL;
 }
@@ -198,6 +212,14 @@ dma_unpin(struct buffer *b)
 	dma_buffer_put(b);
 }
 
+static bool
+in_reach(const struct buffer *b)
+{
+	struct dma_seg whole = { b->pa, b->size };
+
+	return vtd_map(proc_current(), &whole, 1, SYS_PROT_READ | SYS_PROT_WRITE) == 0;
+}
+
 static struct buffer *
 buffer_new(const struct dma_request *q)
 {
@@ -207,7 +229,9 @@ buffer_new(const struct dma_request *q)
 		return NULL;
 	b->size = ROUND_UP(q->size, PAGE_SIZE);
 	b->pa = page_alloc_run(b->size >> PAGE_SHIFT, q->align >> PAGE_SHIFT, q->flags);
-	if (b->pa == 0) {
+	if (b->pa == 0 || !in_reach(b)) {
+		if (b->pa != 0)
+			page_put_run(b->pa, b->size >> PAGE_SHIFT);
 		kfree(b);
 		return NULL;
 	}
@@ -239,6 +263,7 @@ buffer_alloc(const struct dma_request *q, struct answer *a)
 		return error(ENOMEM, "dma: no %lu bytes in a row are free", q->size);
 	r = as_map_phys(as_current(), &b->vaddr, &b->map, SYS_PROT_READ | SYS_PROT_WRITE);
 	if (r < 0) {
+		out_of_reach(b);
 		dma_buffer_put(b);
 		return r;
 	}
@@ -478,9 +503,10 @@ dma_write(struct chan *c, struct uio *u, uint64_t off)
 	}
 	mutex_lock(&dma_lock);
 	b = buffer_of(c->qid.path);
-	if (b != NULL && c->qid.path % 4 == FILE_CTL)
+	if (b != NULL && c->qid.path % 4 == FILE_CTL) {
 		list_remove(&b->all);		/* the list's reference is ours now */
-	else if (b != NULL)
+		out_of_reach(b);
+	} else if (b != NULL)
 		ref_get(&b->refs);
 	mutex_unlock(&dma_lock);
 	if (b == NULL)

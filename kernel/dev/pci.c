@@ -16,6 +16,7 @@
  */
 #include "../amd64/pci.h"
 
+#include "../amd64/vtd.h"
 #include "../cap.h"
 #include "../hw.h"
 #include "../irq.h"
@@ -312,13 +313,20 @@ line(struct pci_func *f)
 	return r;
 }
 
+static void
+master_off(struct pci_func *f)
+{
+	pci_command(f, PCI_COMMAND_MASTER, 0);
+	vtd_detach(f);
+}
+
 static int
 busmaster(struct pci_func *f, const char *value)
 {
 	int r;
 
 	if (strcmp(value, "off") == 0) {
-		pci_command(f, PCI_COMMAND_MASTER, 0);
+		master_off(f);
 		return 0;
 	}
 	if (strcmp(value, "on") != 0)
@@ -327,8 +335,10 @@ busmaster(struct pci_func *f, const char *value)
 		return r;
 	if (f->unquiet)
 		return error(EBUSY, "pci: its last driver died: stop the device and say quiet");
-	pci_command(f, 0, PCI_COMMAND_MASTER);
-	return 0;
+	r = vtd_attach(f->owner, f);
+	if (r == 0)
+		pci_command(f, 0, PCI_COMMAND_MASTER);
+	return r;
 }
 
 static void
@@ -347,7 +357,7 @@ enable(struct pci_func *f)
 static void
 disable(struct pci_func *f)
 {
-	pci_command(f, PCI_COMMAND_MASTER, 0);
+	master_off(f);
 	messages_free(f);
 	pci_command(f, PCI_COMMAND_IO | PCI_COMMAND_MEM, 0);
 	disown(f);
@@ -493,6 +503,7 @@ remove(struct pci_func *f)
 {
 	messages_free(f);
 	pci_command(f, PCI_COMMAND_MASTER | PCI_COMMAND_IO | PCI_COMMAND_MEM, PCI_COMMAND_NO_INTX);
+	vtd_detach(f);
 	pci_take(f);
 }
 
