@@ -210,7 +210,7 @@ void sip_log(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);
 void sip_debug(struct sip_server *s, const char *fmt, ...) SIP_PRINTF(2, 3);	/* with -d */
 /* Logs, and gives err back. */
 int sip_fail(struct sip_server *s, int err, const char *fmt, ...) SIP_PRINTF(3, 4);
-/* The same for what a call to the system, this thread's last that failed, gave: in its own words. */
+/* The same for what this thread's last call to the system that failed gave: in its own words. */
 int sip_refused(struct sip_server *s, int err, const char *fmt, ...) SIP_PRINTF(3, 4);
 
 /* --- devices: dev.c (what is the same for all), dev_files.c (through /dev) ----------------- */

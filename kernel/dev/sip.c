@@ -267,7 +267,8 @@ sip_write(struct chan *c, struct uio *u, uint64_t)
 	text = kmalloc(SIP_COMMAND_MAX);
 	if (text == NULL)
 		return -ENOMEM;
-	n = (path_file(c) == SLOT_HEALTH ? uio_get_lines : uio_get_command)(u, text, SIP_COMMAND_MAX);
+	n = (path_file(c) == SLOT_HEALTH ? uio_get_lines : uio_get_command)(u, text,
+									    SIP_COMMAND_MAX);
 	if (n >= 0) {
 		if (c->qid.path == FILE_TYPES)
 			r = type_add(text);

@@ -254,8 +254,8 @@ atapi_last_session(const uint8_t *b, size_t n, uint32_t *lba)
 }
 
 /*
- * [MMC-6, 6.6.2]  The length is of what follows it, which is 6; QEMU's drives leave out the rest of the
- * header and say 4.
+ * [MMC-6, 6.6.2]  The length is of what follows it, which is 6; QEMU's drives leave out the rest of
+ * the header and say 4.
  */
 int
 atapi_events(const uint8_t *b, size_t n, struct atapi_events *out)
