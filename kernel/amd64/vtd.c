@@ -66,6 +66,7 @@ enum { REGISTERS_SIZE = 0x4000, FAULT_SIZE = 16, FAULT_STATUS = 8, FAULT_CLEAR =
 enum { DOMAINS_MAX = 1024, ADDRESS_BITS = 52 };
 
 #define COMMAND_NS	100000000ull	/* hardware takes microseconds */
+#define COMMAND_LOOKS	10000u		/* after that: the machine may have stood still */
 #define ENTRY_ADDR	0x000ffffffffff000ull
 
 struct unit {
@@ -125,9 +126,10 @@ static bool
 reg_wait(const struct unit *u, unsigned at, uint32_t mask, uint32_t want)
 {
 	uint64_t start = time_now();
+	unsigned late = 0;
 
 	while ((reg_read32(u, at) & mask) != want) {
-		if (time_now() - start > COMMAND_NS)
+		if (time_now() - start > COMMAND_NS && ++late > COMMAND_LOOKS)
 			return false;
 		cpu_pause();
 	}
@@ -164,12 +166,13 @@ finish(struct unit *u)
 {
 	paddr_t status = virt_to_phys((void *)u->done);
 	uint64_t start = time_now();
+	unsigned late = 0;
 
 	post(u, INV_WAIT | INV_STATUS | (uint64_t)++u->waits << INV_DATA_SHIFT, status);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	reg_write64(u, VTD_IQT, u->tail << 4);
 	while (*u->done != u->waits) {
-		if (time_now() - start > COMMAND_NS)
+		if (time_now() - start > COMMAND_NS && ++late > COMMAND_LOOKS)
 			return false;
 		tlb_answer();
 		cpu_pause();
