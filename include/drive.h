@@ -100,7 +100,8 @@ struct drive_blame { /* what `diagnose` finds out */
 	char why[BLK_WHY_MAX];     /* "status 0x51 DRDY ERR, error 0x40 UNC" */
 	struct drive_queue *queue; /* and tag: the command to blame; NULL: not known */
 	unsigned tag;
-	bool final; /* it need not be tried again; a flush that is not late never is */
+	bool final; /* it need not be tried again; a flush never is, but if it is late or ... */
+	bool whole; /* ... the device as a whole went wrong: it told an error of no command */
 };
 
 /* May a command that failed be tried again? */

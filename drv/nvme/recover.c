@@ -138,6 +138,7 @@ diagnose(struct drive_port *p, struct drive_blame *b)
 	struct nvme_ctlr *c = nvme_of(p);
 	uint32_t csts = sip_read32(&c->bar, NVME_CSTS);
 
+	b->whole = !b->late; /* a command's own error is in its completion */
 	if (csts == UINT32_MAX)
 		snprintf(b->why, sizeof b->why, "the controller is gone");
 	else if (NVME_CSTS_CFS_get(csts))

@@ -333,7 +333,8 @@ flying(struct drive_port *p, struct drive_blame *only)
 
 /*
  * One use of its tries: the command, off its tag, if that was the last.  A flush has one, but if it
- * is only late: the device has not told of an error, and what it says next is still an answer.
+ * is only late, or the device as a whole went wrong: that has not told of an error of the flush, and
+ * what it says next is still an answer.
  */
 static struct blk_io *
 accuse(struct drive_port *p, const struct drive_blame *b)
@@ -348,7 +349,7 @@ accuse(struct drive_port *p, const struct drive_blame *b)
 	pthread_mutex_lock(&p->lock);
 	memcpy(p->last_error, io->why, sizeof io->why);
 	pthread_mutex_unlock(&p->lock);
-	final = b->final || (io->kind == BLK_FLUSH && !b->late);
+	final = b->final || (io->kind == BLK_FLUSH && !b->late && !b->whole);
 	if (++io->tries >= DRIVE_TRIES || final) {
 		drive_untag(q, b->tag);
 		if (q->serial)

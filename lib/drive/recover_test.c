@@ -166,6 +166,13 @@ flushes(void **state)
 	assert_int_equal(c.sent, 2);
 	fake_end_all(f, &other, 1);
 	assert_int_equal(other.result, 0);
+	/* The device as a whole went wrong: no word of the flush. */
+	f->whole = true;
+	fake_send(f, &c, BLK_FLUSH, 0, 1);
+	drive_break(&f->port);
+	WAIT_FOR(NOW(f->restarts) == 5 && fake_runs(f, &c));
+	fake_end(f, &c, true);
+	assert_int_equal(c.result, 0);
 	fake_stop(f);
 }
 

@@ -278,6 +278,7 @@ virtio_drive_diagnose(struct drive_port *p, struct drive_blame *b)
 {
 	struct virtio_drive *d = virtio_drive_of(p);
 
+	b->whole = !b->late; /* a command's own error is its status */
 	if (!b->late)
 		snprintf(b->why, sizeof b->why, "the device needs a reset");
 	for (unsigned i = 0; i < d->nqueues; i++)

@@ -129,6 +129,7 @@ fake_diagnose(struct drive_port *p, struct drive_blame *b)
 {
 	struct fake *f = of(p);
 
+	b->whole = f->whole;
 	snprintf(b->why, sizeof b->why, "%s", b->late ? "late" : "the fake broke");
 	if (f->blamed >= 0) {
 		b->queue = p->queue[0];

@@ -36,7 +36,7 @@ struct fake {
 	atomic_bool slow_restart, slow_probe; /* it does not come back from it */
 	enum drive_verdict verdict;
 	int blamed; /* a tag of queue 0, or -1 */
-	bool final;
+	bool final, whole;
 	struct blk_io *poison; /* ends nothing: the device breaks when it starts */
 	bool breaking;
 	unsigned ndisks;
