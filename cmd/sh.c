@@ -38,7 +38,7 @@ sh_warn(const struct shell *sh, const char *what, const char *why)
 static void
 on_interrupt(int sig)
 {
-	(void)sig;
+	sh_interrupts = sig;
 }
 
 /* A line of standard input that is no terminal: byte by byte, as programs read the same file. */
@@ -95,6 +95,7 @@ run_input(struct shell *sh)
 			}
 		}
 		sh->breaking = 0;
+		sh_interrupts = 0;
 		arena_release(&sh->arena, mark);
 		text = (struct text){ .arena = &sh->arena };
 	}

@@ -18,6 +18,8 @@ struct saved {
 	int fd, copy;
 };
 
+volatile sig_atomic_t sh_interrupts;
+
 static int run(struct shell *, const struct node *);
 
 void
@@ -27,6 +29,8 @@ sh_child_begin(struct shell *sh, bool background)
 
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTTOU, SIG_DFL);
+	if (sh_interrupts && !background) /* between fork and here */
+		raise(SIGINT);
 	if (background) {
 		fd = open("/dev/null", O_RDONLY);
 		if (fd >= 0) {
@@ -523,6 +527,8 @@ run(struct shell *sh, const struct node *n)
 		const struct node *here = n->kind == NODE_SEQ ? n->a : n;
 
 		sh->status = run_node(sh, here);
+		if (sh_interrupts && sh->interactive) /* it came to us, and not to a program */
+			sh->breaking = sh->loops;
 		if (sh->status && sh->stop_on_error && !sh->testing && may_stop(here->kind))
 			sh->leaving = true;
 		if (sh->leaving || sh->breaking)

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -128,6 +129,7 @@ void sh_export(struct shell *, const char *name);
 void sh_unset(struct shell *, const char *name);
 
 /* run.c */
+extern volatile sig_atomic_t sh_interrupts; /* Ctrl-C to the shell itself, since the last prompt */
 int sh_run(struct shell *, const struct node *);
 /* Runs all commands of a text; its status. */
 int sh_run_text(struct shell *, const char *text);

@@ -104,7 +104,7 @@ head -c 8192 /dev/sd/sdC0/raw | wc -c
 free
 END2
 CPUS=2 DISKS=$dir/disk boot
-expect 'kill_manager: all right' "= slots: ahci edu five four $more one three two"
+expect 'kill_manager: all right' "= slots: ahci edu five four $more one sdctlfs three two"
 expect_re '^= sipds: 1$' '^= causes: 21$' 'ended by signal 9; started again after [0-9]+ ms$'
 [ "$(console | grep -cE '^= (one|two|three|four|five|ahci|edu|n[0-9]+) status healthy$')" = 23 ] || fail "not all are healthy"
 
@@ -130,6 +130,6 @@ with_monitor
 DISKS=$dir/disk TIMEOUT=120 EXTRA="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off $monitor \
 -device pcie-root-port,id=first,chassis=1,slot=1,addr=5 -device ich9-ahci,id=controller,bus=first" boot
 expect '= left behind: ahci ahci1 edu one pciehp' '= all are well' 'sipd: ahci1: 1.0.0 has gone' \
-	'= slots: ahci edu one pciehp'
+	'= slots: ahci edu one pciehp sdctlfs'
 expect_re '^sipd: ahci: taken over, generation 1, healthy$' '^8192$'
 refuse_re '^sipd: ahci1: (taken over|there is)'
