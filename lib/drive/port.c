@@ -333,8 +333,8 @@ flying(struct drive_port *p, struct drive_blame *only)
 
 /*
  * One use of its tries: the command, off its tag, if that was the last.  A flush has one, but if it
- * is only late, or the device as a whole went wrong: that has not told of an error of the flush, and
- * what it says next is still an answer.
+ * is only late, or the device as a whole went wrong: that has not told of an error of the flush,
+ * and what it says next is still an answer.
  */
 static struct blk_io *
 accuse(struct drive_port *p, const struct drive_blame *b)
