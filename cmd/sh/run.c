@@ -67,6 +67,8 @@ start(struct shell *sh, pid_t group, bool background)
 	own_group(sh, pid, group, background);
 	if (pid == 0)
 		sh_child_begin(sh, background);
+	else if (sh_interrupts && sh->interactive && !background)
+		kill(-(group ? group : pid), SIGINT); /* it came before the terminal was theirs */
 	return pid;
 }
 
